@@ -1,0 +1,3 @@
+module github.com/memberwatch/memberwatch
+
+go 1.26

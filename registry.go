@@ -1,0 +1,112 @@
+package memberwatch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// App is what the platform has declared about a third-party integration.
+type App struct {
+	ID          AppID
+	Developer   DeveloperID
+	DisplayName string
+	Category    string // apps of one category are peers
+	Installs    int64  // 0 when unknown
+	Admins      int64  // 0 when unknown
+	Purposes    []Purpose
+	Certified   time.Time // zero when never
+	Expires     time.Time // zero when it does not
+	Created     time.Time
+	Updated     time.Time
+}
+
+// Purpose is a data class an app may read, with the certified reason.
+type Purpose struct {
+	Class   DataClass
+	Purpose string
+}
+
+// Validate checks a declared app.
+func (a *App) Validate() error {
+	switch {
+	case a.ID == "" || len(a.ID) > MaxNameBytes:
+		return invalidf("APP_INVALID", "app id %q must have 1 to %d bytes", a.ID, MaxNameBytes)
+	case len(a.Developer) > MaxNameBytes || len(a.Category) > MaxNameBytes || len(a.DisplayName) > MaxNameBytes:
+		return invalidf("APP_INVALID", "app %q has a text of more than %d bytes", a.ID, MaxNameBytes)
+	case a.Installs < 0 || a.Admins < 0:
+		return invalidf("APP_INVALID", "app %q has a negative number of installs or admins", a.ID)
+	}
+	for _, p := range a.Purposes {
+		if p.Class == "" || len(p.Class) > MaxClassBytes {
+			return invalidf("APP_INVALID", "app %q has a purpose without a data class", a.ID)
+		}
+	}
+	return nil
+}
+
+// RestrictionID names a restriction.
+type RestrictionID string
+
+// Restriction says that a data class or endpoint may not be used, by some apps
+// or by all, from a time on.
+type Restriction struct {
+	ID        RestrictionID
+	Class     DataClass // empty: any
+	Endpoint  string    // empty: any
+	Apps      []AppID   // empty: all
+	Exempt    []AppID
+	Effective time.Time
+	Grace     time.Duration
+	Lifted    time.Time // zero while it stands
+	Reason    string
+	Revision  int64 // of the control change that recorded it
+}
+
+// Validate checks a restriction.
+func (r *Restriction) Validate() error {
+	switch {
+	case r.ID == "" || len(r.ID) > MaxNameBytes:
+		return invalidf("RESTRICTION_INVALID", "restriction id %q must have 1 to %d bytes", r.ID, MaxNameBytes)
+	case r.Class == "" && r.Endpoint == "" && len(r.Apps) == 0:
+		return invalidf("RESTRICTION_INVALID", "restriction %q restricts nothing: name a data class, an endpoint or apps", r.ID)
+	case r.Effective.IsZero():
+		return invalidf("RESTRICTION_INVALID", "restriction %q has no effective time", r.ID)
+	case r.Grace < 0:
+		return invalidf("RESTRICTION_INVALID", "restriction %q has a negative grace", r.ID)
+	case !r.Lifted.IsZero() && r.Lifted.Before(r.Effective):
+		return invalidf("RESTRICTION_INVALID", "restriction %q is lifted before it begins", r.ID)
+	}
+	return nil
+}
+
+// Covers tells whether the restriction speaks of this app at all.
+func (r *Restriction) Covers(app AppID) bool {
+	if slices.Contains(r.Exempt, app) {
+		return false
+	}
+	return len(r.Apps) == 0 || slices.Contains(r.Apps, app)
+}
+
+// InForce tells whether access at event time t (nanoseconds since the epoch)
+// breaks the restriction, the grace being over.
+func (r *Restriction) InForce(t int64) bool {
+	if t < r.Effective.Add(r.Grace).UnixNano() {
+		return false
+	}
+	return r.Lifted.IsZero() || t < r.Lifted.UnixNano()
+}
+
+// Change is one numbered control change: the platform declared something, and
+// every partition applies it in the order of the revisions. Exactly one of the
+// pointers is set.
+type Change struct {
+	Revision    int64 // from 1, without holes
+	Time        time.Time
+	App         *App
+	Restriction *Restriction
+}
+
+func invalidf(reason, format string, args ...any) error {
+	return &ReasonError{Kind: ErrInvalid, Reason: reason, Message: fmt.Sprintf(format, args...)}
+}

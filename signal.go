@@ -1,0 +1,206 @@
+package memberwatch
+
+import "time"
+
+// SignalID names a signal. It is derived from app, kind and first window, so
+// that a replay derives the same one.
+type SignalID string
+
+// Kind is what sort of behaviour a signal speaks of.
+type Kind string
+
+// Kinds of signals.
+const (
+	// KindRestricted is access after a restriction took effect.
+	KindRestricted Kind = "access-after-restriction"
+	// KindVolumeBurst is far more members or records in one window than expected.
+	KindVolumeBurst Kind = "volume-burst"
+	// KindVolumeSlow is a lasting rise of members or records.
+	KindVolumeSlow Kind = "volume-rise"
+	// KindPerActorBurst is far more members per acting user than expected.
+	KindPerActorBurst Kind = "per-actor-burst"
+	// KindPerActorSlow is a lasting rise of members per acting user.
+	KindPerActorSlow Kind = "per-actor-rise"
+	// KindNovelty is far more never-before-seen members than expected.
+	KindNovelty Kind = "new-members"
+	// KindBreadth is far more groups than expected.
+	KindBreadth Kind = "group-breadth"
+	// KindEnumeration is far more missed look-ups than expected.
+	KindEnumeration Kind = "enumeration"
+	// KindDenials is far more refused calls than expected.
+	KindDenials Kind = "denials"
+	// KindDormant is a long-silent app that wakes up.
+	KindDormant Kind = "dormant-wake"
+	// KindColdStart is a new app that reads far more than its peers did at its age.
+	KindColdStart Kind = "cold-start"
+	// KindFleet is the whole population moving in one window.
+	KindFleet Kind = "fleet-shift"
+)
+
+// Severity ranks signals for people.
+type Severity uint8
+
+// Severities, rising.
+const (
+	SeverityUnspecified Severity = iota
+	SeverityLow
+	SeverityMedium
+	SeverityHigh
+	SeverityCritical
+)
+
+// String returns the severity in capitals, as in the contract.
+func (s Severity) String() string {
+	switch s {
+	case SeverityLow:
+		return "LOW"
+	case SeverityMedium:
+		return "MEDIUM"
+	case SeverityHigh:
+		return "HIGH"
+	case SeverityCritical:
+		return "CRITICAL"
+	default:
+		return "UNSPECIFIED"
+	}
+}
+
+// Learning says how far a baseline can be trusted.
+type Learning uint8
+
+// Learning states.
+const (
+	LearningUnspecified Learning = iota
+	LearningYoung                // too few days of its own seen
+	LearningReady                // rests on enough of the app's own days
+	LearningStale                // silent so long that it may not hold
+)
+
+// Scale is the length of a window.
+type Scale uint8
+
+// Scales.
+const (
+	Hour Scale = iota
+	Day
+	Scales // how many there are
+)
+
+// String returns hour or day.
+func (s Scale) String() string {
+	if s == Hour {
+		return "hour"
+	}
+	return "day"
+}
+
+// Length returns the scale's length in nanoseconds.
+func (s Scale) Length() int64 {
+	if s == Hour {
+		return int64(time.Hour)
+	}
+	return 24 * int64(time.Hour)
+}
+
+// Window is a stretch of event time, aligned to UTC.
+type Window struct {
+	Scale Scale
+	Start int64 // nanoseconds since the epoch
+}
+
+// WindowAt returns the window of a scale that holds event time t.
+func WindowAt(scale Scale, t int64) Window {
+	length := scale.Length()
+	return Window{Scale: scale, Start: t - (t%length+length)%length}
+}
+
+// End returns the first instant after the window, nanoseconds since the epoch.
+func (w Window) End() int64 { return w.Start + w.Scale.Length() }
+
+// Estimate is a count with its 95 % interval.
+type Estimate struct {
+	Value, Low, High float64
+}
+
+// Stream is the kind of evidence behind a finding.
+type Stream uint8
+
+// Streams of evidence.
+const (
+	StreamRule  Stream = iota // no statistics: it happened or it did not
+	StreamBurst               // one window far outside what was expected
+	StreamSlow                // many windows a little outside
+)
+
+// String returns rule, burst or slow.
+func (s Stream) String() string {
+	switch s {
+	case StreamBurst:
+		return "burst"
+	case StreamSlow:
+		return "slow"
+	default:
+		return "rule"
+	}
+}
+
+// Factor is one reason for a finding. The shares of a finding's factors sum
+// to 1.
+type Factor struct {
+	Feature      string
+	Observed     float64
+	Expected     float64
+	Low, High    float64 // central 95 % of what was expected
+	P            float64 // calibrated p-value; 0 for rules
+	ReturnPeriod float64 // in app-days; 0 for rules
+	Share        float64
+	Text         string
+}
+
+// Finding is one detector's statement about one window or event.
+type Finding struct {
+	Kind         Kind
+	Number       int64 // within its signal, from 1
+	Window       Window
+	Time         int64 // event time at which it was raised
+	Stream       Stream
+	Sentence     string
+	ReturnPeriod float64 // in app-days; 0 for rules
+	FleetFactor  float64 // by how much the whole fleet moved; 1 when it did not
+	Provisional  bool    // the window is still open, the fleet's part unknown
+	Members      Estimate
+	Factors      []Factor
+	Caveats      []string
+	Restriction  RestrictionID
+}
+
+// Signal is an app's run of findings of one kind: what a reviewer sees.
+type Signal struct {
+	ID           SignalID
+	App          AppID
+	Developer    DeveloperID
+	Kind         Kind
+	Severity     Severity
+	Sentence     string
+	Opened       int64 // event time of the first finding
+	Last         int64 // event time of the newest finding
+	Ended        int64 // event time of its end; 0 while open
+	Occurrences  int64
+	Revision     int64 // updates so far, from 1
+	Strongest    Finding
+	Learning     Learning
+	LearningDays int32
+	Model        string
+	Calibration  int64 // day number of the newest fleet history used; 0: shipped default
+	Control      int64 // newest control revision applied
+}
+
+// Update is one change of a signal, numbered by Signal.Revision. Finding is the
+// newest finding, nil when the update only ends the signal.
+type Update struct {
+	Signal  Signal
+	Finding *Finding
+}
+
+// Open tells whether the signal still runs.
+func (s *Signal) Open() bool { return s.Ended == 0 }
