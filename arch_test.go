@@ -1,0 +1,265 @@
+package memberwatch_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is the import path of the repository's root.
+const module = "github.com/memberwatch/memberwatch"
+
+// room is one package of the repository and what its code may import.
+type room struct {
+	// imports lists packages of this module by their folder; "." is the root.
+	imports []string
+	// libraries lists third-party import paths; "path/..." takes in everything below.
+	libraries []string
+	// why is the reason for the two lists.
+	why string
+}
+
+// grpc and protobuf are allowed where the wire is: they always come together with what lies below them.
+const (
+	grpc     = "google.golang.org/grpc/..."
+	protobuf = "google.golang.org/protobuf/..."
+	errpb    = "google.golang.org/genproto/googleapis/rpc/errdetails"
+)
+
+// rooms is who may import whom, by folder. The standard library is open to all but the pure rooms, tests may import what
+// they need, and nobody imports cmd. A folder with Go code that has no line here fails the test: a new room states its
+// reason first.
+var rooms = map[string]room{
+	".": {
+		why: "the words of the domain are read by every room, so they depend on none and on no technology",
+	},
+	"proto/memberwatch/v1": {
+		libraries: []string{grpc, protobuf, "github.com/planetscale/vtprotobuf/..."},
+		why:       "generated code and its runtimes",
+	},
+	"wire": {
+		imports:   []string{".", "proto/memberwatch/v1"},
+		libraries: []string{protobuf, "google.golang.org/grpc/encoding/...", "google.golang.org/grpc/mem"},
+		why:       "the one translation between contract and words, and the codec that decodes event batches",
+	},
+	"detector": {
+		imports:   []string{".", "detector/sketch"},
+		libraries: []string{"gonum.org/v1/gonum/..."},
+		why:       "state in, verdict and new state out: replay is exact only without I/O, clock and scheduling",
+	},
+	"detector/sketch": {
+		why: "bytes of a sketch outlive releases, so nobody else's code decides them",
+	},
+	"store": {
+		imports:   []string{"."},
+		libraries: []string{"go.etcd.io/bbolt/..."},
+		why:       "the only one who knows bbolt; states of the detector are bytes to it",
+	},
+	"monitor": {
+		imports: []string{".", "detector", "detector/sketch", "store"},
+		why:     "the only shell around the pure core; it knows no wire, so a log can feed it as well as a server",
+	},
+	"server": {
+		imports:   []string{".", "proto/memberwatch/v1", "wire"},
+		libraries: []string{grpc, protobuf, errpb},
+		why:       "declares the interfaces that it calls, so that monitor and store stay unknown to it",
+	},
+	"console": {
+		imports: []string{"."},
+		why:     "declares the interfaces that it calls and renders words, not messages",
+	},
+	"notify": {
+		imports: []string{"."},
+		why:     "delivers what the outbox holds; where it comes from is wired in cmd",
+	},
+	"client": {
+		imports:   []string{".", "proto/memberwatch/v1", "wire"},
+		libraries: []string{grpc, protobuf, errpb},
+		why:       "lives in other people's gateways, so it drags no server code along",
+	},
+	"bench": {
+		imports: []string{".", "bench/scenario", "client", "detector", "detector/sketch", "monitor"},
+		why:     "measures the very code that runs in production, from outside: what lies on disk is not its business",
+	},
+	"bench/scenario": {
+		imports: []string{"."},
+		why:     "makes events with known answers, and must not know how they are found",
+	},
+	"cmd/memberwatch": {
+		imports: []string{
+			".", "bench", "bench/scenario", "client", "console", "detector", "monitor", "notify", "proto/memberwatch/v1",
+			"server", "store", "wire",
+		},
+		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/..."},
+		why:       "wires everything, and speaks the contract as a client of its own server",
+	},
+}
+
+// pure lists the folders whose result must depend on their arguments alone.
+var pure = []string{"detector", "detector/sketch"}
+
+// impure maps what a pure room may not import, with everything below it, to the reason.
+var impure = map[string]string{
+	"context":      "a pure function has nothing to cancel",
+	"crypto/rand":  "replay must give the same bytes",
+	"hash/maphash": "its seed differs from process to process",
+	"log":          "a finding carries its caveats, the shell logs",
+	"math/rand":    "replay must give the same bytes",
+	"net":          "I/O belongs to the shell",
+	"os":           "I/O belongs to the shell",
+	"sync":         "one goroutine owns a state, so there is nothing to lock",
+}
+
+// clocks are the functions of package time that read or wait for the machine's clock.
+var clocks = []string{"After", "AfterFunc", "NewTicker", "NewTimer", "Now", "Since", "Sleep", "Tick", "Until"}
+
+// source is one parsed Go file.
+type source struct {
+	folder, name string // slash-separated folder below the root, and the file's name
+	file         *ast.File
+	position     func(ast.Node) token.Position
+}
+
+func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
+
+// imported returns the file's imports by path, each with the name it goes by in the file.
+func (s source) imported() map[string]string {
+	names := make(map[string]string)
+	for _, spec := range s.file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			panic(err) // the parser accepted it
+		}
+		names[imported] = path.Base(imported)
+		if spec.Name != nil {
+			names[imported] = spec.Name.Name
+		}
+	}
+	return names
+}
+
+// TestImports holds each file against the line of its room. It parses the files itself: the test cache tracks files that
+// a test opens, but would go on reporting success when a sub-process had read them.
+func TestImports(t *testing.T) {
+	for _, s := range parseTree(t) {
+		if _, known := rooms[s.folder]; !known {
+			t.Errorf("%s/%s: package is not listed in arch_test.go: add a line that says what it may import and why", s.folder, s.name)
+			continue
+		}
+		for _, imported := range slices.Sorted(maps.Keys(s.imported())) {
+			if err := checkImport(s, imported); err != nil {
+				t.Errorf("%s/%s imports %q: %v", s.folder, s.name, imported, err)
+			}
+		}
+	}
+}
+
+// TestDetectorIsPure finds what would make the detector's result depend on more than its arguments.
+func TestDetectorIsPure(t *testing.T) {
+	for _, s := range parseTree(t) {
+		if s.isTest() || !slices.Contains(pure, s.folder) {
+			continue
+		}
+		imported := s.imported()
+		for banned, why := range impure {
+			for name := range imported {
+				if within(name, banned+"/...") {
+					t.Errorf("%s/%s imports %q: %s", s.folder, s.name, name, why)
+				}
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: go statement: scheduling must not reach the result", s.position(n))
+			case *ast.SelectorExpr:
+				x, ok := n.X.(*ast.Ident)
+				if ok && x.Name == imported["time"] && slices.Contains(clocks, n.Sel.Name) {
+					t.Errorf("%s: time.%s: time comes in with the events", s.position(n), n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// checkImport says why a file may not import a package, or nil.
+func checkImport(s source, imported string) error {
+	inModule := within(imported, module+"/...")
+	folder := path.Join(".", strings.TrimPrefix(imported, module))
+	first, _, _ := strings.Cut(imported, "/")
+	switch r := rooms[s.folder]; {
+	case inModule && within(folder, "cmd/..."):
+		return fmt.Errorf("nobody imports cmd, tests included: move what is shared to a room of its own")
+	case s.isTest():
+		return nil
+	case inModule && !slices.Contains(r.imports, folder):
+		return fmt.Errorf("not among the rooms it may import (%s)", r.why)
+	case !inModule && strings.Contains(first, ".") && !slices.ContainsFunc(r.libraries, func(l string) bool { return within(imported, l) }):
+		return fmt.Errorf("not among the libraries it may import (%s)", r.why)
+	}
+	return nil
+}
+
+// within reports whether a path is the pattern, or lies below a pattern that ends in "/...".
+func within(name, pattern string) bool {
+	base, open := strings.CutSuffix(pattern, "/...")
+	return name == base || open && strings.HasPrefix(name, base+"/")
+}
+
+// parseTree reads every Go file of the module, tests included.
+func parseTree(t *testing.T) []source {
+	t.Helper()
+	var sources []source
+	files := token.NewFileSet()
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name != "." && outside(name) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		slashed := filepath.ToSlash(name)
+		sources = append(sources, source{
+			folder:   path.Dir(slashed),
+			name:     path.Base(slashed),
+			file:     file,
+			position: func(n ast.Node) token.Position { return files.Position(n.Pos()) },
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("walk the module: %v", err)
+	}
+	return sources
+}
+
+// outside reports whether the go command, too, takes no packages of this module from a folder.
+func outside(folder string) bool {
+	base := filepath.Base(folder)
+	if base == "testdata" || strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
