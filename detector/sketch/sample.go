@@ -80,8 +80,8 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 		}
 		slot, _ = t.find(entry >> stampBits)
 	}
-	if t.full() {
-		t.rebuild(2*t.used+1, t.shift)
+	if t.used == t.room {
+		t.rebuild(t.used+1, t.shift)
 		slot, _ = t.find(entry >> stampBits)
 	}
 	t.insert(slot, entry)
@@ -121,14 +121,19 @@ func (s *Sample) Rate() float64 { return math.Ldexp(1, -int(s.table.shift)) }
 // Len returns the number of keys held.
 func (s *Sample) Len() int { return s.table.used }
 
-// Estimate returns the number of different keys ever added, with its 95 %
-// interval. It is exact while all keys are held.
-func (s *Sample) Estimate() Range {
-	return scaleUp(s.table.used, s.Rate())
+// Estimate returns the number of different keys ever added. It is exact while
+// all keys are held, that is at rate 1.
+func (s *Sample) Estimate() float64 { return float64(s.table.used) / s.Rate() }
+
+// Interval returns the bounds between which the true number lies in 95 % of
+// cases; both are the estimate when it is exact.
+func (s *Sample) Interval() (low, high float64) {
+	r := scaleUp(s.table.used, s.Rate())
+	return r.Low, r.High
 }
 
 // Size returns the bytes of memory held, with spare capacity.
-func (s *Sample) Size() int { return 48 + 8*cap(s.table.slots) }
+func (s *Sample) Size() int { return 56 + 8*cap(s.table.slots) }
 
 // Reset empties the sample and keeps its memory for reuse.
 func (s *Sample) Reset() {
@@ -193,7 +198,7 @@ func (s *Sample) decode(shift uint8, body []byte) error {
 		return fmt.Errorf("%w: %d entries at rate 2^-%d", ErrCorrupt, n, shift)
 	}
 	s.table.reset(n, shift)
-	last := uint64(0)
+	last, next := uint64(0), 0
 	for i := range n {
 		e := wordAt(body, i)
 		key := e >> stampBits
@@ -201,8 +206,7 @@ func (s *Sample) decode(shift uint8, body []byte) error {
 			return fmt.Errorf("%w: entry %d is out of order or range", ErrCorrupt, i)
 		}
 		last = key
-		slot, _ := s.table.find(key)
-		s.table.insert(slot, e)
+		next = s.table.push(next, e)
 	}
 	return nil
 }
