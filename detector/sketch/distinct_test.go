@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"hash/crc32"
 	"math"
@@ -23,13 +24,7 @@ func counted(from, n uint64) *Distinct {
 }
 
 // encoded returns the bytes of a sketch, whose encoding cannot fail.
-func encoded(t interface {
-	Helper()
-	Fatal(...any)
-}, s interface {
-	AppendBinary([]byte) ([]byte, error)
-},
-) []byte {
+func encoded(t rapid.TB, s encoding.BinaryAppender) []byte {
 	t.Helper()
 	b, err := s.AppendBinary(nil)
 	if err != nil {

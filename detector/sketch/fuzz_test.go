@@ -2,6 +2,7 @@ package sketch
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -9,8 +10,8 @@ import (
 
 // sketcher is what both decoders offer.
 type sketcher interface {
-	AppendBinary([]byte) ([]byte, error)
-	UnmarshalBinary([]byte) error
+	encoding.BinaryAppender
+	encoding.BinaryUnmarshaler
 	Size() int
 }
 

@@ -13,7 +13,7 @@ import "math"
 // 1927, "Probable inference".
 //
 // When it lies: with few common keys the interval is all there is. At Jaccard 1,
-// 10, 50 % and two full samples the error is about 13, 4, 1.6 % of the value.
+// 10, 50 % and two full samples the error is about 11, 4, 2 % of the value.
 // Two sets of very different size share a small rate, so the small one is seen
 // through few keys.
 
