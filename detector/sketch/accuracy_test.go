@@ -7,6 +7,9 @@ import (
 	"github.com/apache/datasketches-go/hll"
 )
 
+// squared returns x times x.
+func squared(x float64) float64 { return x * x }
+
 // TestAccuracy compares the error of both estimates with theory, over trials
 // with disjoint keys, and counts how often the 95 % intervals hold the truth.
 func TestAccuracy(t *testing.T) {
@@ -22,7 +25,7 @@ func TestAccuracy(t *testing.T) {
 	for _, tt := range []struct {
 		keys   uint64
 		trials int
-	}{{1_000, 400}, {10_000, 400}, {100_000, 200}, {1_000_000, 60}} {
+	}{{1_000, 400}, {10_000, 300}, {100_000, 200}, {1_000_000, 40}} {
 		var d Distinct
 		var s Sample
 		insertD := func(h uint64) { d.Insert(h) }
@@ -40,7 +43,7 @@ func TestAccuracy(t *testing.T) {
 					c.insert(trial<<32 | h)
 				}
 				n := float64(tt.keys)
-				square += math.Pow(c.sketch.Estimate()/n-1, 2)
+				square += squared(c.sketch.Estimate()/n - 1)
 				if low, high := c.sketch.Interval(); low <= n && n <= high {
 					inside++
 				}
@@ -48,7 +51,7 @@ func TestAccuracy(t *testing.T) {
 			rms := math.Sqrt(square / float64(tt.trials))
 			held := float64(inside) / float64(tt.trials)
 			t.Logf("%8s %8d keys: RMS error %.4f (theory %.4f), intervals hold %.3f", c.name, tt.keys, rms, c.error, held)
-			// With 60 trials the RMS of a right estimator itself errs by 9 %; the
+			// With 40 trials the RMS of a right estimator itself errs by 11 %; the
 			// seeds are fixed, so this is a regression test, not a lottery.
 			if rms > 1.1*c.error {
 				t.Errorf("%s of %d keys: RMS error %.4f, theory %.4f", c.name, tt.keys, rms, c.error)
@@ -103,8 +106,8 @@ func TestDistinctAgainstDataSketches(t *testing.T) {
 		if math.Abs(got-want) > 4*math.Sqrt2*standardError*truth {
 			t.Errorf("%g keys: ours %g, DataSketches %g", truth, got, want)
 		}
-		ours += math.Pow(got/truth-1, 2)
-		theirs += math.Pow(want/truth-1, 2)
+		ours += squared(got/truth - 1)
+		theirs += squared(want/truth - 1)
 		steps++
 	}
 	ours, theirs = math.Sqrt(ours/steps), math.Sqrt(theirs/steps)

@@ -34,19 +34,24 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// shuffled returns a long random order of the keys below n, from which the
+// branch predictor learns nothing.
+func shuffled(n uint64) *[1 << 16]uint64 {
+	var order [1 << 16]uint64
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range order {
+		order[i] = r.Uint64N(n)
+	}
+	return &order
+}
+
 func BenchmarkDistinctInsert(b *testing.B) {
 	for name, keys := range map[string]uint64{"exact": 128, "dense 4k": 4_096, "dense 100k": 100_000} {
 		b.Run(name+" re-seen", func(b *testing.B) {
 			d := counted(0, keys)
-			// A long random order, so that the branch predictor learns nothing.
-			order := make([]uint64, 1<<16)
-			r := rand.New(rand.NewPCG(1, 2))
-			for i := range order {
-				order[i] = r.Uint64N(keys)
-			}
-			i := 0
+			order, i := shuffled(keys), 0
 			for b.Loop() {
-				d.Insert(order[i&(1<<16-1)])
+				d.Insert(order[i%len(order)])
 				i++
 			}
 		})
@@ -125,12 +130,10 @@ func BenchmarkSample(b *testing.B) {
 	for name, keys := range map[string]uint64{"100": 100, "4k": 4_096, "1m": 1_000_000} {
 		b.Run("add re-seen "+name, func(b *testing.B) {
 			s := sampled(0, keys, 1)
-			h := uint64(0)
+			order, i := shuffled(keys), 0
 			for b.Loop() {
-				s.Add(h, 1)
-				if h++; h == keys {
-					h = 0
-				}
+				s.Add(order[i%len(order)], 1)
+				i++
 			}
 		})
 	}

@@ -191,7 +191,7 @@ func TestSampleOverlap(t *testing.T) {
 					t.Fatal("overlap is not symmetric")
 				}
 				if tt.both > 0 {
-					square += math.Pow(got.Jaccard.Value/truth-1, 2) / trials
+					square += squared(got.Jaccard.Value/truth-1) / trials
 				}
 				if got.Jaccard.Low <= truth && truth <= got.Jaccard.High &&
 					got.Intersection.Low <= float64(tt.both) && float64(tt.both) <= got.Intersection.High {

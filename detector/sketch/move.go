@@ -1,0 +1,33 @@
+package sketch
+
+// SeenBetween returns how many keys of the sample were first seen at a stamp
+// from the first on and before the last. It reads the whole sample.
+func (s *Sample) SeenBetween(first, last uint16) int {
+	n := 0
+	for _, e := range s.table.slots {
+		if e != 0 && !earlier(uint16(e), first) && earlier(uint16(e), last) {
+			n++
+		}
+	}
+	return n
+}
+
+// MoveBefore moves the keys first seen before the stamp into another sample and
+// narrows what stays to the range the other then covers, so that both speak of
+// the same part of all keys.
+func (s *Sample) MoveBefore(stamp uint16, into *Sample) {
+	old := s.table.slots
+	for _, e := range old {
+		if e != 0 && earlier(uint16(e), stamp) && into.covers(e>>stampBits) {
+			into.add(e)
+		}
+	}
+	shift := max(s.table.shift, into.table.shift)
+	s.table.slots = nil
+	s.table.reset(0, shift)
+	for _, e := range old {
+		if e != 0 && !earlier(uint16(e), stamp) && s.covers(e>>stampBits) {
+			s.add(e)
+		}
+	}
+}
