@@ -55,7 +55,7 @@ func (s *Sample) Overlap(o *Sample) Overlap {
 func countUnion(coarse, fine *table) (either, both int) {
 	either = coarse.used
 	for _, e := range fine.slots {
-		if e == 0 || e>>(64-coarse.shift) != 0 {
+		if e == free || e>>(64-coarse.shift) != 0 {
 			continue
 		}
 		if _, found := coarse.find(e >> stampBits); found {

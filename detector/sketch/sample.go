@@ -40,10 +40,10 @@ type Sample struct {
 	table table
 }
 
-// sampleKey returns the upper 48 bits of the mixed key. Key 0 becomes 1, since
-// the table marks free slots with 0.
+// sampleKey returns the upper 48 bits of the mixed key. The largest key becomes
+// the one before, since the table needs a mark for free slots.
 func sampleKey(h uint64) uint64 {
-	return max(mix(h)>>stampBits, 1)
+	return min(mix(h)>>stampBits, maxKey)
 }
 
 // covers reports whether the key is in the sampled range.
@@ -108,7 +108,7 @@ func (s *Sample) Contains(h uint64) (present, sampled bool) {
 func (s *Sample) FirstSeen(stamp uint16) int {
 	n := 0
 	for _, e := range s.table.slots {
-		if e != 0 && uint16(e) == stamp {
+		if e != free && uint16(e) == stamp {
 			n++
 		}
 	}
@@ -155,7 +155,7 @@ func (s *Sample) Merge(o *Sample) {
 		s.table.rebuild(s.table.used, o.table.shift)
 	}
 	for _, e := range o.table.slots {
-		if e != 0 && s.covers(e>>stampBits) {
+		if e != free && s.covers(e>>stampBits) {
 			s.add(e)
 		}
 	}
@@ -168,7 +168,7 @@ func (s *Sample) AppendBinary(b []byte) ([]byte, error) {
 	b = slices.Grow(b, headerSize+8*s.table.used)
 	b = beginFrame(b, kindSample, s.table.shift, s.table.used)
 	for _, e := range s.table.slots {
-		if e != 0 {
+		if e != free {
 			b = binary.LittleEndian.AppendUint64(b, e)
 		}
 	}
@@ -198,14 +198,13 @@ func (s *Sample) decode(shift uint8, body []byte) error {
 		return fmt.Errorf("%w: %d entries at rate 2^-%d", ErrCorrupt, n, shift)
 	}
 	s.table.reset(n, shift)
-	last, next := uint64(0), 0
+	next := 0
 	for i := range n {
 		e := wordAt(body, i)
 		key := e >> stampBits
-		if key <= last || !s.covers(key) {
+		if key > maxKey || !s.covers(key) || i > 0 && key <= wordAt(body, i-1)>>stampBits {
 			return fmt.Errorf("%w: entry %d is out of order or range", ErrCorrupt, i)
 		}
-		last = key
 		next = s.table.push(next, e)
 	}
 	return nil

@@ -1,6 +1,9 @@
 package sketch
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // table is a set of 48-bit keys with 16-bit stamps, kept in rising order of key
 // by ordered linear probing: a key's home is its own value scaled to the number
@@ -16,8 +19,8 @@ import "math/bits"
 // When it lies: never, but crafted keys that share a home make it a list of up
 // to 4,096 entries that is searched from the front.
 type table struct {
-	// slots holds entries, key<<16 | stamp, or 0 where free. Keys pushed past
-	// the last home go to the spare slots at the end, which grow if need be.
+	// slots holds entries, key<<16 | stamp, or free. Keys pushed past the last
+	// home go to the spare slots at the end, which grow if need be.
 	slots []uint64
 	// room is the number of entries to hold before growing, 4/5 of the slots.
 	room int
@@ -32,6 +35,12 @@ type table struct {
 const (
 	keyBits   = 48
 	stampBits = 64 - keyBits
+
+	// free marks a slot without entry; it is above every entry.
+	free = math.MaxUint64
+
+	// maxKey is the largest key, one less than would look like free.
+	maxKey = 1<<keyBits - 2
 
 	// minRoom is the room of the smallest table; others are 2, 4, 8 times it.
 	minRoom = 16
@@ -48,8 +57,10 @@ func (t *table) reset(n int, shift uint8) {
 		t.slots = make([]uint64, want)
 	} else {
 		t.slots = t.slots[:cap(t.slots)]
-		clear(t.slots)
 		room = len(t.slots) * 4 / 5
+	}
+	for i := range t.slots {
+		t.slots[i] = free
 	}
 	t.room, t.homes = room, room*6/5
 	t.used, t.shift = 0, shift
@@ -61,22 +72,41 @@ func (t *table) home(key uint64) int {
 	return int(hi)
 }
 
-// find returns the slot of the key, or the slot where it belongs.
+// find returns the slot of the key, or the slot where it belongs: the first
+// from its home on that is free or not below it.
 func (t *table) find(key uint64) (slot int, found bool) {
-	i := t.home(key)
-	for ; i < len(t.slots) && t.slots[i] != 0; i++ {
-		if at := t.slots[i] >> stampBits; at >= key {
-			return i, at == key
+	i, floor := t.home(key), key<<stampBits
+	// Beyond the slot looked for nothing is below the key, so eight slots can
+	// be counted without a branch per slot, which could not be predicted.
+	for i+stride <= len(t.slots) {
+		s := (*[stride]uint64)(t.slots[i:])
+		n := below(s[0], floor) + below(s[1], floor) + below(s[2], floor) + below(s[3], floor) +
+			below(s[4], floor) + below(s[5], floor) + below(s[6], floor) + below(s[7], floor)
+		i += n
+		if n < stride {
+			return i, t.slots[i]>>stampBits == key
 		}
 	}
-	return i, false
+	for i < len(t.slots) && t.slots[i] < floor {
+		i++
+	}
+	return i, i < len(t.slots) && t.slots[i]>>stampBits == key
+}
+
+// stride is the number of slots that find reads at once.
+const stride = 8
+
+// below returns 1 if a < b, else 0.
+func below(a, b uint64) int {
+	_, borrow := bits.Sub64(a, b, 0)
+	return int(borrow)
 }
 
 // insert puts the entry in the slot that find gave for its key, and moves the
 // entries from there to the next free slot one to the right.
 func (t *table) insert(slot int, entry uint64) {
 	t.used++
-	for ; slot < len(t.slots) && t.slots[slot] != 0; slot++ {
+	for ; slot < len(t.slots) && t.slots[slot] != free; slot++ {
 		t.slots[slot], entry = entry, t.slots[slot]
 	}
 	if slot == len(t.slots) {
@@ -107,7 +137,7 @@ func (t *table) rebuild(n int, shift uint8) {
 	t.reset(n, shift)
 	next := 0
 	for _, e := range old {
-		if e != 0 && e>>(64-shift) == 0 {
+		if e != free && e>>(64-shift) == 0 {
 			next = t.push(next, e)
 		}
 	}
