@@ -1,0 +1,293 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// pending is a closed window that waits for the fleet's word.
+type pending struct {
+	memberwatch.Window
+	values   values
+	members  memberwatch.Estimate
+	fired    uint8 // counts that crossed their critical value while it was open
+	days     int32 // of the app's own that the expectation rested on
+	through  int32 // day of the calibration
+	tests    []test
+	misses   float64 // part of the look-ups that missed, for the sentence
+	requests float64
+}
+
+// test is the comparison of one feature with one predictive.
+type test struct {
+	stream         streamID
+	feature        Feature
+	surprise, p    float64
+	mid, low, high float64
+}
+
+// Close compares an app's window with what was expected, learns from it, and
+// counts it in the partition's tally. The window is then pending. Score first,
+// learn after: a window never explains itself.
+func (e *Engine) Close(s *State, at memberwatch.Window) {
+	defer e.endQuiet(s, at)
+	w := s.openAt(at)
+	if w == nil {
+		return
+	}
+	e.breachesClosed(s, w)
+	x := s.valuesOf(w)
+	e.catchUp(s, at)
+	p := e.compare(s, w, x)
+	if at.Scale == memberwatch.Day {
+		e.infancy(s, w, x)
+	}
+	e.learn(s, at, x)
+	s.closed[at.Scale] = at.Start
+	s.dirty |= PartBaseline | PartHot
+	if at.Scale == memberwatch.Day {
+		s.foldHistory(at)
+	}
+	s.remove(w)
+	if len(p.tests) > 0 {
+		s.pending = append(s.pending, p)
+		note(e.waiting, at, s.App)
+	}
+}
+
+// remove takes a closed window out and keeps its memory for the next.
+func (s *State) remove(w *window) {
+	for i := range s.open {
+		if s.open[i] == w {
+			s.open = append(s.open[:i], s.open[i+1:]...)
+			break
+		}
+	}
+	if len(s.spare) < 2 {
+		s.spare = append(s.spare, w)
+	}
+}
+
+// valuesOf reads the features of a window at its end.
+func (s *State) valuesOf(w *window) values {
+	var x values
+	for f := range counts {
+		x.v[f] = w.value(f)
+	}
+	x.v[Novelty] = s.novelty(w.Window)
+	x.actors = w.actors.Estimate()
+	x.derive()
+	return x
+}
+
+// novelty estimates how many members a window disclosed to the app for the
+// first time, from the sampled keys first seen in it.
+func (s *State) novelty(at memberwatch.Window) float64 {
+	n := s.fresh.SeenBetween(hourStamp(at.Start), hourStamp(at.End()))
+	return float64(n) / min(s.fresh.Rate(), s.history.Rate())
+}
+
+// longest gaps that are learnt as silence; beyond them the baseline is stale
+// and keeps what it knew.
+const (
+	maxSilentDays  = 28
+	maxSilentHours = 14 * 24
+)
+
+// catchUp learns the windows without events since the app's last one as zeros.
+func (e *Engine) catchUp(s *State, at memberwatch.Window) {
+	last := s.closed[at.Scale]
+	if last == 0 {
+		return
+	}
+	length, limit := at.Scale.Length(), int64(maxSilentDays)
+	if at.Scale == memberwatch.Hour {
+		limit = maxSilentHours
+	}
+	gap := (at.Start - last) / length
+	from := last + length
+	if gap > limit {
+		from = at.Start - limit*length
+	}
+	for t := from; t < at.Start; t += length {
+		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{})
+	}
+}
+
+// learn takes a window's values into the expectations of its scale.
+func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
+	for _, stream := range streamsOf(at.Scale) {
+		i := slot(stream, at)
+		for f := range Features {
+			if e.cfg.Weights[f].of(stream) == 0 || f.perActor() && x.actors < 1 {
+				continue
+			}
+			s.seriesOf(stream, f).learn(stream, i, x.v[f], exposure(f, x))
+		}
+	}
+}
+
+// exposure is the number of acting users behind a ratio, 1 for a count.
+func exposure(f Feature, x values) float64 {
+	if f.perActor() {
+		return max(x.actors, 1)
+	}
+	return 1
+}
+
+func streamsOf(scale memberwatch.Scale) []streamID {
+	if scale == memberwatch.Hour {
+		return hourStreams
+	}
+	return dayStreams
+}
+
+var (
+	hourStreams = []streamID{hourBurst}
+	dayStreams  = []streamID{dayBurst, daySlow}
+)
+
+// compare scores a window against the expectations.
+func (e *Engine) compare(s *State, w *window, x values) pending {
+	cal := e.calibration(dayOf(w.Start))
+	p := pending{
+		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
+		days: s.days(), through: cal.Through, requests: float64(w.calls),
+	}
+	if s.days() < e.cfg.FirstDays {
+		return p
+	}
+	if asked := float64(w.records + w.misses); asked > 0 {
+		p.misses = float64(w.misses) / asked
+	}
+	ready := s.days() >= e.cfg.ReadyDays
+	tally := e.tally(w.Window)
+	for _, stream := range streamsOf(w.Scale) {
+		for f := range Features {
+			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 {
+				continue
+			}
+			t, id, ok := s.test(cal, stream, f, w.Window, x)
+			if !ok {
+				continue
+			}
+			p.tests = append(p.tests, t)
+			if ready {
+				tally.add(stream, f, id, t.surprise, t.p)
+			}
+		}
+	}
+	return p
+}
+
+// test compares one feature with one predictive.
+func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (test, int, bool) {
+	exposed := exposure(f, x)
+	p := s.seriesOf(stream, f).predict(slot(stream, at), exposed)
+	if !p.ok {
+		return test{}, 0, false
+	}
+	t := test{stream: stream, feature: f}
+	t.surprise = p.surprise(x.v[f], f.perActor())
+	id := cellID(stream, f, stratumOf(p.center()*exposed))
+	t.p = cal.p(id, t.surprise)
+	t.mid = p.center()
+	if t.p <= explainedP { // the interval costs much and people see it only then
+		t.mid, t.low, t.high = p.expected()
+	}
+	return t, id, true
+}
+
+// explainedP is the p-value from which on a comparison keeps its interval.
+const explainedP = 0.05
+
+// center is the weighted mean prediction as a count.
+func (p *prediction) center() float64 {
+	sum := 0.0
+	for i := range experts {
+		sum += float64(p.w[i] * p.mean[i])
+	}
+	return math.Expm1(sum)
+}
+
+// infancy compares a new app with its peers at ages 1, 3 and 7 days.
+func (e *Engine) infancy(s *State, w *window, x values) {
+	age := dayOf(w.Start) - dayOf(s.first) + 1
+	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
+		return
+	}
+	s.infant.reach += x.v[Reach]
+	s.infant.actors += x.actors
+	category := e.apps[s.App].Category
+	for i, due := range ages {
+		bit := uint8(1) << i
+		if age < due || s.infant.done&bit != 0 {
+			continue
+		}
+		s.infant.done |= bit
+		total := s.infant.reach
+		if s.infant.actors >= 1 {
+			total /= s.infant.actors
+		}
+		e.coldStart(s, w, category, i, total)
+		e.tally(w.Window).births.add(category, i, total)
+	}
+}
+
+// newcomerDays is how long the partition must have been watched before an app it
+// has not seen counts as new rather than as old and quiet.
+const newcomerDays = 7
+
+// foldHistory moves the members first seen on a day into the app's history.
+func (s *State) foldHistory(day memberwatch.Window) {
+	if s.fresh.Len() == 0 {
+		return
+	}
+	s.fresh.MoveBefore(hourStamp(day.End()), &s.history)
+	s.dirty |= PartHistory
+}
+
+func (p *pending) encode(e *encoder) {
+	e.window(p.Window)
+	for _, v := range p.values.v {
+		e.f64(v)
+	}
+	e.f64(p.values.actors)
+	e.f64(p.members.Value)
+	e.f64(p.members.Low)
+	e.f64(p.members.High)
+	e.uint(uint64(p.fired))
+	e.int(int64(p.days))
+	e.int(int64(p.through))
+	e.f64(p.misses)
+	e.f64(p.requests)
+	e.uint(uint64(len(p.tests)))
+	for _, t := range p.tests {
+		e.uint(uint64(t.stream))
+		e.uint(uint64(t.feature))
+		for _, v := range [...]float64{t.surprise, t.p, t.mid, t.low, t.high} {
+			e.f64(v)
+		}
+	}
+}
+
+func (p *pending) decode(d *decoder) {
+	p.Window = d.window()
+	for f := range p.values.v {
+		p.values.v[f] = d.f64()
+	}
+	p.values.actors = d.f64()
+	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
+	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
+	p.misses, p.requests = d.f64(), d.f64()
+	for range d.count(42) {
+		t := test{stream: streamID(d.uint()), feature: Feature(d.uint())}
+		if t.stream >= streams || t.feature >= Features {
+			d.fail("unknown feature")
+			return
+		}
+		t.surprise, t.p, t.mid, t.low, t.high = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
+		p.tests = append(p.tests, t)
+	}
+}

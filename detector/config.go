@@ -1,0 +1,120 @@
+package detector
+
+import "github.com/memberwatch/memberwatch"
+
+// Model names the version of the models. It is stored with every signal and
+// changes whenever the same events could give other results.
+const Model = "2026.1"
+
+// Config is what an operator may tune. The zero value is not useful; start from
+// DefaultConfig.
+type Config struct {
+	// Budget is the number of app-days in which one false signal is accepted.
+	// 1,400 is one false signal for 200 apps in a week.
+	Budget float64
+	// Weights splits the budget over features, scales and evidence streams. They
+	// sum to 1 (a union bound: averaging the streams drowns bursts,
+	// docs/decisions/0004-one-budget.md).
+	Weights [Features]Weight
+	// ReadyDays is how many days of its own an app needs before its baseline
+	// counts as READY.
+	ReadyDays int32
+	// FirstDays is how many days of its own an app needs before windows are
+	// compared with them at all.
+	FirstDays int32
+	// DormantDays is how long an app must have been silent for its return to be
+	// a finding of its own.
+	DormantDays int32
+	// DormantReach is how many distinct members a waking app may read in an hour
+	// before that.
+	DormantReach float64
+	// QuietHours ends a signal of the burst stream, QuietDays one of the slow
+	// stream or of a rule.
+	QuietHours, QuietDays int64
+}
+
+// Weight is one feature's part of the budget in each evidence stream.
+type Weight struct {
+	Hour, Day, Slow float64
+}
+
+// DefaultConfig is the one default for everything. Per-actor features hold 60 %
+// of the budget because they tell a surge of users from a harvest; raw volume
+// keeps 15 % because faked actors are seen by volume alone.
+func DefaultConfig() Config {
+	return Config{
+		Budget: 1400,
+		Weights: [Features]Weight{
+			Reach:           {Hour: 0.030, Day: 0.030, Slow: 0.040},
+			Records:         {Hour: 0.015, Day: 0.015, Slow: 0.020},
+			Novelty:         {Day: 0.040, Slow: 0.040},
+			Breadth:         {Hour: 0.010, Day: 0.030, Slow: 0.020},
+			Misses:          {Hour: 0.040, Day: 0.030, Slow: 0.020},
+			Denials:         {Day: 0.0125, Slow: 0.0075},
+			ReachPerActor:   {Hour: 0.060, Day: 0.140, Slow: 0.200},
+			RecordsPerActor: {Day: 0.070, Slow: 0.130},
+		},
+		ReadyDays:    14,
+		FirstDays:    3,
+		DormantDays:  90,
+		DormantReach: 100,
+		QuietHours:   24,
+		QuietDays:    7,
+	}
+}
+
+// streamWeight returns the share of the budget a feature has in one stream. An
+// app whose events name no actor spends the per-actor share on the rest.
+func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
+	w := c.Weights[f].of(stream)
+	if actors {
+		return w
+	}
+	if f.perActor() {
+		return 0
+	}
+	rest := 0.0
+	for g := range Features {
+		if !g.perActor() {
+			rest += c.Weights[g].Hour + c.Weights[g].Day + c.Weights[g].Slow
+		}
+	}
+	return w / rest
+}
+
+func (w Weight) of(stream streamID) float64 {
+	switch stream {
+	case hourBurst:
+		return w.Hour
+	case dayBurst:
+		return w.Day
+	default:
+		return w.Slow
+	}
+}
+
+// streamID is one of the roads by which evidence reaches a signal; it is also
+// the kind of predictive behind a p-value, so calibration cells carry it.
+type streamID uint8
+
+const (
+	hourBurst streamID = iota // hour windows against all the past
+	dayBurst                  // day windows against all the past
+	daySlow                   // day windows against the past at least 7 days old
+	streams
+)
+
+// perDay is how many windows of the stream an app can have in a day.
+func (s streamID) perDay() float64 {
+	if s == hourBurst {
+		return 24
+	}
+	return 1
+}
+
+func (s streamID) scale() memberwatch.Scale {
+	if s == hourBurst {
+		return memberwatch.Hour
+	}
+	return memberwatch.Day
+}

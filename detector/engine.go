@@ -1,0 +1,222 @@
+package detector
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// Engine scores the apps of one partition. It holds what the platform has
+// declared, the fleet's calibrations, and an index of the windows that are open
+// or wait for the fleet; the states themselves belong to the caller, who may
+// keep them anywhere. An Engine is not safe for concurrent use.
+type Engine struct {
+	cfg      Config
+	revision int64
+	apps     map[memberwatch.AppID]memberwatch.App
+	rules    []*memberwatch.Restriction // by id
+	ruleRev  int64                      // revision of the newest restriction
+
+	calibrations []*Calibration // by day, the newest few
+	alarms       []*alarms      // beside each calibration
+
+	through int64 // windows that end at or before it are closed
+	since   int64 // event time of the partition's first event; 0: none yet
+
+	open    map[memberwatch.Window]map[memberwatch.AppID]struct{}
+	waiting map[memberwatch.Window]map[memberwatch.AppID]struct{}
+	tallies map[memberwatch.Window]*Tally
+
+	updates []memberwatch.Update
+}
+
+// New returns an engine without apps, rules or history.
+func New(cfg Config) *Engine {
+	return &Engine{
+		cfg:          cfg,
+		apps:         make(map[memberwatch.AppID]memberwatch.App),
+		calibrations: []*Calibration{new(Calibration)},
+		alarms:       []*alarms{new(alarms)},
+		open:         make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
+		waiting:      make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
+		tallies:      make(map[memberwatch.Window]*Tally),
+	}
+}
+
+// Apply takes one control change. Changes come in the order of their revisions.
+func (e *Engine) Apply(c *memberwatch.Change) {
+	e.revision = c.Revision
+	if c.App != nil {
+		e.apps[c.App.ID] = *c.App
+	}
+	if c.Restriction == nil {
+		return
+	}
+	e.ruleRev = c.Revision
+	r := *c.Restriction
+	i, found := slices.BinarySearchFunc(e.rules, r.ID, func(o *memberwatch.Restriction, id memberwatch.RestrictionID) int {
+		return compareStrings(o.ID, id)
+	})
+	if found {
+		e.rules[i] = &r
+		return
+	}
+	e.rules = slices.Insert(e.rules, i, &r)
+}
+
+func compareStrings[S ~string](a, b S) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// Revision returns the newest control change applied.
+func (e *Engine) Revision() int64 { return e.revision }
+
+// keptCalibrations is how many calibrations an engine keeps: a window of day D
+// uses the newest through day D-2, and windows of up to two days are open.
+const keptCalibrations = 5
+
+// SetCalibration adds the fleet's newest calibration.
+func (e *Engine) SetCalibration(c *Calibration) {
+	e.calibrations = append(e.calibrations, c)
+	e.alarms = append(e.alarms, new(alarms))
+	if n := len(e.calibrations) - keptCalibrations; n > 0 {
+		e.calibrations = slices.Clone(e.calibrations[n:])
+		e.alarms = slices.Clone(e.alarms[n:])
+	}
+}
+
+// calibrationFor returns the index of the calibration for windows of a day: the
+// newest that knows nothing later than two days before, so that a replay finds
+// the same one.
+func (e *Engine) calibrationFor(day int32) int {
+	best := 0
+	for i, c := range e.calibrations {
+		if c.Through <= day-2 {
+			best = i
+		}
+	}
+	return best
+}
+
+func (e *Engine) calibration(day int32) *Calibration { return e.calibrations[e.calibrationFor(day)] }
+
+// alarms caches, for one calibration, the surprise at which each cell's burst
+// stream fires: with and without acting users. 0 stands for not computed.
+type alarms [2][cellCount]float64
+
+// alarmAt returns the surprise from which on a window of a day is a burst.
+func (e *Engine) alarmAt(day int32, stream streamID, f Feature, stratum int, actors bool) float64 {
+	i, id, who := e.calibrationFor(day), cellID(stream, f, stratum), 0
+	if actors {
+		who = 1
+	}
+	at := &e.alarms[i][who][id]
+	if *at == 0 {
+		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay())
+		*at = e.calibrations[i].surpriseAt(id, p)
+	}
+	return *at
+}
+
+// Resume tells a new engine up to which event time the partition's windows are
+// closed. Call it after a restart, before Restore.
+func (e *Engine) Resume(closedThrough int64) { e.through = closedThrough }
+
+// Restore indexes a state that was loaded after a restart. Call it once for
+// each app that has a hot part.
+func (e *Engine) Restore(s *State) {
+	for _, w := range s.open {
+		note(e.open, w.Window, s.App)
+	}
+	for i := range s.pending {
+		note(e.waiting, s.pending[i].Window, s.App)
+	}
+	e.watchEpisodes(s)
+}
+
+func note(index map[memberwatch.Window]map[memberwatch.AppID]struct{}, w memberwatch.Window, app memberwatch.AppID) {
+	apps, ok := index[w]
+	if !ok {
+		apps = make(map[memberwatch.AppID]struct{})
+		index[w] = apps
+	}
+	apps[app] = struct{}{}
+}
+
+// NextDue returns the earliest window that is over at the watermark, with the
+// apps to close in it, sorted. Call Close for each, then EndWindow.
+func (e *Engine) NextDue(watermark int64) (w memberwatch.Window, apps []memberwatch.AppID, ok bool) {
+	e.through = max(e.through, watermark)
+	for at := range e.open { // a minimum: the order does not matter
+		if at.End() <= watermark && (!ok || compareWindows(at, w) < 0) {
+			w, ok = at, true
+		}
+	}
+	if !ok {
+		return w, nil, false
+	}
+	return w, slices.Sorted(maps.Keys(e.open[w])), true
+}
+
+// EndWindow returns the partition's tally of a window whose apps are all closed
+// and forgets the window. It returns nil when no app waits for the fleet and
+// there is nothing to count.
+func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
+	t := e.tally(w)
+	delete(e.tallies, w)
+	delete(e.open, w)
+	if t.empty() && len(e.waiting[w]) == 0 {
+		return nil
+	}
+	return t
+}
+
+func (e *Engine) tally(w memberwatch.Window) *Tally {
+	t, ok := e.tallies[w]
+	if !ok {
+		t = newTally(w)
+		e.tallies[w] = t
+	}
+	return t
+}
+
+// Pending returns the apps that wait for the fleet's word on a window, sorted.
+func (e *Engine) Pending(w memberwatch.Window) []memberwatch.AppID {
+	return slices.Sorted(maps.Keys(e.waiting[w]))
+}
+
+// EndJudgement forgets a window whose apps are all judged.
+func (e *Engine) EndJudgement(w memberwatch.Window) { delete(e.waiting, w) }
+
+// TakeUpdates returns the changes of signals since the last call, in the order
+// in which they came about.
+func (e *Engine) TakeUpdates() []memberwatch.Update {
+	u := e.updates
+	e.updates = nil
+	return u
+}
+
+const engineVersion = 1
+
+// AppendBinary appends what the engine itself remembers of the stream, apart
+// from the states, calibrations and control changes that the caller keeps.
+func (e *Engine) AppendBinary(b []byte) ([]byte, error) {
+	enc := newEncoder(b, engineVersion)
+	enc.int(e.since)
+	return enc.finish()
+}
+
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+func (e *Engine) UnmarshalBinary(b []byte) error {
+	d := newDecoder(b, engineVersion, "engine")
+	e.since = d.int()
+	return d.finish()
+}

@@ -1,0 +1,205 @@
+package detector
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"strings"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// episode is an open signal of an app. There is one for each kind, and for
+// restrictions one for each restriction.
+type episode struct {
+	Signal memberwatch.Signal
+	Dim    string // the restriction, empty for other kinds
+	// Provisional is the start of the newest window that only an open window
+	// has spoken for; 0 when the fleet has confirmed all.
+	Provisional int64
+	Confirmed   bool // some finding has been confirmed, or needed no confirmation
+}
+
+// episode returns the app's open signal of a kind.
+func (s *State) episode(kind memberwatch.Kind, dim string) *episode {
+	for i := range s.episodes {
+		if s.episodes[i].Signal.Kind == kind && s.episodes[i].Dim == dim {
+			return &s.episodes[i]
+		}
+	}
+	return nil
+}
+
+// quietAfter is the event time from which on the signal has been quiet for long
+// enough to be over.
+func (ep *episode) quietAfter(cfg *Config) int64 {
+	if ep.Signal.Strongest.Stream == memberwatch.StreamBurst && ep.Signal.Strongest.Window.Scale == memberwatch.Hour {
+		return ep.Signal.Last + cfg.QuietHours*memberwatch.Hour.Length()
+	}
+	return ep.Signal.Last + cfg.QuietDays*memberwatch.Day.Length()
+}
+
+// raise adds a finding to the app's open signal of its kind, or opens one.
+func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
+	ep := s.episode(f.Kind, dim)
+	if ep != nil && f.Time >= ep.quietAfter(&e.cfg) {
+		e.end(s, ep)
+		ep = nil
+	}
+	if ep == nil {
+		s.episodes = append(s.episodes, e.newEpisode(s, dim, &f))
+		ep = &s.episodes[len(s.episodes)-1]
+	}
+	ep.add(&f)
+	e.describe(s, ep, &f)
+	e.updates = append(e.updates, memberwatch.Update{Signal: ep.Signal, Finding: &f})
+	s.dirty |= PartHot
+	e.watchEpisodes(s)
+}
+
+func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding) episode {
+	return episode{Dim: dim, Signal: memberwatch.Signal{
+		ID:  signalID(s.App, f.Kind, dim, f.Window.Start),
+		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time,
+	}}
+}
+
+// signalID derives an id from what the signal is about, so that a replay
+// derives the same one: 64 bits in base 32.
+func signalID(app memberwatch.AppID, kind memberwatch.Kind, dim string, start int64) memberwatch.SignalID {
+	var b [8]byte
+	h := hashName(string(app) + "\x00" + string(kind) + "\x00" + dim)
+	h = (h ^ uint64(start)) * 0x9e3779b97f4a7c15 // Fibonacci hashing spreads the start time
+	h ^= h >> 29
+	binary.BigEndian.PutUint64(b[:], h)
+	return memberwatch.SignalID("s" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
+}
+
+// add counts a finding and keeps it if it is the strongest so far, or if it
+// settles what the strongest had left provisional.
+func (ep *episode) add(f *memberwatch.Finding) {
+	sig := &ep.Signal
+	settles := ep.Provisional != 0 && !f.Provisional && f.Window.Start == ep.Provisional
+	if settles {
+		ep.Provisional = 0
+	}
+	if f.Provisional {
+		ep.Provisional = f.Window.Start
+	} else {
+		ep.Confirmed = true
+	}
+	sig.Occurrences++
+	f.Number = sig.Occurrences
+	sig.Last = max(sig.Last, f.Time)
+	if sig.Occurrences == 1 || settles && sig.Strongest.Window == f.Window || stronger(f, &sig.Strongest) {
+		sig.Strongest = *f
+	}
+}
+
+// stronger orders findings by return period, then by members.
+func stronger(a, b *memberwatch.Finding) bool {
+	if a.ReturnPeriod != b.ReturnPeriod {
+		return a.ReturnPeriod > b.ReturnPeriod
+	}
+	return a.Members.Value > b.Members.Value
+}
+
+// describe refreshes what people see of a signal.
+func (e *Engine) describe(s *State, ep *episode, f *memberwatch.Finding) {
+	sig := &ep.Signal
+	sig.Revision++
+	sig.Severity = max(sig.Severity, e.severity(f))
+	sig.Sentence = string(sig.App) + " " + sig.Strongest.Sentence
+	sig.Model, sig.Control = Model, e.revision
+	sig.Calibration = int64(e.calibration(dayOf(f.Window.Start)).Through)
+	sig.LearningDays = s.days()
+	sig.Learning = memberwatch.LearningReady
+	if sig.LearningDays < e.cfg.ReadyDays {
+		sig.Learning = memberwatch.LearningYoung
+	}
+}
+
+// Members from which on a statistical finding is medium, high, critical. Ours:
+// 500 is where a leak must be reported (FTC covered incident), the others are
+// its powers of about 20.
+const (
+	mediumMembers   = 500
+	highMembers     = 10_000
+	criticalMembers = 200_000
+)
+
+// severity ranks a finding: by how many members it exposed, one step up for a
+// rule, which leaves nothing to chance.
+func (e *Engine) severity(f *memberwatch.Finding) memberwatch.Severity {
+	level := memberwatch.SeverityLow
+	switch {
+	case f.Members.Low >= criticalMembers:
+		level = memberwatch.SeverityCritical
+	case f.Members.Low >= highMembers:
+		level = memberwatch.SeverityHigh
+	case f.Members.Low >= mediumMembers || f.ReturnPeriod >= 10*e.cfg.Budget:
+		level = memberwatch.SeverityMedium
+	}
+	if f.Kind == memberwatch.KindRestricted {
+		level = max(level+1, memberwatch.SeverityHigh)
+	}
+	return min(level, memberwatch.SeverityCritical)
+}
+
+// withdraw settles a provisional finding that the fleet explains: everybody
+// moved. A signal that rests on nothing else ends.
+func (e *Engine) withdraw(s *State, kind memberwatch.Kind, at memberwatch.Window) {
+	ep := s.episode(kind, "")
+	if ep == nil || ep.Provisional != at.Start {
+		return
+	}
+	ep.Provisional = 0
+	if ep.Confirmed {
+		return
+	}
+	ep.Signal.Strongest.Provisional = false
+	ep.Signal.Strongest.Caveats = append(ep.Signal.Strongest.Caveats, "withdrawn: the whole population moved in this window")
+	e.end(s, ep)
+}
+
+// end closes an episode and says so.
+func (e *Engine) end(s *State, ep *episode) {
+	sig := &ep.Signal
+	sig.Ended = max(sig.Last, 1)
+	sig.Revision++
+	e.updates = append(e.updates, memberwatch.Update{Signal: *sig})
+	for i := range s.episodes {
+		if &s.episodes[i] == ep {
+			s.episodes = append(s.episodes[:i], s.episodes[i+1:]...)
+			break
+		}
+	}
+	s.touch()
+}
+
+// endQuiet ends the signals that have been quiet for long enough when a day
+// closes, and sees to it that the next day asks again.
+func (e *Engine) endQuiet(s *State, at memberwatch.Window) {
+	if at.Scale != memberwatch.Day {
+		return
+	}
+	for i := len(s.episodes) - 1; i >= 0; i-- {
+		if at.End() >= s.episodes[i].quietAfter(&e.cfg) {
+			e.end(s, &s.episodes[i])
+		}
+	}
+	e.watchNext(s, memberwatch.Window{Scale: memberwatch.Day, Start: at.End()})
+}
+
+// watchEpisodes makes sure that some day to come asks whether the app's signals
+// are over, even if the app falls silent.
+func (e *Engine) watchEpisodes(s *State) {
+	for i := range s.episodes {
+		e.watchNext(s, memberwatch.WindowAt(memberwatch.Day, max(s.episodes[i].Signal.Last, e.through)))
+	}
+}
+
+func (e *Engine) watchNext(s *State, day memberwatch.Window) {
+	if len(s.episodes) > 0 {
+		note(e.open, day, s.App)
+	}
+}

@@ -1,0 +1,62 @@
+package detector
+
+import "math"
+
+// Slow evidence for one feature of one app: a CUSUM on the odds scale that
+// forgets.
+//
+//	M <- e max(1, M^0.95),  e = exp(0.5 z - 0.125),  z = min(-Phi^-1(p), 6)
+//
+// e is the likelihood ratio of a normal shift of 0.5, so a run of windows a
+// little above what was expected multiplies up. Forgetting (the power 0.95)
+// repairs what the arithmetic assumes and real residuals break: that p is
+// uniform given the past. M is not odds; its threshold is a return period.
+// It lies when the predictive itself learns the rise, hence its lag of 7 days.
+// Source: recipe R1 sections 4.3 and 8; CUSUM: Page, "Continuous inspection
+// schemes", 1954; e-values: Vovk and Wang, 2021.
+type evidence struct {
+	m     float64 // 0 stands for 1, so that the zero value is no evidence
+	quiet uint8   // windows in a row without p <= quietP
+}
+
+const (
+	slowShift  = 0.5
+	slowForget = 0.95
+	slowMaxZ   = 6.0
+	slowCap    = 10.0 // M is capped at this many budgets, so that it can fall again
+	quietP     = 0.05
+	quietReset = 7 // quiet windows after which M starts anew
+)
+
+// update takes the p-value of one window, budget being the app-days of one
+// false signal, and returns M.
+func (x *evidence) update(p, budget float64) float64 {
+	z := min(-normalQuantile(p), slowMaxZ)
+	e := math.Exp(float64(slowShift*z) - slowShift*slowShift/2)
+	m := e * max(1, math.Pow(max(x.m, 1), slowForget))
+	x.m = min(m, slowCap*budget)
+	if p <= quietP {
+		x.quiet = 0
+		return x.m
+	}
+	if x.quiet++; x.quiet >= quietReset {
+		x.m, x.quiet = 0, 0
+	}
+	return x.m
+}
+
+// normalQuantile is Phi^-1(p) for p in (0, 1].
+func normalQuantile(p float64) float64 {
+	p = min(max(p, 1e-300), 1-1e-16)
+	return -math.Sqrt2 * math.Erfcinv(2*p)
+}
+
+// normalTail is P(Z > z).
+func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
+
+func (x *evidence) encode(e *encoder) {
+	e.f64(x.m)
+	e.uint(uint64(x.quiet))
+}
+
+func (x *evidence) decode(d *decoder) { x.m, x.quiet = d.f64(), uint8(d.uint()) }

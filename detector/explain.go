@@ -1,0 +1,191 @@
+package detector
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
+)
+
+// distinct is a sketch's count with its interval.
+func distinct(d *sketch.Distinct) memberwatch.Estimate {
+	low, high := d.Interval()
+	return memberwatch.Estimate{Value: d.Estimate(), Low: low, High: high}
+}
+
+func logOf(v float64) float64 { return math.Log1p(v) }
+
+// raiseOpen raises a provisional finding of an open window.
+func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
+	stream := dayBurst
+	if w.Scale == memberwatch.Hour {
+		stream = hourBurst
+	}
+	x := values{v: [Features]float64{}}
+	x.v[f] = w.value(f)
+	t, _, ok := s.test(e.calibration(dayOf(w.Start)), stream, f, w.Window, x)
+	if !ok {
+		return
+	}
+	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days()}
+	v := verdict{test: t, factor: 1, period: 1 / (t.p * stream.perDay())}
+	found := e.judgedFinding(s, &p, f.kind(stream), []verdict{v})
+	found.Time, found.Provisional = now, true
+	found.Caveats = append(found.Caveats, "the window is still open and the fleet's part in it not yet known")
+	e.raise(s, "", found)
+}
+
+// judgedFinding words the verdicts of one kind in one window.
+func (e *Engine) judgedFinding(s *State, p *pending, kind memberwatch.Kind, all []verdict) memberwatch.Finding {
+	slices.SortStableFunc(all, func(a, b verdict) int {
+		return cmp.Or(-compareBool(a.hit, b.hit), cmp.Compare(b.period, a.period), cmp.Compare(a.feature, b.feature))
+	})
+	top := all[0]
+	stream := memberwatch.StreamBurst
+	if top.stream == daySlow {
+		stream = memberwatch.StreamSlow
+	}
+	f := memberwatch.Finding{
+		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: stream, ReturnPeriod: top.period,
+		FleetFactor: top.factor, Members: p.members, Factors: factors(p, all),
+	}
+	f.Sentence = sentence(p, top)
+	f.Caveats = e.caveats(p, top)
+	return f
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// factors gives each verdict its share: the part of its surprise among all.
+func factors(p *pending, all []verdict) []memberwatch.Factor {
+	total := 0.0
+	for _, v := range all {
+		total += weightOf(v)
+	}
+	list := make([]memberwatch.Factor, 0, len(all))
+	for _, v := range all {
+		share := 1 / float64(len(all))
+		if total > 0 {
+			share = weightOf(v) / total
+		}
+		observed := p.values.v[v.feature]
+		list = append(list, memberwatch.Factor{
+			Feature: v.feature.String(), Observed: observed, Expected: v.mid, Low: v.low, High: v.high,
+			P: v.p, ReturnPeriod: v.period, Share: share,
+			Text: fmt.Sprintf("%s %s, expected %s", number(observed), featureWords[v.feature], span(v.low, v.high)),
+		})
+	}
+	slices.SortStableFunc(list, func(a, b memberwatch.Factor) int { return cmp.Compare(b.Share, a.Share) })
+	settle(list)
+	return list
+}
+
+func weightOf(v verdict) float64 { return max(math.Log10(max(v.period, 1e-9))+3, 0) }
+
+// settle gives the rounding error of the shares to the largest, so that they sum
+// to exactly 1.
+func settle(list []memberwatch.Factor) {
+	rest := 1.0
+	for i := len(list) - 1; i > 0; i-- {
+		rest -= list[i].Share
+	}
+	if len(list) > 0 {
+		list[0].Share = rest
+	}
+}
+
+// sentence says in words what the strongest verdict saw.
+func sentence(p *pending, top verdict) string {
+	period := "in an hour"
+	if p.Scale == memberwatch.Day {
+		period = "in a day"
+	}
+	var b strings.Builder
+	verb := "read"
+	if top.feature == Misses || top.feature == Denials {
+		verb = "made"
+	}
+	fmt.Fprintf(&b, "%s %s %s %s, expected %s", verb, number(p.values.v[top.feature]), featureWords[top.feature], period, span(top.low, top.high))
+	if top.stream == daySlow {
+		b.WriteString(", the latest of a lasting rise")
+	}
+	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && top.feature != Misses {
+		fmt.Fprintf(&b, "; %.0f %% never read by it before", 100*min(fresh/reach, 1))
+	}
+	if p.misses >= 0.05 {
+		fmt.Fprintf(&b, "; misses %.0f %%", 100*p.misses)
+	}
+	return b.String()
+}
+
+// caveats says what weakens a finding.
+func (e *Engine) caveats(p *pending, top verdict) []string {
+	var list []string
+	if p.days < e.cfg.ReadyDays {
+		list = append(list, fmt.Sprintf("baseline has %d of %d days", p.days, e.cfg.ReadyDays))
+	}
+	if p.through == 0 {
+		list = append(list, "calibration is the shipped default: the fleet has no history yet")
+	}
+	if top.factor > 1.5 {
+		list = append(list, fmt.Sprintf("the whole population moved: discounted by %.1f", top.factor))
+	}
+	return list
+}
+
+// coldFinding words the comparison of a new app with its peers.
+func (e *Engine) coldFinding(s *State, w *window, peers moments, age int, total, p float64) memberwatch.Finding {
+	spread := max(math.Sqrt(max(peers.squares/peers.n-math.Pow(peers.sum/peers.n, 2), 0)), birthSpread)
+	mean := peers.sum / peers.n
+	back := func(x float64) float64 { return max(math.Expm1(x), 0) }
+	low, high := back(mean-1.96*spread), back(mean+1.96*spread)
+	what := "distinct members"
+	if s.infant.actors >= 1 {
+		what = "distinct members per acting user"
+	}
+	text := fmt.Sprintf("%s %s in the first %s, new apps like it %s",
+		number(total), what, plural(float64(ages[age]), "day", "days"), span(low, high))
+	return memberwatch.Finding{
+		Kind: memberwatch.KindColdStart, Window: w.Window, Time: w.End() - 1, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: 1 / p, FleetFactor: 1, Members: distinct(&w.members), Sentence: "read " + text,
+		Caveats: []string{fmt.Sprintf("compared with %.0f new apps, not with itself", peers.n)},
+		Factors: []memberwatch.Factor{{
+			Feature: "reach_since_birth", Observed: total, Expected: back(mean), Low: low, High: high,
+			P: p, ReturnPeriod: 1 / p, Share: 1, Text: text,
+		}},
+	}
+}
+
+// number writes a count for people: 48,213, or 3.4 below ten.
+func number(v float64) string {
+	if v < 10 && v != math.Trunc(v) {
+		return fmt.Sprintf("%.1f", v)
+	}
+	digits := fmt.Sprintf("%.0f", v)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func span(low, high float64) string { return number(low) + "–" + number(high) }
+
+func plural(n float64, one, many string) string {
+	if n == 1 {
+		return number(n) + " " + one
+	}
+	return number(n) + " " + many
+}

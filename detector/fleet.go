@@ -1,0 +1,236 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// Fleet turns the tallies of all partitions into judgements and calibrations.
+// There is one for the whole service. It is pure: the same tallies in the same
+// order give the same bytes.
+type Fleet struct {
+	through int32 // newest day folded in; 0: none
+	hist    [cellCount][]float64
+	births  births
+	day     dayTally
+}
+
+// dayTally gathers the tallies of days that are not folded in yet, by day.
+type dayTally struct {
+	days  []int32
+	parts []*Tally
+}
+
+// Judgement is the fleet's word on one window: by how much to discount each
+// feature's p-values because everybody moved.
+type Judgement struct {
+	Window memberwatch.Window
+	// Factor is F of recipe R1 section 4, at least 1, by feature.
+	Factor [Features]float64
+	// Ready is the number of ready apps that had the window.
+	Ready uint64
+}
+
+// memory is the discount of the ranks for each day: 1 - 1/120 gives the same
+// mean age as a sliding window of 240 days and the same variance as one of
+// about 240 days, in constant space.
+const memory = 1 - 1.0/120
+
+// minFleet is how many ready apps the fleet factor needs (recipe R1 section 8).
+const minFleet = 20
+
+// NewFleet returns a fleet without history.
+func NewFleet() *Fleet { return &Fleet{} }
+
+// Judge computes the fleet factor of a window from the merged tally of all
+// partitions and remembers the tally for EndDay.
+//
+//	F = max(1, max over a in {0.05, 0.01} of k_a / (a n + 3 sqrt(a n) + 1))
+func (f *Fleet) Judge(t *Tally) Judgement {
+	j := Judgement{Window: t.Window}
+	for g := range Features {
+		j.Factor[g] = 1
+		n := float64(t.ready[g])
+		j.Ready = max(j.Ready, t.ready[g])
+		if n <= minFleet {
+			continue
+		}
+		for i, a := range commonP {
+			bound := float64(a*n) + float64(3*math.Sqrt(a*n)) + 1
+			j.Factor[g] = max(j.Factor[g], float64(t.hot[g][i])/bound)
+		}
+	}
+	f.remember(t)
+	return j
+}
+
+// remember adds a tally to its day.
+func (f *Fleet) remember(t *Tally) {
+	day := dayOf(t.Window.Start)
+	for i, d := range f.day.days {
+		if d == day {
+			f.day.parts[i].Merge(t)
+			return
+		}
+	}
+	merged := new(Tally)
+	merged.Merge(t)
+	f.day.days = append(f.day.days, day)
+	f.day.parts = append(f.day.parts, merged)
+}
+
+// EndDay folds all windows up to and including a day into the ranks and returns
+// the calibration they make. A day may be ended only once, in rising order.
+func (f *Fleet) EndDay(day int32) *Calibration {
+	if f.through != 0 && day > f.through {
+		f.fade(math.Pow(memory, float64(day-f.through)))
+	}
+	keep := dayTally{}
+	for i, d := range f.day.days {
+		if d > day {
+			keep.days, keep.parts = append(keep.days, d), append(keep.parts, f.day.parts[i])
+			continue
+		}
+		f.fold(f.day.parts[i])
+	}
+	f.day = keep
+	f.through = day
+	return f.Calibration()
+}
+
+func (f *Fleet) fade(by float64) {
+	for _, hist := range f.hist {
+		for i := range hist {
+			hist[i] = float64(hist[i] * by)
+		}
+	}
+	faded := births{}
+	faded.merge(&f.births, by)
+	f.births = faded
+}
+
+func (f *Fleet) fold(t *Tally) {
+	for rank, n := range t.ranks { // sums of whole numbers: the order does not matter
+		id, bin := rank/bins, rank%bins
+		if f.hist[id] == nil {
+			f.hist[id] = make([]float64, bins)
+		}
+		f.hist[id][bin] += float64(n)
+	}
+	f.births.merge(&t.births, 1)
+}
+
+// Through returns the newest day folded in, 0 when there is none.
+func (f *Fleet) Through() int32 { return f.through }
+
+// Calibration returns the calibration of the days folded in so far. It shares
+// nothing with the fleet.
+func (f *Fleet) Calibration() *Calibration {
+	c := &Calibration{Through: f.through, births: f.births.clone()}
+	for id := range f.hist {
+		if f.hist[id] != nil {
+			c.cells[id].fit(f.hist[id])
+		}
+	}
+	return c
+}
+
+const (
+	fleetVersion     = 1
+	judgementVersion = 1
+)
+
+// AppendBinary appends the fleet's canonical encoding.
+func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
+	e := newEncoder(b, fleetVersion)
+	e.int(int64(f.through))
+	for id := range f.hist {
+		e.bool(f.hist[id] != nil)
+		if f.hist[id] != nil {
+			e.sparse(f.hist[id])
+		}
+	}
+	f.births.encode(e)
+	e.uint(uint64(len(f.day.days)))
+	for i, day := range f.day.days {
+		e.int(int64(day))
+		e.nested(f.day.parts[i])
+	}
+	return e.finish()
+}
+
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+func (f *Fleet) UnmarshalBinary(b []byte) error {
+	d := newDecoder(b, fleetVersion, "fleet")
+	*f = Fleet{through: int32(d.int())}
+	for id := range f.hist {
+		if d.bool() {
+			f.hist[id] = d.sparse(bins)
+		}
+	}
+	f.births.decode(d)
+	for range d.count(2) {
+		day, t := int32(d.int()), new(Tally)
+		d.nested(t)
+		f.day.days, f.day.parts = append(f.day.days, day), append(f.day.parts, t)
+	}
+	return d.finish()
+}
+
+// sparse writes the nonzero items of a list with their places.
+func (e *encoder) sparse(list []float64) {
+	n := 0
+	for _, v := range list {
+		if v != 0 {
+			n++
+		}
+	}
+	e.uint(uint64(n))
+	for i, v := range list {
+		if v != 0 {
+			e.uint(uint64(i))
+			e.f64(v)
+		}
+	}
+}
+
+func (d *decoder) sparse(size int) []float64 {
+	list := make([]float64, size)
+	for range d.count(9) {
+		i, v := d.uint(), d.f64()
+		if i >= uint64(size) {
+			d.fail("place out of range")
+			return nil
+		}
+		list[i] = v
+	}
+	return list
+}
+
+// AppendBinary appends the judgement's canonical encoding.
+func (j *Judgement) AppendBinary(b []byte) ([]byte, error) {
+	e := newEncoder(b, judgementVersion)
+	e.window(j.Window)
+	for _, f := range j.Factor {
+		e.f64(f)
+	}
+	e.uint(j.Ready)
+	return e.finish()
+}
+
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+func (j *Judgement) UnmarshalBinary(b []byte) error {
+	d := newDecoder(b, judgementVersion, "judgement")
+	*j = Judgement{Window: d.window()}
+	for f := range j.Factor {
+		j.Factor[f] = d.f64()
+	}
+	j.Ready = d.uint()
+	return d.finish()
+}
+
+// dayOf is the UTC day of an event time, in days since the epoch.
+func dayOf(t int64) int32 {
+	return int32(memberwatch.WindowAt(memberwatch.Day, t).Start / memberwatch.Day.Length())
+}

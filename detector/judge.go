@@ -1,0 +1,108 @@
+package detector
+
+import (
+	"github.com/memberwatch/memberwatch"
+)
+
+// Judge turns an app's pending window into evidence, now that the fleet has
+// said by how much everybody moved.
+func (e *Engine) Judge(s *State, j *Judgement) {
+	for i := range s.pending {
+		if s.pending[i].Window != j.Window {
+			continue
+		}
+		p := s.pending[i]
+		s.pending = append(s.pending[:i], s.pending[i+1:]...)
+		e.judge(s, &p, j)
+		s.dirty |= PartHot
+		if !s.active() {
+			s.dirty |= PartBaseline
+		}
+		return
+	}
+}
+
+// judge splits a window's tests over the kinds of signals they speak for.
+func (e *Engine) judge(s *State, p *pending, j *Judgement) {
+	var verdicts []verdict
+	for _, t := range p.tests {
+		factor := j.Factor[t.feature]
+		t.p = min(t.p*factor, 1)
+		weight := e.cfg.streamWeight(t.feature, t.stream, s.actors)
+		v := verdict{test: t, factor: factor}
+		if t.stream == daySlow {
+			m := s.rise[t.feature].update(t.p, e.cfg.Budget)
+			s.dirty |= PartBaseline
+			v.period, v.hit = m, m >= e.cfg.Budget/weight
+		} else {
+			v.period = 1 / (t.p * t.stream.perDay())
+			v.hit = t.p <= weight/(e.cfg.Budget*t.stream.perDay())
+			if t.feature < counts { // the open window has already decided
+				v.crossed = p.fired&(1<<t.feature) != 0
+				v.hit = v.hit && v.crossed
+			}
+		}
+		verdicts = append(verdicts, v)
+	}
+	e.raiseJudged(s, p, verdicts)
+}
+
+// verdict is a test with the fleet's part in it.
+type verdict struct {
+	test
+	factor  float64
+	period  float64 // return period in app-days
+	hit     bool    // it meets its share of the budget
+	crossed bool    // it had raised a provisional finding
+}
+
+// raiseJudged raises one finding for each kind that has a hit, and withdraws
+// the provisional ones that the fleet explains.
+func (e *Engine) raiseJudged(s *State, p *pending, all []verdict) {
+	for _, kind := range judgedKinds {
+		var mine []verdict
+		hit, crossed := false, false
+		for _, v := range all {
+			if v.feature.kind(v.stream) != kind {
+				continue
+			}
+			mine = append(mine, v)
+			hit = hit || v.hit
+			crossed = crossed || v.crossed
+		}
+		switch {
+		case hit:
+			e.raise(s, "", e.judgedFinding(s, p, kind, mine))
+		case crossed:
+			e.withdraw(s, kind, p.Window)
+		}
+	}
+}
+
+// judgedKinds are the kinds that windows can raise, in the order in which they
+// are raised.
+var judgedKinds = []memberwatch.Kind{
+	memberwatch.KindPerActorBurst, memberwatch.KindPerActorSlow,
+	memberwatch.KindVolumeBurst, memberwatch.KindVolumeSlow,
+	memberwatch.KindNovelty, memberwatch.KindBreadth,
+	memberwatch.KindEnumeration, memberwatch.KindDenials,
+}
+
+// coldStart compares a new app's total since birth with its peers'.
+func (e *Engine) coldStart(s *State, w *window, category string, age int, total float64) {
+	cal := e.calibration(dayOf(w.Start))
+	peers, ok := cal.births.peers(category, age)
+	if !ok {
+		return
+	}
+	x := logOf(total)
+	p := normalTail(peers.score(x))
+	if p > coldWeight/e.cfg.Budget {
+		return
+	}
+	e.raise(s, "", e.coldFinding(s, w, peers, age, total, p))
+}
+
+// coldWeight is the part of the budget that new apps have at each of their three
+// ages. It is not part of Weights: only new apps have these three chances.
+const coldWeight = 0.3

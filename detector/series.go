@@ -1,0 +1,343 @@
+package detector
+
+import "math"
+
+// The expectation of one feature at one scale: a mixture of four simple experts
+// on x = ln(v+1), each with its own scale, weighted by discounted likelihood,
+// with a Student t tail.
+//
+//	pred_0 = fast level + season    pred_1 = slow level + season
+//	pred_2 = level of the slot      pred_3 = last value of the slot
+//	s_i^2  = (n m_i + k s0^2)/(n + k) + Poisson floor,  m_i = EW mean of r^2
+//	P(X > x) = sum w_i T4((x - pred_i)/s_i) / sum w_i
+//
+// Assumptions: the season is that of the week; counts are overdispersed, so the
+// tail is only a rough surprise that calibration turns into a p-value. It lies
+// in the first days (the prior scale s0 speaks then), for counts near zero
+// (ranks repair it), and across holidays (the fleet factor repairs it).
+// Source: recipe R1 of the project's measurements on CRAN downloads; mixture
+// weights by discounted likelihood after Raftery, Karny, Ettler, "Online
+// prediction under model uncertainty via dynamic model averaging", 2010.
+
+// experts is how many predictions are mixed.
+const experts = 4
+
+// Constants of the mixture, all from recipe R1 unless said.
+const (
+	clipLevel   = 3.0  // levels learn residuals clipped at 3 s: one burst must not become normal
+	clipScale   = 5.0  // scales learn residuals clipped at 5 s
+	forgetLogW  = 0.97 // discount of the log-likelihood
+	rateScale   = 1.0 / 60
+	rateSlot    = 1.0 / 4
+	rateSeason  = 1.0 / 8
+	priorScale  = 0.8 // s0 in ln units: the day-to-day spread assumed of a young app; ours, from the simulator
+	priorWeight = 4.0 // windows after which the own spread outweighs the prior
+)
+
+// shape says how a series moves at its scale.
+type shape struct {
+	fast, slow float64 // rates of the two levels
+	slots      int     // slots of the season
+	lag        int     // windows the learning stays behind
+	echo       bool    // whether the last value of a slot is an expert
+}
+
+// shapes by stream. Hours have a slot for each hour of day, apart for weekends:
+// 48 slots learn in days where 168 need months.
+var shapes = [streams]shape{
+	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, slots: 48},
+	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, slots: 7, echo: true},
+	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, slots: 7, lag: 7, echo: true},
+}
+
+// series is the state of one expectation. A feature that has never been anything
+// but zero has no body: most apps never miss a look-up, and memory is for those
+// that do. Everything is float32: precision beyond the sampling noise would only
+// cost memory.
+type series struct {
+	n    uint32 // windows learnt
+	wait uint8  // windows that wait for their lag
+	body *seriesBody
+}
+
+// seriesBody holds the numbers of a series that has moved.
+type seriesBody struct {
+	level  [2]float32
+	spread [experts]float32 // EW mean of squared residuals
+	logW   [experts]float32
+	season []float32 // offset of each slot from the slow level
+	slot   []float32 // EW level of each slot
+	last   []float32 // newest value of each slot; none at the hour scale
+	seen   []uint8   // values seen in each slot, saturating
+	queue  []float32 // values waiting for their lag, oldest first
+}
+
+func newBody(sh shape) *seriesBody {
+	n := sh.slots
+	floats := 2 * n
+	if sh.echo {
+		floats += n
+	}
+	all := make([]float32, floats+sh.lag)
+	b := &seriesBody{season: all[:n:n], slot: all[n : 2*n : 2*n], last: all[2*n : floats : floats], seen: make([]uint8, n)}
+	b.queue = all[floats:floats:len(all)]
+	return b
+}
+
+// grow gives a series that was all zero its body.
+func (s *series) grow(sh shape) {
+	if s.body != nil {
+		return
+	}
+	s.body = newBody(sh)
+	for i := range s.body.seen {
+		s.body.seen[i] = uint8(min(int(s.n)/sh.slots, 255))
+	}
+	s.body.queue = s.body.queue[:s.wait]
+}
+
+// prediction is what a series expects of one window.
+type prediction struct {
+	ok   bool
+	mean [experts]float64
+	sd   [experts]float64
+	w    [experts]float64 // sum to 1; 0 for an expert with nothing to say
+}
+
+// predict returns the expectation of the window in slot. exposure is the number
+// of acting users behind a ratio, 1 for plain counts: the Poisson floor of the
+// scale follows the numerator's size.
+func (s *series) predict(slot int, exposure float64) prediction {
+	var p prediction
+	if s.n == 0 {
+		return p
+	}
+	p.ok = true
+	if b := s.body; b != nil {
+		season := float64(b.season[slot])
+		p.mean = [experts]float64{max(float64(b.level[0])+season, 0), max(float64(b.level[1])+season, 0), max(float64(b.slot[slot]), 0)}
+		if len(b.last) > 0 {
+			p.mean[3] = max(float64(b.last[slot]), 0)
+		}
+	}
+	best := math.Inf(-1)
+	for i := range experts {
+		if s.speaks(i, slot) {
+			best = max(best, s.logWeight(i))
+		}
+	}
+	sum := 0.0
+	for i := range experts {
+		p.sd[i] = s.scale(i, p.mean[i], exposure)
+		if s.speaks(i, slot) {
+			p.w[i] = math.Exp(s.logWeight(i) - best)
+			sum += p.w[i]
+		}
+	}
+	for i := range experts {
+		p.w[i] /= sum
+	}
+	return p
+}
+
+// speaks tells whether an expert has something to say about a slot: levels
+// always, slot experts once they saw it twice.
+func (s *series) speaks(i, slot int) bool {
+	if i < 2 {
+		return true
+	}
+	return s.body != nil && s.body.seen[slot] >= 2 && (i == 2 || len(s.body.last) > 0)
+}
+
+func (s *series) logWeight(i int) float64 {
+	if s.body == nil {
+		return 0
+	}
+	return float64(s.body.logW[i])
+}
+
+// scale is the standard deviation of an expert's residual in ln units, shrunk to
+// the prior and floored by Poisson noise: var ln(v+1) ~ m/(m+1)^2.
+func (s *series) scale(i int, mean, exposure float64) float64 {
+	n, spread := float64(s.n), 0.0
+	if s.body != nil {
+		spread = float64(s.body.spread[i])
+	}
+	own := (float64(n*spread) + priorWeight*priorScale*priorScale) / (n + priorWeight)
+	m := math.Expm1(mean) * exposure
+	floor := (m + 0.25) / float64((m+1)*(m+1))
+	return math.Sqrt(own + floor)
+}
+
+// tail is P(X > x) under the mixture.
+func (p *prediction) tail(x float64) float64 {
+	sum := 0.0
+	for i := range experts {
+		if p.w[i] > 0 {
+			sum += float64(p.w[i] * studentTail((x-p.mean[i])/p.sd[i]))
+		}
+	}
+	return sum
+}
+
+// surprise is -log10 of the upper tail at a count v (half a unit is taken off
+// counts so that the probability of v itself belongs to the tail).
+func (p *prediction) surprise(v float64, ratio bool) float64 {
+	if !ratio {
+		v = max(v-0.5, 0)
+	}
+	return -math.Log10(max(p.tail(math.Log1p(v)), 1e-30))
+}
+
+// quantile solves tail(x) = q for x by bisection. The answer, in ln units, lies
+// between -1 and 40, beyond any count.
+func (p *prediction) quantile(q float64) float64 {
+	lo, hi := -1.0, 40.0
+	for range 26 { // 41/2^26 is far below one count in a million
+		mid := (lo + hi) / 2
+		if p.tail(mid) > q {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return hi
+}
+
+// expected returns the median and the central 95 % of the prediction as counts.
+func (p *prediction) expected() (mid, low, high float64) {
+	back := func(x float64) float64 { return max(math.Expm1(x), 0) }
+	return back(p.quantile(0.5)), back(p.quantile(0.975)), back(p.quantile(0.025))
+}
+
+// studentTail is P(T > z) for Student's t with 4 degrees of freedom:
+// (1-u)^2 (2+u)/4 with u = z/sqrt(4+z^2); 1-u is written without cancellation.
+func studentTail(z float64) float64 {
+	if z < 0 {
+		return 1 - studentTail(-z)
+	}
+	r := math.Sqrt(float64(z*z) + 4)
+	oneMinusU := 4 / (r * (r + z))
+	return oneMinusU * oneMinusU * (3 - oneMinusU) / 4
+}
+
+// learn takes the value of the window in slot into the series, after the lag.
+func (s *series) learn(stream streamID, slot int, v, exposure float64) {
+	sh := shapes[stream]
+	if s.body == nil {
+		if v == 0 {
+			if int(s.wait) < sh.lag {
+				s.wait++
+			} else {
+				s.n++
+			}
+			return
+		}
+		s.grow(sh)
+	}
+	x := math.Log1p(v)
+	if sh.lag > 0 {
+		q := s.body.queue
+		if len(q) < sh.lag {
+			s.body.queue = append(q, float32(x))
+			return
+		}
+		old := float64(q[0])
+		copy(q, q[1:])
+		q[len(q)-1] = float32(x)
+		x, slot = old, ((slot-sh.lag)%sh.slots+sh.slots)%sh.slots
+	}
+	s.absorb(sh, slot, x, exposure)
+}
+
+// absorb scores the experts against x and moves them towards it.
+func (s *series) absorb(sh shape, slot int, x, exposure float64) {
+	if s.n == 0 {
+		s.body.level = [2]float32{float32(x), float32(x)}
+	} else {
+		s.scoreExperts(s.predict(slot, exposure), slot, x)
+	}
+	s.n++
+	s.move(sh, slot, x, exposure)
+}
+
+// scoreExperts updates each expert's scale and likelihood.
+func (s *series) scoreExperts(p prediction, slot int, x float64) {
+	g := max(1/float64(s.n), rateScale)
+	for i := range experts {
+		if !s.speaks(i, slot) {
+			continue
+		}
+		r := x - p.mean[i]
+		z := r / p.sd[i]
+		r = clip(r, clipScale*p.sd[i])
+		spread := float64(s.body.spread[i])
+		s.body.spread[i] = float32(spread + float64(g*(float64(r*r)-spread)))
+		likelihood := -math.Log(p.sd[i]) - float64(2.5*math.Log1p(float64(z*z)/4))
+		s.body.logW[i] = float32(float64(forgetLogW*float64(s.body.logW[i])) + likelihood)
+	}
+}
+
+// move shifts levels, season and slots towards x, by clipped residuals.
+func (s *series) move(sh shape, slot int, x, exposure float64) {
+	b := s.body
+	season := float64(b.season[slot])
+	for i, rate := range [2]float64{sh.fast, sh.slow} {
+		level := float64(b.level[i])
+		bound := clipLevel * s.scale(i, max(level+season, 0), exposure)
+		b.level[i] = float32(level + float64(max(1/float64(s.n), rate)*clip(x-season-level, bound)))
+	}
+	level := float64(b.level[1])
+	bound := clipLevel * s.scale(1, max(level+season, 0), exposure)
+	b.season[slot] = float32(season + float64(rateSeason*clip(x-level-season, bound)))
+	if b.seen[slot] == 0 {
+		b.slot[slot] = float32(x)
+	} else {
+		old := float64(b.slot[slot])
+		rate := max(1/(float64(b.seen[slot])+1), rateSlot)
+		b.slot[slot] = float32(old + float64(rate*clip(x-old, bound)))
+	}
+	if len(b.last) > 0 {
+		b.last[slot] = float32(x)
+	}
+	b.seen[slot] = min(b.seen[slot], 254) + 1
+}
+
+func clip(x, bound float64) float64 { return min(max(x, -bound), bound) }
+
+func (s *series) encode(e *encoder) {
+	e.uint(uint64(s.n))
+	e.bool(s.body != nil)
+	if s.body == nil {
+		e.uint(uint64(s.wait))
+		return
+	}
+	b := s.body
+	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
+		e.floats(part)
+	}
+	e.b = append(e.b, b.seen...)
+	e.uint(uint64(len(b.queue)))
+	e.floats(b.queue)
+}
+
+func (s *series) decode(d *decoder, sh shape) {
+	*s = series{n: uint32(min(d.uint(), math.MaxUint32))}
+	if !d.bool() {
+		s.wait = uint8(min(d.uint(), uint64(sh.lag)))
+		return
+	}
+	b := newBody(sh)
+	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
+		d.floats(part)
+	}
+	copy(b.seen, d.take(len(b.seen)))
+	n := d.count(4)
+	if n > sh.lag {
+		d.fail("queue longer than its lag")
+		return
+	}
+	b.queue = b.queue[:n]
+	d.floats(b.queue)
+	s.body = b
+}

@@ -1,0 +1,325 @@
+package detector
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
+)
+
+// State is all that is known of one app. Its parts are stored apart, so that a
+// checkpoint writes only what changed: the hot part changes with every event,
+// the baseline when a window closes, the history once a day.
+type State struct {
+	App       memberwatch.AppID
+	Developer memberwatch.DeveloperID
+
+	first, last int64 // event times, 0 before the first event
+	events      uint64
+	late        uint64
+	actors      bool // some event named an acting user
+
+	open     []*window // by end, then scale
+	spare    []*window // memory of closed windows
+	pending  []pending // closed windows that wait for the fleet, oldest first
+	episodes []episode // open signals
+	fresh    sketch.Sample
+	wake     int64 // end of the silence the app woke from; 0: awake as usual
+	silence  int32 // how many days that silence lasted
+
+	closed [memberwatch.Scales]int64 // start of the newest closed window; 0: none
+	hour   [Features]series
+	day    [Features]series
+	slow   [Features]series
+	rise   [Features]evidence // of the slow stream
+	infant infancy
+
+	history sketch.Sample
+
+	ledger  []LedgerDelta
+	rules   []*memberwatch.Restriction
+	ruleRev int64
+	dirty   Part
+}
+
+// infancy sums what a new app has read since birth, for the peer test.
+type infancy struct {
+	reach, actors float64
+	done          uint8 // ages already compared
+}
+
+// Part is a set of separately stored parts of a state.
+type Part uint8
+
+// Parts of a state, to be loaded in this order.
+const (
+	PartBaseline Part = 1 << iota
+	PartHistory
+	PartHot
+)
+
+// NewState returns the state of an app that has never been seen.
+func NewState(app memberwatch.AppID, developer memberwatch.DeveloperID) *State {
+	return &State{App: app, Developer: developer, dirty: PartBaseline}
+}
+
+// Dirty returns the parts that changed since MarkClean.
+func (s *State) Dirty() Part { return s.dirty }
+
+// MarkClean notes that all parts have been encoded for storage.
+func (s *State) MarkClean() { s.dirty = 0 }
+
+// active tells whether the hot part holds anything.
+func (s *State) active() bool {
+	return len(s.open)+len(s.pending)+len(s.episodes)+s.fresh.Len() > 0
+}
+
+// touch marks the part that carries the totals.
+func (s *State) touch() {
+	if s.active() {
+		s.dirty |= PartHot
+		return
+	}
+	s.dirty |= PartHot | PartBaseline
+}
+
+// View fills in what an app's state adds to its declaration.
+func (s *State) View(v *memberwatch.AppView) {
+	v.FirstEvent, v.LastEvent, v.Events = s.first, s.last, int64(s.events)
+	if v.ID == "" {
+		v.ID = s.App
+	}
+	if v.Developer == "" {
+		v.Developer = s.Developer
+	}
+	v.LearningDays = s.days()
+}
+
+// Late returns how many events came after their window had closed.
+func (s *State) Late() uint64 { return s.late }
+
+// days is how many of its own days the baseline rests on.
+func (s *State) days() int32 { return int32(s.day[Records].n) }
+
+// LedgerDelta is what an app read of one data class on one day since the last
+// ResetLedger. It merges into the stored row: counts add, sketches unite.
+type LedgerDelta struct {
+	Key     memberwatch.LedgerKey
+	Calls   uint64
+	Records uint64
+	Denials uint64
+	Late    uint64
+	Members sketch.Distinct
+	Groups  sketch.Distinct
+}
+
+// Ledger returns the deltas gathered since ResetLedger. They belong to the
+// state and are valid until then.
+func (s *State) Ledger() []LedgerDelta { return s.ledger }
+
+// ResetLedger forgets the deltas and keeps their memory.
+func (s *State) ResetLedger() { s.ledger = s.ledger[:0] }
+
+// delta returns the ledger delta of a key.
+func (s *State) delta(day int32, class string, after bool) *LedgerDelta {
+	for i := range s.ledger {
+		k := &s.ledger[i].Key
+		if k.Day == day && k.After == after && string(k.Class) == class {
+			return &s.ledger[i]
+		}
+	}
+	if len(s.ledger) < cap(s.ledger) {
+		s.ledger = s.ledger[:len(s.ledger)+1]
+	} else {
+		s.ledger = append(s.ledger, LedgerDelta{})
+	}
+	d := &s.ledger[len(s.ledger)-1]
+	d.Calls, d.Records, d.Denials, d.Late = 0, 0, 0, 0
+	d.Members.Reset()
+	d.Groups.Reset()
+	if string(d.Key.Class) != class { // a reused delta mostly has the same class: copy its name only if not
+		d.Key.Class = memberwatch.DataClass(append([]byte(nil), class...))
+	}
+	d.Key.Day, d.Key.App, d.Key.After = day, s.App, after
+	return d
+}
+
+const stateVersion = 1
+
+// AppendPart appends the canonical encoding of one part. An empty addition
+// means that there is nothing to keep and the stored value should go.
+func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
+	switch p {
+	case PartHistory:
+		if s.history.Len() == 0 {
+			return b, nil
+		}
+		return s.history.AppendBinary(b)
+	case PartHot:
+		if !s.active() {
+			return b, nil
+		}
+		return s.appendHot(b)
+	default:
+		return s.appendBaseline(b)
+	}
+}
+
+// LoadPart reads one part. The error wraps ErrCorrupt.
+func (s *State) LoadPart(p Part, b []byte) error {
+	switch p {
+	case PartHistory:
+		return s.history.UnmarshalBinary(b)
+	case PartHot:
+		return s.loadHot(b)
+	default:
+		return s.loadBaseline(b)
+	}
+}
+
+func (s *State) totals(e *encoder) {
+	e.int(s.first)
+	e.int(s.last)
+	e.uint(s.events)
+	e.uint(s.late)
+	e.bool(s.actors)
+}
+
+func (s *State) loadTotals(d *decoder) {
+	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
+}
+
+func (s *State) appendHot(b []byte) ([]byte, error) {
+	e := newEncoder(b, stateVersion)
+	s.totals(e)
+	e.int(s.wake)
+	e.uint(uint64(s.silence))
+	e.uint(uint64(len(s.open)))
+	for _, w := range s.open {
+		w.encode(e)
+	}
+	e.uint(uint64(len(s.pending)))
+	for i := range s.pending {
+		s.pending[i].encode(e)
+	}
+	e.uint(uint64(len(s.episodes)))
+	for i := range s.episodes {
+		body, err := json.Marshal(&s.episodes[i]) // rare, wide, and never on the hot path
+		if err != nil && e.err == nil {
+			e.err = err
+		}
+		e.string(string(body))
+	}
+	e.nested(&s.fresh)
+	return e.finish()
+}
+
+func (s *State) loadHot(b []byte) error {
+	d := newDecoder(b, stateVersion, "hot state")
+	s.loadTotals(d)
+	s.wake = d.int()
+	s.silence = int32(d.uint())
+	s.open, s.pending, s.episodes = nil, nil, nil
+	for range d.count(10) {
+		w := new(window)
+		w.decode(d)
+		s.open = append(s.open, w)
+	}
+	for range d.count(10) {
+		var p pending
+		p.decode(d)
+		s.pending = append(s.pending, p)
+	}
+	for range d.count(2) {
+		var ep episode
+		if err := json.Unmarshal(d.bytes(), &ep); err != nil {
+			d.fail("episode: " + err.Error())
+		}
+		s.episodes = append(s.episodes, ep)
+	}
+	d.nested(&s.fresh)
+	return d.finish()
+}
+
+// eachSeries visits all expectations in a fixed order.
+func (s *State) eachSeries(visit func(stream streamID, x *series)) {
+	for stream, all := range [streams]*[Features]series{&s.hour, &s.day, &s.slow} {
+		for f := range all {
+			visit(streamID(stream), &all[f])
+		}
+	}
+}
+
+func (s *State) appendBaseline(b []byte) ([]byte, error) {
+	e := newEncoder(b, stateVersion)
+	e.string(string(s.Developer))
+	s.totals(e)
+	for _, t := range s.closed {
+		e.int(t)
+	}
+	s.eachSeries(func(_ streamID, x *series) { x.encode(e) })
+	for f := range s.rise {
+		s.rise[f].encode(e)
+	}
+	e.f64(s.infant.reach)
+	e.f64(s.infant.actors)
+	e.uint(uint64(s.infant.done))
+	return e.finish()
+}
+
+func (s *State) loadBaseline(b []byte) error {
+	d := newDecoder(b, stateVersion, "baseline")
+	s.Developer = memberwatch.DeveloperID(d.string())
+	s.loadTotals(d)
+	for i := range s.closed {
+		s.closed[i] = d.int()
+	}
+	s.eachSeries(func(stream streamID, x *series) { x.decode(d, shapes[stream]) })
+	for f := range s.rise {
+		s.rise[f].decode(d)
+	}
+	s.infant = infancy{reach: d.f64(), actors: d.f64(), done: uint8(d.uint())}
+	return d.finish()
+}
+
+// seriesOf returns the expectation behind a stream of evidence.
+func (s *State) seriesOf(stream streamID, f Feature) *series {
+	switch stream {
+	case hourBurst:
+		return &s.hour[f]
+	case dayBurst:
+		return &s.day[f]
+	default:
+		return &s.slow[f]
+	}
+}
+
+// openAt returns the open window at a time, nil if there is none.
+func (s *State) openAt(at memberwatch.Window) *window {
+	for _, w := range s.open {
+		if w.Window == at {
+			return w
+		}
+	}
+	return nil
+}
+
+// insert adds an open window in order of end, hours before days.
+func (s *State) insert(w *window) {
+	i, _ := slices.BinarySearchFunc(s.open, w.Window, func(o *window, at memberwatch.Window) int { return compareWindows(o.Window, at) })
+	s.open = slices.Insert(s.open, i, w)
+}
+
+// compareWindows orders windows by end; at the same end hours come before days.
+func compareWindows(a, b memberwatch.Window) int {
+	switch {
+	case a.End() != b.End():
+		if a.End() < b.End() {
+			return -1
+		}
+		return 1
+	default:
+		return int(a.Scale) - int(b.Scale)
+	}
+}

@@ -1,0 +1,137 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
+)
+
+// window is one open window of one app. Every aggregate is a sum, a maximum or
+// a union, so the order of events inside it cannot matter.
+type window struct {
+	memberwatch.Window
+	calls, records, misses, denials uint64
+	members, groups, actors         sketch.Distinct
+	// critical holds the value at which each count would alert; +Inf: never.
+	critical [counts]float64
+	// fired marks the counts that have reached it.
+	fired uint8
+	// broken counts the calls that broke each restriction, in rule order.
+	broken []breach
+}
+
+// breach is what one restriction lost in a window.
+type breach struct {
+	restriction memberwatch.RestrictionID
+	calls       uint64
+	members     sketch.Distinct
+}
+
+// reset makes a used window ready for another time, keeping its memory.
+func (w *window) reset(at memberwatch.Window) {
+	w.Window = at
+	w.calls, w.records, w.misses, w.denials = 0, 0, 0, 0
+	w.members.Reset()
+	w.groups.Reset()
+	w.actors.Reset()
+	w.fired = 0
+	w.broken = w.broken[:0]
+	for f := range w.critical {
+		w.critical[f] = math.Inf(1)
+	}
+}
+
+// value returns a count feature as it stands. Novelty lives in the state.
+func (w *window) value(f Feature) float64 {
+	switch f {
+	case Reach:
+		return w.members.Estimate()
+	case Records:
+		return float64(w.records)
+	case Breadth:
+		return w.groups.Estimate()
+	case Misses:
+		return float64(w.misses)
+	case Denials:
+		return float64(w.denials)
+	default:
+		return 0
+	}
+}
+
+// breachOf returns the tally of a restriction in this window.
+func (w *window) breachOf(id memberwatch.RestrictionID) *breach {
+	for i := range w.broken {
+		if w.broken[i].restriction == id {
+			return &w.broken[i]
+		}
+	}
+	if len(w.broken) < cap(w.broken) {
+		w.broken = w.broken[:len(w.broken)+1]
+	} else {
+		w.broken = append(w.broken, breach{})
+	}
+	b := &w.broken[len(w.broken)-1]
+	b.restriction, b.calls = id, 0
+	b.members.Reset()
+	return b
+}
+
+func (w *window) encode(e *encoder) {
+	e.window(w.Window)
+	e.uint(w.calls)
+	e.uint(w.records)
+	e.uint(w.misses)
+	e.uint(w.denials)
+	e.nested(&w.members)
+	e.nested(&w.groups)
+	e.nested(&w.actors)
+	for _, c := range w.critical {
+		e.bool(!math.IsInf(c, 1))
+		if !math.IsInf(c, 1) {
+			e.f64(c)
+		}
+	}
+	e.uint(uint64(w.fired))
+	e.uint(uint64(len(w.broken)))
+	for i := range w.broken {
+		e.string(string(w.broken[i].restriction))
+		e.uint(w.broken[i].calls)
+		e.nested(&w.broken[i].members)
+	}
+}
+
+func (w *window) decode(d *decoder) {
+	w.Window = d.window()
+	w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
+	d.nested(&w.members)
+	d.nested(&w.groups)
+	d.nested(&w.actors)
+	for f := range w.critical {
+		w.critical[f] = math.Inf(1)
+		if d.bool() {
+			w.critical[f] = d.f64()
+		}
+	}
+	w.fired = uint8(d.uint())
+	for range d.count(3) {
+		b := breach{restriction: memberwatch.RestrictionID(d.string()), calls: d.uint()}
+		d.nested(&b.members)
+		w.broken = append(w.broken, b)
+	}
+}
+
+// slot is the place of a window in the season of a stream. Days count from
+// Thursday 1970-01-01; hours are apart for Saturday and Sunday.
+func slot(stream streamID, w memberwatch.Window) int {
+	weekday := (int(dayOf(w.Start))%7 + 7 + 3) % 7 // Monday is 0
+	if stream != hourBurst {
+		return weekday
+	}
+	hour := int(w.Start%memberwatch.Day.Length()/memberwatch.Hour.Length()+24) % 24
+	if weekday >= 5 {
+		return 24 + hour
+	}
+	return hour
+}
