@@ -117,6 +117,8 @@ type App struct {
 	EventCount int64 `protobuf:"varint,15,opt,name=event_count,json=eventCount,proto3" json:"event_count,omitempty"`
 	// How far the app's baseline has come.
 	LearningState LearningState `protobuf:"varint,16,opt,name=learning_state,json=learningState,proto3,enum=memberwatch.v1.LearningState" json:"learning_state,omitempty"`
+	// How many days of its own the baseline rests on.
+	LearningDays  int32 `protobuf:"varint,17,opt,name=learning_days,json=learningDays,proto3" json:"learning_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -263,6 +265,13 @@ func (x *App) GetLearningState() LearningState {
 	return LearningState_LEARNING_STATE_UNSPECIFIED
 }
 
+func (x *App) GetLearningDays() int32 {
+	if x != nil {
+		return x.LearningDays
+	}
+	return 0
+}
+
 // Purpose is a data class with the reason the app may read it.
 type Purpose struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -328,9 +337,9 @@ type Restriction struct {
 	DataClass string `protobuf:"bytes,2,opt,name=data_class,json=dataClass,proto3" json:"data_class,omitempty"`
 	// The restricted endpoint; empty: any.
 	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
-	// The restricted apps; empty: all apps.
+	// The restricted apps, apps/{app}; empty: all apps.
 	Apps []string `protobuf:"bytes,4,rep,name=apps,proto3" json:"apps,omitempty"`
-	// Apps to which it does not apply.
+	// Apps to which it does not apply, apps/{app}.
 	ExemptApps []string `protobuf:"bytes,5,rep,name=exempt_apps,json=exemptApps,proto3" json:"exempt_apps,omitempty"`
 	// When it begins.
 	EffectiveTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=effective_time,json=effectiveTime,proto3" json:"effective_time,omitempty"`
@@ -1067,7 +1076,7 @@ var File_memberwatch_v1_registry_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	"\x1dmemberwatch/v1/registry.proto\x12\x0ememberwatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x05\n" +
+	"\x1dmemberwatch/v1/registry.proto\x12\x0ememberwatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x06\n" +
 	"\x03App\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tdeveloper\x18\x02 \x01(\tR\tdeveloper\x12!\n" +
@@ -1088,7 +1097,8 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\x0flast_event_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\rlastEventTime\x12\x1f\n" +
 	"\vevent_count\x18\x0f \x01(\x03R\n" +
 	"eventCount\x12D\n" +
-	"\x0elearning_state\x18\x10 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\"B\n" +
+	"\x0elearning_state\x18\x10 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\x12#\n" +
+	"\rlearning_days\x18\x11 \x01(\x05R\flearningDays\"B\n" +
 	"\aPurpose\x12\x1d\n" +
 	"\n" +
 	"data_class\x18\x01 \x01(\tR\tdataClass\x12\x18\n" +

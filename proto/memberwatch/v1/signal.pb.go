@@ -243,7 +243,7 @@ type Signal struct {
 	CalibrationVersion int64 `protobuf:"varint,21,opt,name=calibration_version,json=calibrationVersion,proto3" json:"calibration_version,omitempty"`
 	// The newest control change that had been applied.
 	ControlRevision int64 `protobuf:"varint,22,opt,name=control_revision,json=controlRevision,proto3" json:"control_revision,omitempty"`
-	// The restriction that was broken, if any.
+	// The restriction that was broken, restrictions/{restriction}, if any.
 	Restriction string `protobuf:"bytes,23,opt,name=restriction,proto3" json:"restriction,omitempty"`
 	// The number of updates the signal has had.
 	Revision      int64 `protobuf:"varint,24,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1151,7 +1151,9 @@ type Finding struct {
 	// Distinct members disclosed in the window so far.
 	MembersExposed *Estimate `protobuf:"bytes,10,opt,name=members_exposed,json=membersExposed,proto3" json:"members_exposed,omitempty"`
 	// Its number within the signal, from 1.
-	Number        int64 `protobuf:"varint,11,opt,name=number,proto3" json:"number,omitempty"`
+	Number int64 `protobuf:"varint,11,opt,name=number,proto3" json:"number,omitempty"`
+	// The restriction that was broken, restrictions/{restriction}, if any.
+	Restriction   string `protobuf:"bytes,12,opt,name=restriction,proto3" json:"restriction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1263,6 +1265,13 @@ func (x *Finding) GetNumber() int64 {
 	return 0
 }
 
+func (x *Finding) GetRestriction() string {
+	if x != nil {
+		return x.Restriction
+	}
+	return ""
+}
+
 var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
@@ -1346,7 +1355,7 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
 	"\x15ExplainSignalResponse\x12.\n" +
 	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\x123\n" +
-	"\bfindings\x18\x02 \x03(\v2\x17.memberwatch.v1.FindingR\bfindings\"\xb7\x03\n" +
+	"\bfindings\x18\x02 \x03(\v2\x17.memberwatch.v1.FindingR\bfindings\"\xd9\x03\n" +
 	"\aFinding\x12.\n" +
 	"\x06window\x18\x01 \x01(\v2\x16.memberwatch.v1.WindowR\x06window\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1a\n" +
@@ -1359,7 +1368,8 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\acaveats\x18\t \x03(\tR\acaveats\x12A\n" +
 	"\x0fmembers_exposed\x18\n" +
 	" \x01(\v2\x18.memberwatch.v1.EstimateR\x0emembersExposed\x12\x16\n" +
-	"\x06number\x18\v \x01(\x03R\x06number*u\n" +
+	"\x06number\x18\v \x01(\x03R\x06number\x12 \n" +
+	"\vrestriction\x18\f \x01(\tR\vrestriction*u\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSEVERITY_LOW\x10\x01\x12\x13\n" +

@@ -1,0 +1,194 @@
+package wire
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/memberwatch/memberwatch"
+	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
+)
+
+// EncodeSignal returns the message for a signal. Of its strongest finding the message holds what a list shows; the rest
+// is in the findings.
+func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
+	state := pb.Signal_STATE_ENDED
+	if s.Open() {
+		state = pb.Signal_STATE_OPEN
+	}
+	f := &s.Strongest
+	return &pb.Signal{
+		Name:               SignalName(s.ID),
+		App:                AppName(s.App),
+		Developer:          string(s.Developer),
+		Kind:               string(s.Kind),
+		State:              state,
+		Severity:           pb.Severity(s.Severity),
+		Sentence:           s.Sentence,
+		OpenTime:           encodeNanos(s.Opened),
+		LastTime:           encodeNanos(s.Last),
+		EndTime:            encodeNanos(s.Ended),
+		Occurrences:        s.Occurrences,
+		Provisional:        f.Provisional,
+		ReturnPeriodDays:   f.ReturnPeriod,
+		MembersExposed:     encodeEstimate(f.Members),
+		Window:             encodeWindow(f.Window),
+		Factors:            encodeFactors(f.Factors),
+		Caveats:            f.Caveats,
+		LearningState:      pb.LearningState(s.Learning),
+		LearningDays:       s.LearningDays,
+		ModelVersion:       s.Model,
+		CalibrationVersion: s.Calibration,
+		ControlRevision:    s.Control,
+		Restriction:        RestrictionName(f.Restriction),
+		Revision:           s.Revision,
+	}
+}
+
+// DecodeSignal returns the signal of a message. What the message does not hold of the strongest finding stays zero.
+func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
+	var d decoder
+	s := memberwatch.Signal{
+		ID:           parse(&d, "name", ParseSignalName, m.GetName()),
+		App:          parse(&d, "app", optional(ParseAppName), m.GetApp()),
+		Developer:    memberwatch.DeveloperID(m.GetDeveloper()),
+		Kind:         memberwatch.Kind(m.GetKind()),
+		Severity:     decodeSeverity(m.GetSeverity()),
+		Sentence:     m.GetSentence(),
+		Opened:       parse(&d, "open_time", decodeNanos, m.GetOpenTime()),
+		Last:         parse(&d, "last_time", decodeNanos, m.GetLastTime()),
+		Ended:        parse(&d, "end_time", decodeNanos, m.GetEndTime()),
+		Occurrences:  m.GetOccurrences(),
+		Revision:     m.GetRevision(),
+		Learning:     decodeLearning(m.GetLearningState()),
+		LearningDays: m.GetLearningDays(),
+		Model:        m.GetModelVersion(),
+		Calibration:  m.GetCalibrationVersion(),
+		Control:      m.GetControlRevision(),
+		Strongest: memberwatch.Finding{
+			Kind:         memberwatch.Kind(m.GetKind()),
+			Window:       parse(&d, "window", decodeWindow, m.GetWindow()),
+			ReturnPeriod: m.GetReturnPeriodDays(),
+			Provisional:  m.GetProvisional(),
+			Members:      decodeEstimate(m.GetMembersExposed()),
+			Factors:      decodeFactors(m.GetFactors()),
+			Caveats:      m.GetCaveats(),
+			Restriction:  parse(&d, "restriction", optional(ParseRestrictionName), m.GetRestriction()),
+		},
+	}
+	return s, d.err
+}
+
+// EncodeFinding returns the message for a finding. Its kind is that of its signal.
+func EncodeFinding(f *memberwatch.Finding) *pb.Finding {
+	return &pb.Finding{
+		Window:           encodeWindow(f.Window),
+		Time:             encodeNanos(f.Time),
+		Sentence:         f.Sentence,
+		Stream:           f.Stream.String(),
+		ReturnPeriodDays: f.ReturnPeriod,
+		FleetFactor:      f.FleetFactor,
+		Provisional:      f.Provisional,
+		Factors:          encodeFactors(f.Factors),
+		Caveats:          f.Caveats,
+		MembersExposed:   encodeEstimate(f.Members),
+		Number:           f.Number,
+		Restriction:      RestrictionName(f.Restriction),
+	}
+}
+
+// DecodeFinding returns the finding of a message that belongs to a signal of a kind.
+func DecodeFinding(kind memberwatch.Kind, m *pb.Finding) (memberwatch.Finding, error) {
+	var d decoder
+	f := memberwatch.Finding{
+		Kind:         kind,
+		Number:       m.GetNumber(),
+		Window:       parse(&d, "window", decodeWindow, m.GetWindow()),
+		Time:         parse(&d, "time", decodeNanos, m.GetTime()),
+		Stream:       parse(&d, "stream", decodeStream, m.GetStream()),
+		Sentence:     m.GetSentence(),
+		ReturnPeriod: m.GetReturnPeriodDays(),
+		FleetFactor:  m.GetFleetFactor(),
+		Provisional:  m.GetProvisional(),
+		Members:      decodeEstimate(m.GetMembersExposed()),
+		Factors:      decodeFactors(m.GetFactors()),
+		Caveats:      m.GetCaveats(),
+		Restriction:  parse(&d, "restriction", optional(ParseRestrictionName), m.GetRestriction()),
+	}
+	return f, d.err
+}
+
+// encodeWindow writes the start even where it is 0: a window without one has no meaning.
+func encodeWindow(w memberwatch.Window) *pb.Window {
+	return &pb.Window{
+		Scale:     w.Scale.String(),
+		StartTime: timestamppb.New(time.Unix(0, w.Start)),
+		EndTime:   timestamppb.New(time.Unix(0, w.End())),
+	}
+}
+
+// decodeWindow takes the end from the scale; no window decodes to the zero one.
+func decodeWindow(m *pb.Window) (memberwatch.Window, error) {
+	if m == nil {
+		return memberwatch.Window{}, nil
+	}
+	start, err := decodeNanos(m.GetStartTime())
+	if err != nil {
+		return memberwatch.Window{}, err
+	}
+	for scale := range memberwatch.Scales {
+		if scale.String() == m.GetScale() {
+			return memberwatch.Window{Scale: scale, Start: start}, nil
+		}
+	}
+	return memberwatch.Window{}, invalid("SCALE_INVALID", fmt.Sprintf("scale %q is not known", m.GetScale()), "scales are hour and day")
+}
+
+func decodeStream(name string) (memberwatch.Stream, error) {
+	for _, s := range []memberwatch.Stream{memberwatch.StreamRule, memberwatch.StreamBurst, memberwatch.StreamSlow} {
+		if s.String() == name {
+			return s, nil
+		}
+	}
+	return 0, invalid("STREAM_INVALID", fmt.Sprintf("stream %q is not known", name), "streams are rule, burst and slow")
+}
+
+// decodeSeverity takes a severity of a later contract for one that was not given.
+func decodeSeverity(s pb.Severity) memberwatch.Severity {
+	if s < 0 || s > pb.Severity_SEVERITY_CRITICAL {
+		return memberwatch.SeverityUnspecified
+	}
+	return memberwatch.Severity(s)
+}
+
+func encodeEstimate(e memberwatch.Estimate) *pb.Estimate {
+	return &pb.Estimate{Value: e.Value, Low: e.Low, High: e.High}
+}
+
+func decodeEstimate(m *pb.Estimate) memberwatch.Estimate {
+	return memberwatch.Estimate{Value: m.GetValue(), Low: m.GetLow(), High: m.GetHigh()}
+}
+
+func encodeFactors(factors []memberwatch.Factor) []*pb.Factor {
+	var messages []*pb.Factor
+	for i := range factors {
+		f := &factors[i]
+		messages = append(messages, &pb.Factor{
+			Feature: f.Feature, Observed: f.Observed, Expected: f.Expected, Low: f.Low, High: f.High,
+			PValue: f.P, ReturnPeriodDays: f.ReturnPeriod, Share: f.Share, Text: f.Text,
+		})
+	}
+	return messages
+}
+
+func decodeFactors(messages []*pb.Factor) []memberwatch.Factor {
+	var factors []memberwatch.Factor
+	for _, m := range messages {
+		factors = append(factors, memberwatch.Factor{
+			Feature: m.GetFeature(), Observed: m.GetObserved(), Expected: m.GetExpected(), Low: m.GetLow(), High: m.GetHigh(),
+			P: m.GetPValue(), ReturnPeriod: m.GetReturnPeriodDays(), Share: m.GetShare(), Text: m.GetText(),
+		})
+	}
+	return factors
+}
