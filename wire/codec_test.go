@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -198,25 +199,28 @@ func TestMarshalWritesPlainProtobuf(t *testing.T) {
 }
 
 // TestDecodingAllocatesNothingPerEvent holds a batch of 1 event against one of 500: what a message costs, an event must
-// not.
+// not. It takes the best of many runs, because under the race detector pools forget at random.
 func TestDecodingAllocatesNothingPerEvent(t *testing.T) {
 	codec := &wire.Codec{MaxBatchEvents: 1000, MaxMessageBytes: 8 << 20}
-	allocations := func(events int) float64 {
+	fewest := func(events int) float64 {
 		b, err := proto.Marshal(batchOf(events, 10))
 		if err != nil {
 			t.Fatal(err)
 		}
 		message := mem.BufferSlice{mem.SliceBuffer(b)}
-		return testing.AllocsPerRun(100, func() {
-			r := codec.NewAppendRequest()
-			if err := codec.Unmarshal(message, r); err != nil || len(r.Batch.Events) != events {
-				t.Fatal("decoding failed")
-			}
-			r.Batch.Release()
-		})
+		best := math.Inf(1)
+		for range 100 {
+			best = min(best, testing.AllocsPerRun(1, func() {
+				r := codec.NewAppendRequest()
+				if err := codec.Unmarshal(message, r); err != nil || len(r.Batch.Events) != events {
+					t.Fatal("decoding failed")
+				}
+				r.Batch.Release()
+			}))
+		}
+		return best
 	}
-	one, many := allocations(1), allocations(500)
-	if many > one+1 { // the race detector makes pools forget at random
+	if one, many := fewest(1), fewest(500); many > one {
 		t.Errorf("a batch of 500 events costs %v allocations, one of 1 event %v", many, one)
 	}
 }
