@@ -1,0 +1,275 @@
+package store
+
+import (
+	"github.com/memberwatch/memberwatch"
+)
+
+func encodeApp(a *memberwatch.App) []byte {
+	e := newEncoder(128)
+	e.app(a)
+	return e.seal()
+}
+
+func (e *encoder) app(a *memberwatch.App) {
+	e.string(string(a.ID))
+	e.string(string(a.Developer))
+	e.string(a.DisplayName)
+	e.string(a.Category)
+	e.int(a.Installs)
+	e.int(a.Admins)
+	e.uint(uint64(len(a.Purposes)))
+	for _, p := range a.Purposes {
+		e.string(string(p.Class))
+		e.string(p.Purpose)
+	}
+	e.time(a.Certified)
+	e.time(a.Expires)
+	e.time(a.Created)
+	e.time(a.Updated)
+}
+
+func decodeApp(record []byte) (memberwatch.App, error) {
+	d := newDecoder(record)
+	a := d.app()
+	return a, d.finish()
+}
+
+func (d *decoder) app() memberwatch.App {
+	a := memberwatch.App{
+		ID: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()),
+		DisplayName: d.string(), Category: d.string(), Installs: d.int(), Admins: d.int(),
+	}
+	for range d.count() {
+		a.Purposes = append(a.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(d.string()), Purpose: d.string()})
+	}
+	a.Certified, a.Expires, a.Created, a.Updated = d.time(), d.time(), d.time(), d.time()
+	return a
+}
+
+func encodeRestriction(r *memberwatch.Restriction) []byte {
+	e := newEncoder(128)
+	e.restriction(r)
+	return e.seal()
+}
+
+func (e *encoder) restriction(r *memberwatch.Restriction) {
+	e.string(string(r.ID))
+	e.string(string(r.Class))
+	e.string(r.Endpoint)
+	e.apps(r.Apps)
+	e.apps(r.Exempt)
+	e.time(r.Effective)
+	e.int(int64(r.Grace))
+	e.time(r.Lifted)
+	e.string(r.Reason)
+	e.int(r.Revision)
+}
+
+func (e *encoder) apps(ids []memberwatch.AppID) {
+	e.uint(uint64(len(ids)))
+	for _, id := range ids {
+		e.string(string(id))
+	}
+}
+
+func decodeRestriction(record []byte) (memberwatch.Restriction, error) {
+	d := newDecoder(record)
+	r := d.restriction()
+	return r, d.finish()
+}
+
+func (d *decoder) restriction() memberwatch.Restriction {
+	return memberwatch.Restriction{
+		ID: memberwatch.RestrictionID(d.string()), Class: memberwatch.DataClass(d.string()), Endpoint: d.string(),
+		Apps: d.apps(), Exempt: d.apps(), Effective: d.time(), Grace: d.duration(), Lifted: d.time(),
+		Reason: d.string(), Revision: d.int(),
+	}
+}
+
+func (d *decoder) apps() []memberwatch.AppID {
+	var ids []memberwatch.AppID
+	for range d.count() {
+		ids = append(ids, memberwatch.AppID(d.string()))
+	}
+	return ids
+}
+
+// Which pointer of a change is set.
+const (
+	changeApp         = 1
+	changeRestriction = 2
+)
+
+func encodeChange(c *memberwatch.Change) []byte {
+	e := newEncoder(160)
+	e.int(c.Revision)
+	e.time(c.Time)
+	if c.App != nil {
+		e.uint(changeApp)
+		e.app(c.App)
+	} else {
+		e.uint(changeRestriction)
+		e.restriction(c.Restriction)
+	}
+	return e.seal()
+}
+
+func decodeChange(record []byte) (memberwatch.Change, error) {
+	d := newDecoder(record)
+	c := memberwatch.Change{Revision: d.int(), Time: d.time()}
+	switch d.uint() {
+	case changeApp:
+		app := d.app()
+		c.App = &app
+	case changeRestriction:
+		restriction := d.restriction()
+		c.Restriction = &restriction
+	default:
+		d.fail("unknown kind of change")
+	}
+	return c, d.finish()
+}
+
+// Update encoding: a signal, and the finding if there is one.
+func encodeUpdate(u *memberwatch.Update) []byte {
+	e := newEncoder(512)
+	e.signal(&u.Signal)
+	e.bool(u.Finding != nil)
+	if u.Finding != nil {
+		e.finding(u.Finding)
+	}
+	return e.seal()
+}
+
+func decodeUpdate(record []byte) (memberwatch.Update, error) {
+	d := newDecoder(record)
+	u := memberwatch.Update{Signal: d.signal()}
+	if d.bool() {
+		finding := d.finding()
+		u.Finding = &finding
+	}
+	return u, d.finish()
+}
+
+func encodeSignal(s *memberwatch.Signal) []byte {
+	e := newEncoder(384)
+	e.signal(s)
+	return e.seal()
+}
+
+func decodeSignal(record []byte) (memberwatch.Signal, error) {
+	d := newDecoder(record)
+	s := d.signal()
+	return s, d.finish()
+}
+
+func (e *encoder) signal(s *memberwatch.Signal) {
+	e.string(string(s.ID))
+	e.string(string(s.App))
+	e.string(string(s.Developer))
+	e.string(string(s.Kind))
+	e.uint(uint64(s.Severity))
+	e.string(s.Sentence)
+	e.int(s.Opened)
+	e.int(s.Last)
+	e.int(s.Ended)
+	e.int(s.Occurrences)
+	e.int(s.Revision)
+	e.finding(&s.Strongest)
+	e.uint(uint64(s.Learning))
+	e.int(int64(s.LearningDays))
+	e.string(s.Model)
+	e.int(s.Calibration)
+	e.int(s.Control)
+}
+
+func (d *decoder) signal() memberwatch.Signal {
+	return memberwatch.Signal{
+		ID: memberwatch.SignalID(d.string()), App: memberwatch.AppID(d.string()),
+		Developer: memberwatch.DeveloperID(d.string()), Kind: memberwatch.Kind(d.string()),
+		Severity: memberwatch.Severity(d.byte()), Sentence: d.string(),
+		Opened: d.int(), Last: d.int(), Ended: d.int(), Occurrences: d.int(), Revision: d.int(),
+		Strongest: d.finding(), Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),
+		Model: d.string(), Calibration: d.int(), Control: d.int(),
+	}
+}
+
+func encodeFinding(f *memberwatch.Finding) []byte {
+	e := newEncoder(256)
+	e.finding(f)
+	return e.seal()
+}
+
+func decodeFinding(record []byte) (memberwatch.Finding, error) {
+	d := newDecoder(record)
+	f := d.finding()
+	return f, d.finish()
+}
+
+func (e *encoder) finding(f *memberwatch.Finding) {
+	e.string(string(f.Kind))
+	e.int(f.Number)
+	e.window(f.Window)
+	e.int(f.Time)
+	e.uint(uint64(f.Stream))
+	e.string(f.Sentence)
+	e.float(f.ReturnPeriod)
+	e.float(f.FleetFactor)
+	e.bool(f.Provisional)
+	e.float(f.Members.Value)
+	e.float(f.Members.Low)
+	e.float(f.Members.High)
+	e.uint(uint64(len(f.Factors)))
+	for i := range f.Factors {
+		e.factor(&f.Factors[i])
+	}
+	e.uint(uint64(len(f.Caveats)))
+	for _, caveat := range f.Caveats {
+		e.string(caveat)
+	}
+	e.string(string(f.Restriction))
+}
+
+func (d *decoder) finding() memberwatch.Finding {
+	f := memberwatch.Finding{
+		Kind: memberwatch.Kind(d.string()), Number: d.int(), Window: d.window(), Time: d.int(),
+		Stream: memberwatch.Stream(d.byte()), Sentence: d.string(), ReturnPeriod: d.float(), FleetFactor: d.float(),
+		Provisional: d.bool(), Members: memberwatch.Estimate{Value: d.float(), Low: d.float(), High: d.float()},
+	}
+	for range d.count() {
+		f.Factors = append(f.Factors, d.factor())
+	}
+	for range d.count() {
+		f.Caveats = append(f.Caveats, d.string())
+	}
+	f.Restriction = memberwatch.RestrictionID(d.string())
+	return f
+}
+
+func (e *encoder) factor(f *memberwatch.Factor) {
+	e.string(f.Feature)
+	for _, v := range [...]float64{f.Observed, f.Expected, f.Low, f.High, f.P, f.ReturnPeriod, f.Share} {
+		e.float(v)
+	}
+	e.string(f.Text)
+}
+
+func (d *decoder) factor() memberwatch.Factor {
+	return memberwatch.Factor{
+		Feature: d.string(), Observed: d.float(), Expected: d.float(), Low: d.float(), High: d.float(),
+		P: d.float(), ReturnPeriod: d.float(), Share: d.float(), Text: d.string(),
+	}
+}
+
+func (e *encoder) window(w memberwatch.Window) {
+	e.uint(uint64(w.Scale))
+	e.int(w.Start)
+}
+
+func (d *decoder) window() memberwatch.Window {
+	w := memberwatch.Window{Scale: memberwatch.Scale(d.byte()), Start: d.int()}
+	if w.Scale >= memberwatch.Scales {
+		d.fail("unknown scale")
+	}
+	return w
+}

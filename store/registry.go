@@ -1,0 +1,152 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	bolt "go.etcd.io/bbolt"
+)
+
+// PutApp declares an app, or declares it anew, at the time now, and returns the
+// numbered control change. Created is kept from the first declaration.
+func (p *Platform) PutApp(app memberwatch.App, now time.Time) (memberwatch.Change, error) {
+	var change memberwatch.Change
+	err := p.update(func(tx *bolt.Tx) error {
+		app.Created, app.Updated = now, now
+		bucket := tx.Bucket(bucketRegistry)
+		if record := bucket.Get([]byte(app.ID)); record != nil {
+			old, err := decodeApp(record)
+			if err != nil {
+				return corruptAt(p.db, bucketRegistry, []byte(app.ID), err)
+			}
+			app.Created = old.Created
+		}
+		if err := bucket.Put([]byte(app.ID), encodeApp(&app)); err != nil {
+			return err
+		}
+		change = memberwatch.Change{Time: now, App: &app}
+		return appendChange(tx, &change)
+	})
+	return change, err
+}
+
+// PutRestriction records a restriction, or replaces the one of the same id.
+func (p *Platform) PutRestriction(r memberwatch.Restriction, now time.Time) (memberwatch.Change, error) {
+	var change memberwatch.Change
+	err := p.update(func(tx *bolt.Tx) error {
+		change = memberwatch.Change{Time: now, Restriction: &r}
+		return putRestriction(tx, &change)
+	})
+	return change, err
+}
+
+// LiftRestriction ends a restriction at a time. The error is ErrNotFound when
+// there is none of the id, and ErrInvalid when it would end before it begins.
+func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at, now time.Time) (memberwatch.Change, error) {
+	var change memberwatch.Change
+	err := p.update(func(tx *bolt.Tx) error {
+		record := tx.Bucket(bucketRestrictions).Get([]byte(id))
+		if record == nil {
+			return notFound("RESTRICTION_NOT_FOUND", "restriction", string(id))
+		}
+		r, err := decodeRestriction(record)
+		if err != nil {
+			return corruptAt(p.db, bucketRestrictions, []byte(id), err)
+		}
+		r.Lifted = at
+		if err := r.Validate(); err != nil {
+			return err
+		}
+		change = memberwatch.Change{Time: now, Restriction: &r}
+		return putRestriction(tx, &change)
+	})
+	return change, err
+}
+
+func putRestriction(tx *bolt.Tx, change *memberwatch.Change) error {
+	r := change.Restriction
+	if err := appendChange(tx, change); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketRestrictions).Put([]byte(r.ID), encodeRestriction(r))
+}
+
+// appendChange numbers a change and writes it to the log. A restriction learns
+// its revision.
+func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
+	bucket := tx.Bucket(bucketChanges)
+	n, err := bucket.NextSequence()
+	if err != nil {
+		return err
+	}
+	change.Revision = int64(n)
+	if change.Restriction != nil {
+		change.Restriction.Revision = change.Revision
+	}
+	return bucket.Put(sequenceKey(n), encodeChange(change))
+}
+
+// Changes returns up to limit control changes after a revision, in order.
+func (p *Platform) Changes(after int64, limit int) ([]memberwatch.Change, error) {
+	var page []memberwatch.Change
+	err := p.db.View(func(tx *bolt.Tx) error {
+		cursor := tx.Bucket(bucketChanges).Cursor()
+		for key, record := cursor.Seek(sequenceKey(uint64(after) + 1)); key != nil && len(page) < limit; key, record = cursor.Next() {
+			change, err := decodeChange(record)
+			if err != nil {
+				return corruptAt(p.db, bucketChanges, key, err)
+			}
+			page = append(page, change)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// App returns a declared app, or ErrNotFound.
+func (p *Platform) App(id memberwatch.AppID) (app memberwatch.App, err error) {
+	err = p.db.View(func(tx *bolt.Tx) error {
+		record := tx.Bucket(bucketRegistry).Get([]byte(id))
+		if record == nil {
+			return notFound("APP_NOT_FOUND", "app", string(id))
+		}
+		if app, err = decodeApp(record); err != nil {
+			return corruptAt(p.db, bucketRegistry, []byte(id), err)
+		}
+		return nil
+	})
+	return app, err
+}
+
+// Apps returns up to limit declared apps after an id, in order of id.
+func (p *Platform) Apps(after memberwatch.AppID, limit int) ([]memberwatch.App, error) {
+	return pageOf(p.db, bucketRegistry, []byte(after), limit, decodeApp)
+}
+
+// Restrictions returns up to limit restrictions after an id, in order of id.
+func (p *Platform) Restrictions(after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error) {
+	return pageOf(p.db, bucketRestrictions, []byte(after), limit, decodeRestriction)
+}
+
+// pageOf reads a page of records in the order of their keys.
+func pageOf[T any](db *bolt.DB, bucket, after []byte, limit int, decode func(record []byte) (T, error)) ([]T, error) {
+	var page []T
+	err := db.View(func(tx *bolt.Tx) error {
+		rows := tx.Bucket(bucket)
+		cursor := rows.Cursor()
+		for key := seekAfter(cursor, after); key != nil && len(page) < limit; key, _ = cursor.Next() {
+			item, err := decode(rows.Get(key))
+			if err != nil {
+				return corruptAt(db, bucket, key, err)
+			}
+			page = append(page, item)
+		}
+		return nil
+	})
+	return page, err
+}
+
+func notFound(reason, what, id string) error {
+	return &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: reason, Message: fmt.Sprintf("%s %q does not exist", what, id)}
+}
