@@ -36,9 +36,6 @@ const (
 	tailPart = 0.01
 	// priorWindows is the weight of the shipped default, in windows.
 	priorWindows = 500
-	// priorSlope makes the shipped default p = 10^(-priorSlope S): the mixture's
-	// surprise overstates by about this exponent on real counts.
-	priorSlope = 0.8
 )
 
 // strataEdges are the expected counts that part the strata (recipe R1).
@@ -71,9 +68,9 @@ type cell struct {
 // binOf is the bin of a surprise.
 func binOf(s float64) int { return min(int(s/binWidth), bins-1) }
 
-// P returns the calibrated p-value of surprise s, in (0, 1].
+// p returns the calibrated p-value of surprise s, in (0, 1].
 func (c *Calibration) p(id int, s float64) float64 {
-	prior := math.Pow(10, -priorSlope*s)
+	prior := priorP(id, s)
 	cell := &c.cells[id]
 	if cell.n == 0 {
 		return prior

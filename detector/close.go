@@ -38,7 +38,12 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	}
 	e.breachesClosed(s, w)
 	x := s.valuesOf(w)
-	e.catchUp(s, at)
+	e.arm(s, w)
+	for f := range counts { // what no event has watched since it was armed
+		if x.v[f] >= w.critical[f] {
+			w.fired |= 1 << f
+		}
+	}
 	p := e.compare(s, w, x)
 	if at.Scale == memberwatch.Day {
 		e.infancy(s, w, x)
@@ -112,6 +117,8 @@ func (e *Engine) catchUp(s *State, at memberwatch.Window) {
 	}
 	for t := from; t < at.Start; t += length {
 		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{})
+		s.closed[at.Scale] = t
+		s.dirty |= PartBaseline
 	}
 }
 

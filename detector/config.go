@@ -118,3 +118,11 @@ func (s streamID) scale() memberwatch.Scale {
 	}
 	return memberwatch.Day
 }
+
+// burstOf is the burst stream of a scale.
+func burstOf(scale memberwatch.Scale) streamID {
+	if scale == memberwatch.Hour {
+		return hourBurst
+	}
+	return dayBurst
+}

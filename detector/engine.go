@@ -21,7 +21,7 @@ type Engine struct {
 	calibrations []*Calibration // by day, the newest few
 	alarms       []*alarms      // beside each calibration
 
-	through int64 // windows that end at or before it are closed
+	through int64 // the newest watermark: windows that end at or before it are closed
 	since   int64 // event time of the partition's first event; 0: none yet
 
 	open    map[memberwatch.Window]map[memberwatch.AppID]struct{}
@@ -126,12 +126,8 @@ func (e *Engine) alarmAt(day int32, stream streamID, f Feature, stratum int, act
 	return *at
 }
 
-// Resume tells a new engine up to which event time the partition's windows are
-// closed. Call it after a restart, before Restore.
-func (e *Engine) Resume(closedThrough int64) { e.through = closedThrough }
-
 // Restore indexes a state that was loaded after a restart. Call it once for
-// each app that has a hot part.
+// each app that has a hot part, after UnmarshalBinary.
 func (e *Engine) Restore(s *State) {
 	for _, w := range s.open {
 		note(e.open, w.Window, s.App)
@@ -211,12 +207,13 @@ const engineVersion = 1
 func (e *Engine) AppendBinary(b []byte) ([]byte, error) {
 	enc := newEncoder(b, engineVersion)
 	enc.int(e.since)
+	enc.int(e.through)
 	return enc.finish()
 }
 
 // UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
 func (e *Engine) UnmarshalBinary(b []byte) error {
 	d := newDecoder(b, engineVersion, "engine")
-	e.since = d.int()
+	e.since, e.through = d.int(), d.int()
 	return d.finish()
 }

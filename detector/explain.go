@@ -21,10 +21,7 @@ func logOf(v float64) float64 { return math.Log1p(v) }
 
 // raiseOpen raises a provisional finding of an open window.
 func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
-	stream := dayBurst
-	if w.Scale == memberwatch.Hour {
-		stream = hourBurst
-	}
+	stream := burstOf(w.Scale)
 	x := values{v: [Features]float64{}}
 	x.v[f] = w.value(f)
 	t, _, ok := s.test(e.calibration(dayOf(w.Start)), stream, f, w.Window, x)
@@ -122,7 +119,7 @@ func sentence(p *pending, top verdict) string {
 	if top.stream == daySlow {
 		b.WriteString(", the latest of a lasting rise")
 	}
-	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && top.feature != Misses {
+	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && top.feature != Misses && top.feature != Novelty {
 		fmt.Fprintf(&b, "; %.0f %% never read by it before", 100*min(fresh/reach, 1))
 	}
 	if p.misses >= 0.05 {

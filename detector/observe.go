@@ -36,8 +36,10 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	if rule != nil {
 		e.breakRule(s, rule, ev, hour)
 	}
-	e.watch(s, hour, ev.Time)
-	e.watch(s, day, ev.Time)
+	for _, w := range [2]*window{hour, day} {
+		e.arm(s, w)
+		e.watch(s, w, ev.Time)
+	}
 	e.wakeAlarm(s, hour, ev.Time)
 	s.dirty |= PartHot
 }
@@ -122,8 +124,19 @@ func (e *Engine) window(s *State, at memberwatch.Window) *window {
 	w.reset(at)
 	s.insert(w)
 	note(e.open, at, s.App)
-	e.setCritical(s, w)
 	return w
+}
+
+// arm prepares an open window to alert. It waits until the watermark has passed
+// the window's start: only then are all windows before it closed and learnt, so
+// that the critical values do not depend on the order of arrival.
+func (e *Engine) arm(s *State, w *window) {
+	if w.armed || e.through < w.Start {
+		return
+	}
+	w.armed = true
+	e.catchUp(s, w.Window)
+	e.setCritical(s, w)
 }
 
 // setCritical computes for each count the value at which the burst stream will
@@ -131,10 +144,7 @@ func (e *Engine) window(s *State, at memberwatch.Window) *window {
 // budget, carried back through the predictive. From then on the hot path only
 // compares numbers.
 func (e *Engine) setCritical(s *State, w *window) {
-	stream := dayBurst
-	if w.Scale == memberwatch.Hour {
-		stream = hourBurst
-	}
+	stream := burstOf(w.Scale)
 	if s.days() < e.cfg.FirstDays {
 		return
 	}

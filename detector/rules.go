@@ -74,7 +74,7 @@ func (e *Engine) breachFinding(at memberwatch.Window, now int64, id memberwatch.
 	return memberwatch.Finding{
 		Kind: memberwatch.KindRestricted, Window: at, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1,
 		Members: members, Restriction: id,
-		Sentence: fmt.Sprintf("made %s, disclosing %s", text, plural(members.Value, "distinct member", "distinct members")),
+		Sentence: fmt.Sprintf("made %s, disclosing %s in an hour", text, plural(members.Value, "distinct member", "distinct members")),
 		Factors: []memberwatch.Factor{{
 			Feature: "calls_after_restriction", Observed: float64(calls), Share: 1, Text: text,
 		}},

@@ -13,8 +13,10 @@ type window struct {
 	memberwatch.Window
 	calls, records, misses, denials uint64
 	members, groups, actors         sketch.Distinct
-	// critical holds the value at which each count would alert; +Inf: never.
+	// critical holds the value at which each count would alert; +Inf: never. It
+	// is known once armed.
 	critical [counts]float64
+	armed    bool
 	// fired marks the counts that have reached it.
 	fired uint8
 	// broken counts the calls that broke each restriction, in rule order.
@@ -35,7 +37,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.members.Reset()
 	w.groups.Reset()
 	w.actors.Reset()
-	w.fired = 0
+	w.fired, w.armed = 0, false
 	w.broken = w.broken[:0]
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
@@ -93,6 +95,7 @@ func (w *window) encode(e *encoder) {
 			e.f64(c)
 		}
 	}
+	e.bool(w.armed)
 	e.uint(uint64(w.fired))
 	e.uint(uint64(len(w.broken)))
 	for i := range w.broken {
@@ -114,6 +117,7 @@ func (w *window) decode(d *decoder) {
 			w.critical[f] = d.f64()
 		}
 	}
+	w.armed = d.bool()
 	w.fired = uint8(d.uint())
 	for range d.count(3) {
 		b := breach{restriction: memberwatch.RestrictionID(d.string()), calls: d.uint()}

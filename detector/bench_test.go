@@ -1,0 +1,106 @@
+package detector
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// BenchmarkObserve is the hot path: 20,000 apps, 10 members an event, skewed to
+// a few apps as real traffic is.
+func BenchmarkObserve(b *testing.B) {
+	const apps, kept = 20_000, 1 << 16
+	e := New(DefaultConfig())
+	rng := rand.New(rand.NewPCG(1, 1))
+	zipf := rand.NewZipf(rng, 1.1, 10, apps-1)
+	states := make([]*State, apps)
+	for i := range states {
+		states[i] = NewState(memberwatch.AppID(fmt.Sprint("app-", i)), "")
+	}
+	events := make([]memberwatch.Event, kept)
+	owner := make([]*State, kept)
+	start := int64(1_767_571_200e9)
+	for i := range events {
+		app := int(zipf.Uint64())
+		owner[i] = states[app]
+		ev := memberwatch.Event{App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name"}, Group: "g1", Actor: uint64(i%50) + 1}
+		for range 10 {
+			ev.Disclosed = append(ev.Disclosed, uint64(app)<<32|rng.Uint64N(100_000))
+		}
+		events[i] = ev
+	}
+	for i := range events {
+		e.Observe(owner[i], &events[i], false)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		k := i & (kept - 1)
+		e.Observe(owner[k], &events[k], false)
+		if k == 0 {
+			for _, s := range states {
+				s.ResetLedger()
+			}
+		}
+		i++
+	}
+}
+
+// BenchmarkCloseHour closes the hour of 20,000 apps with a baseline.
+func BenchmarkCloseHour(b *testing.B) {
+	const apps = 20_000
+	e := New(DefaultConfig())
+	start := int64(1_767_571_200e9)
+	states := map[memberwatch.AppID]*State{}
+	rng := rand.New(rand.NewPCG(1, 1))
+	hour := func(h int) {
+		for i := range apps {
+			app := memberwatch.AppID(fmt.Sprint("app-", i))
+			if states[app] == nil {
+				states[app] = NewState(app, "")
+			}
+			ev := memberwatch.Event{App: app, Time: start + int64(h)*3600e9, DataClasses: []string{"c"}, Actor: 3}
+			for range 1 + rng.IntN(20) {
+				ev.Disclosed = append(ev.Disclosed, rng.Uint64())
+			}
+			e.Observe(states[app], &ev, false)
+		}
+	}
+	shut := func(h int) {
+		for {
+			w, due, ok := e.NextDue(start + int64(h+1)*3600e9)
+			if !ok {
+				return
+			}
+			for _, app := range due {
+				e.Close(states[app], w)
+			}
+			tally := e.EndWindow(w)
+			if tally == nil {
+				continue
+			}
+			j := NewFleet().Judge(tally)
+			for _, app := range e.Pending(w) {
+				e.Judge(states[app], &j)
+			}
+			e.EndJudgement(w)
+		}
+	}
+	h := 0
+	for ; h < 24*4; h += 4 { // four days, thinned
+		hour(h)
+		shut(h)
+	}
+	for b.Loop() {
+		b.StopTimer()
+		h++
+		if h%24 == 23 {
+			h++
+		}
+		hour(h)
+		b.StartTimer()
+		shut(h)
+	}
+}

@@ -1,0 +1,145 @@
+package detector
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// replay drives an engine and a fleet the way the shell does, with one
+// partition, one producer and a lateness of two minutes.
+type replay struct {
+	t       testing.TB
+	engine  *Engine
+	fleet   *Fleet
+	states  map[memberwatch.AppID]*State
+	newest  int64
+	ended   int32 // newest day given to the fleet
+	updates []memberwatch.Update
+	signals map[memberwatch.SignalID]memberwatch.Signal
+	order   []memberwatch.SignalID
+	// onClose, if set, sees each app's window before it closes.
+	onClose func(*State, memberwatch.Window)
+}
+
+const lateness = int64(2 * 60 * 1e9)
+
+func newReplay(t testing.TB, cfg Config) *replay {
+	return &replay{
+		t: t, engine: New(cfg), fleet: NewFleet(),
+		states: map[memberwatch.AppID]*State{}, signals: map[memberwatch.SignalID]memberwatch.Signal{},
+	}
+}
+
+func (r *replay) apply(c memberwatch.Change) {
+	c.Revision = r.engine.Revision() + 1
+	r.engine.Apply(&c)
+}
+
+func (r *replay) observe(ev *memberwatch.Event) {
+	s, ok := r.states[ev.App]
+	if !ok {
+		s = NewState(ev.App, ev.Developer)
+		r.states[ev.App] = s
+	}
+	late := memberwatch.WindowAt(memberwatch.Hour, ev.Time).End() <= r.newest-lateness
+	r.engine.Observe(s, ev, late)
+	r.take()
+	if ev.Time > r.newest {
+		r.newest = ev.Time
+		r.advance(r.newest - lateness)
+	}
+}
+
+// advance closes what is over at the watermark and lets the fleet judge it.
+func (r *replay) advance(watermark int64) {
+	for {
+		w, apps, ok := r.engine.NextDue(watermark)
+		if !ok {
+			break
+		}
+		for _, app := range apps {
+			if r.onClose != nil {
+				r.onClose(r.states[app], w)
+			}
+			r.engine.Close(r.states[app], w)
+		}
+		if tally := r.engine.EndWindow(w); tally != nil {
+			r.judge(tally)
+		}
+		r.take()
+	}
+	for day := dayOf(watermark) - 1; r.ended < day; {
+		if r.ended == 0 {
+			r.ended = day - 1
+		}
+		r.ended++
+		r.engine.SetCalibration(r.fleet.EndDay(r.ended))
+	}
+}
+
+func (r *replay) judge(tally *Tally) {
+	j := r.fleet.Judge(tally)
+	for _, app := range r.engine.Pending(j.Window) {
+		r.engine.Judge(r.states[app], &j)
+	}
+	r.engine.EndJudgement(j.Window)
+}
+
+func (r *replay) take() {
+	for _, u := range r.engine.TakeUpdates() {
+		if _, known := r.signals[u.Signal.ID]; !known {
+			r.order = append(r.order, u.Signal.ID)
+		}
+		r.signals[u.Signal.ID] = u.Signal
+		r.updates = append(r.updates, u)
+		r.check(&u)
+	}
+}
+
+// check states what must hold for every signal.
+func (r *replay) check(u *memberwatch.Update) {
+	r.t.Helper()
+	sum := 0.0
+	for _, f := range u.Signal.Strongest.Factors {
+		sum += f.Share
+		if f.Share < 0 || f.P < 0 || f.P > 1 || f.ReturnPeriod < 0 {
+			r.t.Errorf("%s: factor %+v out of range", u.Signal.ID, f)
+		}
+	}
+	if sum < 1-1e-9 || sum > 1+1e-9 {
+		r.t.Errorf("%s: shares of %s sum to %v", u.Signal.ID, u.Signal.Sentence, sum)
+	}
+}
+
+// opened lists the signals in the order in which they were opened.
+func (r *replay) opened() []memberwatch.Signal {
+	var list []memberwatch.Signal
+	for _, id := range r.order {
+		list = append(list, r.signals[id])
+	}
+	return list
+}
+
+// bytes is everything the replay would have stored, in canonical order.
+func (r *replay) bytes() []byte {
+	var b bytes.Buffer
+	for _, app := range slices.Sorted(maps.Keys(r.states)) {
+		for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+			part, err := r.states[app].AppendPart(p, nil)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			b.Write(part)
+		}
+	}
+	fleet, err := r.fleet.AppendBinary(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	b.Write(fleet)
+	return b.Bytes()
+}

@@ -1,0 +1,230 @@
+package detector
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/memberwatch/memberwatch"
+	"pgregory.net/rapid"
+)
+
+// traffic makes a seeded stream of a few apps over some days, in time order.
+func traffic(seed uint64, apps, events int, span int64) []memberwatch.Event {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	start := memberwatch.WindowAt(memberwatch.Day, 1_767_571_200e9).Start
+	times := make([]int64, events)
+	for i := range times {
+		times[i] = start + rng.Int64N(span)
+	}
+	slices.Sort(times)
+	list := make([]memberwatch.Event, events)
+	for i := range list {
+		app := rng.IntN(apps)
+		ev := memberwatch.Event{
+			App: memberwatch.AppID([]byte{'a' + byte(app)}), Time: times[i], Endpoint: "/members",
+			DataClasses: []string{"profile_name"}, Group: string('g' + rune(rng.IntN(4))), Actor: uint64(rng.IntN(5)),
+			Missed: uint32(rng.IntN(20) / 19), Outcome: memberwatch.Outcome(rng.IntN(3)),
+		}
+		for range rng.IntN(30) {
+			ev.Disclosed = append(ev.Disclosed, rng.Uint64N(3000)*uint64(app+1))
+		}
+		list[i] = ev
+	}
+	return list
+}
+
+const dayLength = 24 * 3600 * int64(1e9)
+
+// reload stores and loads every state and the engine's own part.
+func (r *replay) reload() {
+	meta, err := r.engine.AppendBinary(nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	old := r.engine
+	r.engine = New(old.cfg)
+	r.engine.apps, r.engine.rules, r.engine.ruleRev, r.engine.revision = old.apps, old.rules, old.ruleRev, old.revision
+	for _, c := range old.calibrations[1:] {
+		r.engine.SetCalibration(c)
+	}
+	if len(old.calibrations) == keptCalibrations && old.calibrations[0].Through != 0 {
+		r.engine.calibrations = slices.Clone(old.calibrations)
+	}
+	r.engine.tallies = old.tallies // the shell stores tallies of windows in the middle of closing with neither
+	if err := r.engine.UnmarshalBinary(meta); err != nil {
+		r.t.Fatal(err)
+	}
+	for app, s := range r.states {
+		fresh := NewState(app, "")
+		for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+			b, err := s.AppendPart(p, nil)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if len(b) == 0 {
+				continue
+			}
+			if err := fresh.LoadPart(p, b); err != nil {
+				r.t.Fatal(err)
+			}
+			again, err := fresh.AppendPart(p, nil)
+			if err != nil || !bytes.Equal(b, again) {
+				r.t.Fatalf("app %s part %d does not round-trip: %v", app, p, err)
+			}
+		}
+		r.states[app] = fresh
+		r.engine.Restore(fresh)
+	}
+}
+
+// TestReloadChangesNothing restarts at random places and compares every byte and
+// every update with an undisturbed run.
+func TestReloadChangesNothing(t *testing.T) {
+	events := traffic(3, 6, 9000, 26*dayLength)
+	plain := newReplay(t, DefaultConfig())
+	for i := range events {
+		plain.observe(&events[i])
+	}
+	broken := newReplay(t, DefaultConfig())
+	rng := rand.New(rand.NewPCG(4, 4))
+	for i := range events {
+		if rng.IntN(300) == 0 {
+			broken.reload()
+		}
+		broken.observe(&events[i])
+	}
+	if !bytes.Equal(plain.bytes(), broken.bytes()) {
+		t.Error("states differ after reloads")
+	}
+	if len(plain.updates) != len(broken.updates) {
+		t.Errorf("%d updates, %d with reloads", len(plain.updates), len(broken.updates))
+	}
+}
+
+// TestOrderInsideLateness shuffles events within the lateness and wants the same
+// bytes: every aggregate of a window is order-insensitive.
+func TestOrderInsideLateness(t *testing.T) {
+	events := traffic(5, 4, 4000, 20*dayLength)
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64().Draw(rt, "seed")
+		shuffled := slices.Clone(events)
+		rng := rand.New(rand.NewPCG(seed, 9))
+		for i := range len(shuffled) - 1 { // swap neighbours less than the lateness apart
+			if shuffled[i+1].Time-shuffled[i].Time < lateness/2 && rng.IntN(2) == 0 {
+				shuffled[i], shuffled[i+1] = shuffled[i+1], shuffled[i]
+			}
+		}
+		a, b := newReplay(t, DefaultConfig()), newReplay(t, DefaultConfig())
+		for i := range events {
+			a.observe(&events[i])
+			b.observe(&shuffled[i])
+		}
+		end := events[len(events)-1].Time + 2*dayLength
+		a.advance(end)
+		b.advance(end)
+		if !bytes.Equal(a.bytes(), b.bytes()) {
+			rt.Error("states differ")
+		}
+	})
+}
+
+// TestLateEventsOnlyCount gives an event of last week: the ledger and the rules
+// take it, no window does.
+func TestLateEventsOnlyCount(t *testing.T) {
+	r := newReplay(t, DefaultConfig())
+	events := traffic(1, 1, 500, 10*dayLength)
+	for i := range events {
+		r.observe(&events[i])
+	}
+	s := r.states["a"]
+	s.ResetLedger()
+	before := s.events
+	late := memberwatch.Event{App: "a", Time: events[0].Time, DataClasses: []string{"x"}, Disclosed: []uint64{1, 2}}
+	r.observe(&late)
+	if s.late != 1 || s.events != before+1 {
+		t.Errorf("late %d events %d, want 1 and %d", s.late, s.events, before+1)
+	}
+	if l := s.Ledger(); len(l) != 1 || l[0].Late != 1 || l[0].Members.Estimate() != 2 || l[0].Key.Day != dayOf(late.Time) {
+		t.Errorf("ledger %+v, want one late row of the event's own day", l)
+	}
+}
+
+// TestObserveAllocatesNothing pins the hot path: a known app, an open window.
+func TestObserveAllocatesNothing(t *testing.T) {
+	e := New(DefaultConfig())
+	e.Apply(&memberwatch.Change{Revision: 1, Restriction: &memberwatch.Restriction{ID: "r", Class: "other"}})
+	s := NewState("a", "d")
+	events := traffic(2, 1, 2000, int64(3e9))
+	for range 3 {
+		for i := range events {
+			e.Observe(s, &events[i], false)
+		}
+	}
+	i := 0
+	if n := testing.AllocsPerRun(1000, func() {
+		e.Observe(s, &events[i%len(events)], false)
+		i++
+	}); n != 0 {
+		t.Errorf("Observe allocates %v times an event, want 0", n)
+	}
+}
+
+func FuzzLoadPart(f *testing.F) {
+	r := newReplay(f, DefaultConfig())
+	events := traffic(8, 2, 3000, 20*dayLength)
+	for i := range events {
+		r.observe(&events[i])
+	}
+	for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+		b, err := r.states["a"].AppendPart(p, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(byte(p), b)
+	}
+	f.Fuzz(func(t *testing.T, part byte, b []byte) {
+		p := []Part{PartBaseline, PartHistory, PartHot}[part%3]
+		s := NewState("a", "")
+		if err := s.LoadPart(p, reseal(b)); err != nil {
+			return
+		}
+		again, err := s.AppendPart(p, nil)
+		if err != nil {
+			t.Fatalf("loaded but cannot be stored: %v", err)
+		}
+		if err := NewState("a", "").LoadPart(p, again); len(again) > 0 && err != nil {
+			t.Fatalf("stored but cannot be loaded: %v", err)
+		}
+	})
+}
+
+// reseal puts a right checksum on damaged bytes, so that the fuzzer gets past it.
+func reseal(b []byte) []byte {
+	if len(b) < 5 {
+		return b
+	}
+	e := &encoder{b: slices.Clone(b[:len(b)-4])}
+	sealed, _ := e.finish()
+	return sealed
+}
+
+func TestDamagedStateIsRefused(t *testing.T) {
+	r := newReplay(t, DefaultConfig())
+	events := traffic(8, 1, 2000, 20*dayLength)
+	for i := range events {
+		r.observe(&events[i])
+	}
+	for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+		b, err := r.states["a"].AppendPart(p, nil)
+		if err != nil || len(b) < 10 {
+			t.Fatalf("part %d: %d bytes, %v", p, len(b), err)
+		}
+		b[len(b)/2] ^= 4
+		if err := NewState("a", "").LoadPart(p, b); err == nil || p != PartHistory && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("part %d: a flipped bit gives %v", p, err)
+		}
+	}
+}
