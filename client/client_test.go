@@ -105,6 +105,8 @@ func TestCredit(t *testing.T) {
 		if perEvent := c.Stats().BufferedBytes / 200; sent == 0 || sent*perEvent > 1000 {
 			t.Errorf("sent %d events of %d bytes with a credit of 1,000", sent, perEvent)
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if s.batches < 2 || int64(s.batches) < sent/7 {
 			t.Errorf("%d events came in %d batches of at most 7", sent, s.batches)
 		}

@@ -1,12 +1,9 @@
 package client
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash"
-	"sync"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -19,13 +16,10 @@ const MinKeyBytes = 16
 // the platform's key (RFC 2104), cut to its first 64 bits. Equal ids give equal
 // hashes as long as the key stays, so all gateways must share one key, and the
 // service never sees it. It is safe for concurrent use.
-type Hasher struct{ states sync.Pool }
-
-// hashState is one running HMAC with room for its input and output.
-type hashState struct {
-	mac hash.Hash
-	buf []byte
-}
+//
+// It spells out the HMAC over whole messages, because crypto/hmac keeps a state
+// per message: without one, a hash needs neither lock nor allocation.
+type Hasher struct{ inner, outer [sha256.BlockSize]byte }
 
 // NewHasher returns a hasher for a key of at least MinKeyBytes random bytes.
 func NewHasher(key []byte) (*Hasher, error) {
@@ -36,19 +30,24 @@ func NewHasher(key []byte) (*Hasher, error) {
 			Hint:    "make one with: head -c 32 /dev/urandom | base64",
 		}
 	}
-	own := append([]byte(nil), key...)
-	return &Hasher{states: sync.Pool{New: func() any {
-		return &hashState{mac: hmac.New(sha256.New, own), buf: make([]byte, 0, 128)}
-	}}}, nil
+	if len(key) > sha256.BlockSize {
+		short := sha256.Sum256(key)
+		key = short[:]
+	}
+	h := new(Hasher)
+	copy(h.inner[:], key)
+	copy(h.outer[:], key)
+	for i := range sha256.BlockSize { // the pads of RFC 2104
+		h.inner[i] ^= 0x36
+		h.outer[i] ^= 0x5c
+	}
+	return h, nil
 }
 
 // Hash returns the keyed hash of an id. It is never 0, which stands for nobody.
 func (h *Hasher) Hash(id string) uint64 {
-	s := h.states.Get().(*hashState)
-	defer h.states.Put(s)
-	s.buf = append(s.buf[:0], id...)
-	s.mac.Reset()
-	s.mac.Write(s.buf)
-	s.buf = s.mac.Sum(s.buf[:0])
-	return max(binary.BigEndian.Uint64(s.buf), 1)
+	var room [sha256.BlockSize + 256]byte // on the stack; a longer id moves to the heap
+	inner := sha256.Sum256(append(append(room[:0], h.inner[:]...), id...))
+	outer := sha256.Sum256(append(append(room[:0], h.outer[:]...), inner[:]...))
+	return max(binary.BigEndian.Uint64(outer[:]), 1)
 }

@@ -52,7 +52,6 @@ type service struct {
 	epoch     int64
 	streams   int
 	batches   int
-	largest   int // bytes in one batch
 	gaps      int64
 	openTimes []time.Time
 }
@@ -143,14 +142,11 @@ func (s *service) apply(b *pb.EventBatch) error {
 	if b.GetBaseSequence() > next {
 		return status.Errorf(codes.OutOfRange, "batch begins at %d, next is %d", b.GetBaseSequence(), next)
 	}
-	size := 0
 	for i, e := range b.GetEvents() {
-		size += e.SizeVT()
 		if b.GetBaseSequence()+int64(i) >= next {
 			s.applied = append(s.applied, e.GetApp())
 		}
 	}
-	s.largest = max(s.largest, size)
 	s.gaps += b.GetGap().GetEventCount()
 	return nil
 }
