@@ -1,31 +1,8 @@
 package detector
 
 import (
-	"math"
-
 	"github.com/memberwatch/memberwatch"
 )
-
-// pending is a closed window that waits for the fleet's word.
-type pending struct {
-	memberwatch.Window
-	values   values
-	members  memberwatch.Estimate
-	fired    uint8 // counts that crossed their critical value while it was open
-	days     int32 // of the app's own that the expectation rested on
-	through  int32 // day of the calibration
-	tests    []test
-	misses   float64 // part of the look-ups that missed, for the sentence
-	requests float64
-}
-
-// test is the comparison of one feature with one predictive.
-type test struct {
-	stream         streamID
-	feature        Feature
-	surprise, p    float64
-	mid, low, high float64
-}
 
 // Close compares an app's window with what was expected, learns from it, and
 // counts it in the partition's tally. The window is then pending. Score first,
@@ -155,69 +132,6 @@ var (
 	dayStreams  = []streamID{dayBurst, daySlow}
 )
 
-// compare scores a window against the expectations.
-func (e *Engine) compare(s *State, w *window, x values) pending {
-	cal := e.calibration(dayOf(w.Start))
-	p := pending{
-		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
-		days: s.days(), through: cal.Through, requests: float64(w.calls),
-	}
-	if s.days() < e.cfg.FirstDays {
-		return p
-	}
-	if asked := float64(w.records + w.misses); asked > 0 {
-		p.misses = float64(w.misses) / asked
-	}
-	ready := s.days() >= e.cfg.ReadyDays
-	tally := e.tally(w.Window)
-	for _, stream := range streamsOf(w.Scale) {
-		for f := range Features {
-			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 {
-				continue
-			}
-			t, id, ok := s.test(cal, stream, f, w.Window, x)
-			if !ok {
-				continue
-			}
-			p.tests = append(p.tests, t)
-			if ready {
-				tally.add(stream, f, id, t.surprise, t.p)
-			}
-		}
-	}
-	return p
-}
-
-// test compares one feature with one predictive.
-func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (test, int, bool) {
-	exposed := exposure(f, x)
-	p := s.seriesOf(stream, f).predict(slot(stream, at), exposed)
-	if !p.ok {
-		return test{}, 0, false
-	}
-	t := test{stream: stream, feature: f}
-	t.surprise = p.surprise(x.v[f], f.perActor())
-	id := cellID(stream, f, stratumOf(p.center()*exposed))
-	t.p = cal.p(id, t.surprise)
-	t.mid = p.center()
-	if t.p <= explainedP { // the interval costs much and people see it only then
-		t.mid, t.low, t.high = p.expected()
-	}
-	return t, id, true
-}
-
-// explainedP is the p-value from which on a comparison keeps its interval.
-const explainedP = 0.05
-
-// center is the weighted mean prediction as a count.
-func (p *prediction) center() float64 {
-	sum := 0.0
-	for i := range experts {
-		sum += float64(p.w[i] * p.mean[i])
-	}
-	return math.Expm1(sum)
-}
-
 // infancy compares a new app with its peers at ages 1, 3 and 7 days.
 func (e *Engine) infancy(s *State, w *window, x values) {
 	age := dayOf(w.Start) - dayOf(s.first) + 1
@@ -253,48 +167,4 @@ func (s *State) foldHistory(day memberwatch.Window) {
 	}
 	s.fresh.MoveBefore(hourStamp(day.End()), &s.history)
 	s.dirty |= PartHistory
-}
-
-func (p *pending) encode(e *encoder) {
-	e.window(p.Window)
-	for _, v := range p.values.v {
-		e.f64(v)
-	}
-	e.f64(p.values.actors)
-	e.f64(p.members.Value)
-	e.f64(p.members.Low)
-	e.f64(p.members.High)
-	e.uint(uint64(p.fired))
-	e.int(int64(p.days))
-	e.int(int64(p.through))
-	e.f64(p.misses)
-	e.f64(p.requests)
-	e.uint(uint64(len(p.tests)))
-	for _, t := range p.tests {
-		e.uint(uint64(t.stream))
-		e.uint(uint64(t.feature))
-		for _, v := range [...]float64{t.surprise, t.p, t.mid, t.low, t.high} {
-			e.f64(v)
-		}
-	}
-}
-
-func (p *pending) decode(d *decoder) {
-	p.Window = d.window()
-	for f := range p.values.v {
-		p.values.v[f] = d.f64()
-	}
-	p.values.actors = d.f64()
-	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
-	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
-	p.misses, p.requests = d.f64(), d.f64()
-	for range d.count(42) {
-		t := test{stream: streamID(d.uint()), feature: Feature(d.uint())}
-		if t.stream >= streams || t.feature >= Features {
-			d.fail("unknown feature")
-			return
-		}
-		t.surprise, t.p, t.mid, t.low, t.high = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
-		p.tests = append(p.tests, t)
-	}
 }

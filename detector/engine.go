@@ -27,6 +27,7 @@ type Engine struct {
 	open    map[memberwatch.Window]map[memberwatch.AppID]struct{}
 	waiting map[memberwatch.Window]map[memberwatch.AppID]struct{}
 	tallies map[memberwatch.Window]*Tally
+	crowds  map[memberwatch.Window]*crowd
 
 	updates []memberwatch.Update
 }
@@ -41,6 +42,7 @@ func New(cfg Config) *Engine {
 		open:         make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
 		waiting:      make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
 		tallies:      make(map[memberwatch.Window]*Tally),
+		crowds:       make(map[memberwatch.Window]*crowd),
 	}
 }
 
@@ -131,6 +133,7 @@ func (e *Engine) alarmAt(day int32, stream streamID, f Feature, stratum int, act
 func (e *Engine) Restore(s *State) {
 	for _, w := range s.open {
 		note(e.open, w.Window, s.App)
+		e.join(w)
 	}
 	for i := range s.pending {
 		note(e.waiting, s.pending[i].Window, s.App)
@@ -169,6 +172,7 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 	t := e.tally(w)
 	delete(e.tallies, w)
 	delete(e.open, w)
+	delete(e.crowds, w)
 	if t.empty() && len(e.waiting[w]) == 0 {
 		return nil
 	}

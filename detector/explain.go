@@ -24,12 +24,13 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	stream := burstOf(w.Scale)
 	x := values{v: [Features]float64{}}
 	x.v[f] = w.value(f)
-	t, _, ok := s.test(e.calibration(dayOf(w.Start)), stream, f, w.Window, x)
+	cal := e.calibration(dayOf(w.Start))
+	t, ok := s.test(cal, stream, f, w.Window, x)
 	if !ok {
 		return
 	}
-	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days()}
-	v := verdict{test: t, factor: 1, period: 1 / (t.p * stream.perDay())}
+	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
+	v := verdict{comparison: t, factor: 1, period: 1 / (t.p * stream.perDay())}
 	found := e.judgedFinding(s, &p, f.kind(stream), []verdict{v})
 	found.Time, found.Provisional = now, true
 	found.Caveats = append(found.Caveats, "the window is still open and the fleet's part in it not yet known")

@@ -22,12 +22,17 @@ type dayTally struct {
 	parts []*Tally
 }
 
-// Judgement is the fleet's word on one window: by how much to discount each
-// feature's p-values because everybody moved.
+// Judgement is the fleet's word on one window: how to discount each feature
+// because everybody moved. The factor alone is bounded by the fleet's size and
+// too weak when all apps surge at once; the shift asks whether an app did more
+// than the others.
 type Judgement struct {
 	Window memberwatch.Window
 	// Factor is F of recipe R1 section 4, at least 1, by feature.
 	Factor [Features]float64
+	// Shift is how far the fleet as a whole lay above what was expected, in ln
+	// units: the median over ready apps, 0 where Factor is 1.
+	Shift [Features]float64
 	// Ready is the number of ready apps that had the window.
 	Ready uint64
 }
@@ -59,6 +64,9 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 		for i, a := range commonP {
 			bound := float64(a*n) + float64(3*math.Sqrt(a*n)) + 1
 			j.Factor[g] = max(j.Factor[g], float64(t.hot[g][i])/bound)
+		}
+		if j.Factor[g] > 1 {
+			j.Shift[g] = max(t.medianMove(g), 0)
 		}
 	}
 	f.remember(t)
@@ -212,8 +220,9 @@ func (d *decoder) sparse(size int) []float64 {
 func (j *Judgement) AppendBinary(b []byte) ([]byte, error) {
 	e := newEncoder(b, judgementVersion)
 	e.window(j.Window)
-	for _, f := range j.Factor {
-		e.f64(f)
+	for f := range Features {
+		e.f64(j.Factor[f])
+		e.f64(j.Shift[f])
 	}
 	e.uint(j.Ready)
 	return e.finish()
@@ -223,8 +232,8 @@ func (j *Judgement) AppendBinary(b []byte) ([]byte, error) {
 func (j *Judgement) UnmarshalBinary(b []byte) error {
 	d := newDecoder(b, judgementVersion, "judgement")
 	*j = Judgement{Window: d.window()}
-	for f := range j.Factor {
-		j.Factor[f] = d.f64()
+	for f := range Features {
+		j.Factor[f], j.Shift[f] = d.f64(), d.f64()
 	}
 	j.Ready = d.uint()
 	return d.finish()

@@ -25,11 +25,11 @@ func (e *Engine) Judge(s *State, j *Judgement) {
 // judge splits a window's tests over the kinds of signals they speak for.
 func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	var verdicts []verdict
+	cal := e.calibration(dayOf(p.Start))
 	for _, t := range p.tests {
-		factor := j.Factor[t.feature]
-		t.p = min(t.p*factor, 1)
+		t.discount(cal, p.values.v[t.feature], j)
 		weight := e.cfg.streamWeight(t.feature, t.stream, s.actors)
-		v := verdict{test: t, factor: factor}
+		v := verdict{comparison: t, factor: j.Factor[t.feature]}
 		if t.stream == daySlow {
 			m := s.rise[t.feature].update(t.p, e.cfg.Budget)
 			s.dirty |= PartBaseline
@@ -49,7 +49,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 
 // verdict is a test with the fleet's part in it.
 type verdict struct {
-	test
+	comparison
 	factor  float64
 	period  float64 // return period in app-days
 	hit     bool    // it meets its share of the budget

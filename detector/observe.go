@@ -124,6 +124,7 @@ func (e *Engine) window(s *State, at memberwatch.Window) *window {
 	w.reset(at)
 	s.insert(w)
 	note(e.open, at, s.App)
+	e.join(w)
 	return w
 }
 
@@ -177,8 +178,14 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 		if w.fired&bit != 0 || w.value(f) < w.critical[f] {
 			continue
 		}
+		crowd := e.crowds[w.Window]
+		if w.fired == 0 {
+			crowd.fired++
+		}
 		w.fired |= bit
-		e.raiseOpen(s, w, f, now)
+		if !crowd.silent() {
+			e.raiseOpen(s, w, f, now)
+		}
 	}
 }
 

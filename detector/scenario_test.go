@@ -68,6 +68,7 @@ type script struct {
 	days    int
 	apps    []*actor
 	acts    []act
+	surges  []act
 	replay  *replay
 	reached map[memberwatch.AppID][]float64
 }
@@ -102,6 +103,7 @@ var (
 	fleetLine = regexp.MustCompile(`^fleet of (\d+) apps: ([\d.]+) members/h by (\d+) actors$`)
 	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?$`)
 	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?$`)
+	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
 	banLine   = regexp.MustCompile(`^day (\d+): class (\S+) is restricted, grace (\d+) days(?:, except (\S+))?$`)
 )
 
@@ -141,6 +143,15 @@ func (p *script) read(line string) {
 			a.growth = p.float(m[11]) / 100
 		}
 		p.acts = append(p.acts, a)
+		return
+	}
+	if m := surgeLine.FindStringSubmatch(line); m != nil {
+		at := time.Duration(p.int(m[1]))*24*time.Hour + time.Duration(p.int(m[2]))*time.Hour + time.Duration(p.int(m[3]))*time.Minute
+		length, err := time.ParseDuration(m[5])
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.surges = append(p.surges, act{at: at, end: at + length, rate: p.float(m[4])})
 		return
 	}
 	if m := banLine.FindStringSubmatch(line); m != nil {
@@ -216,6 +227,11 @@ func (p *script) ordinary(a *actor, at time.Duration) {
 		return
 	}
 	mean := a.rate / 12 * (0.7 + 0.6*a.rng.Float64())
+	for _, s := range p.surges {
+		if at >= s.at && at < s.end {
+			mean *= s.rate
+		}
+	}
 	n := poisson(a.rng, mean)
 	if n == 0 {
 		return

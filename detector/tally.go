@@ -17,37 +17,61 @@ type Tally struct {
 	// hot counts those whose p-value was at most commonP[i].
 	hot [Features][2]uint64
 	// ranks holds the surprises: rank = cell*bins + bin, count.
-	ranks  map[uint32]uint64
+	ranks map[uint32]uint64
+	// moves holds how far the windows lay from the middle of what was expected,
+	// in ln units: feature*moveBins + bin, count.
+	moves  map[uint32]uint64
 	births births
 }
+
+// Bins of moves: ln ratios from -4 to 4.
+const (
+	moveWidth = 0.1
+	moveBins  = 80
+)
 
 // commonP are the levels at which the fleet factor counts exceedances.
 var commonP = [2]float64{0.05, 0.01}
 
 func newTally(w memberwatch.Window) *Tally {
-	return &Tally{Window: w, ranks: make(map[uint32]uint64)}
+	return &Tally{Window: w, ranks: make(map[uint32]uint64), moves: make(map[uint32]uint64)}
 }
 
-// add counts one ready app's p-value and, for the ranks, its surprise. stream is
-// daySlow for ranks of the slow predictive, which do not count towards the
-// fleet factor twice.
-func (t *Tally) add(stream streamID, f Feature, id int, surprise, p float64) {
-	t.ranks[uint32(id*bins+binOf(surprise))]++
-	if stream == daySlow {
+// add counts one ready app's comparison. Ranks of the slow predictive count for
+// the calibration but not towards the fleet factor: its window is there already.
+func (t *Tally) add(c *comparison) {
+	t.ranks[uint32(c.cell*bins+binOf(c.surprise))]++
+	if c.stream == daySlow {
 		return
 	}
+	f := c.feature
 	t.ready[f]++
+	bin := int((c.move + moveBins*moveWidth/2) / moveWidth)
+	t.moves[uint32(int(f)*moveBins+min(max(bin, 0), moveBins-1))]++
 	for i, level := range commonP {
-		if p <= level {
+		if c.p <= level {
 			t.hot[f][i]++
 		}
 	}
 }
 
+// medianMove is the median distance of a feature's windows from what was
+// expected, in ln units.
+func (t *Tally) medianMove(f Feature) float64 {
+	sum := uint64(0)
+	for bin := range moveBins {
+		sum += t.moves[uint32(int(f)*moveBins+bin)]
+		if 2*sum >= t.ready[f] {
+			return float64(bin)*moveWidth + moveWidth/2 - moveBins*moveWidth/2
+		}
+	}
+	return 0
+}
+
 // Merge adds another partition's tally of the same window.
 func (t *Tally) Merge(o *Tally) {
 	if t.ranks == nil {
-		t.Window, t.ranks = o.Window, make(map[uint32]uint64)
+		*t = *newTally(o.Window)
 	}
 	for f := range Features {
 		t.ready[f] += o.ready[f]
@@ -57,6 +81,9 @@ func (t *Tally) Merge(o *Tally) {
 	}
 	for rank, n := range o.ranks {
 		t.ranks[rank] += n
+	}
+	for move, n := range o.moves {
+		t.moves[move] += n
 	}
 	t.births.merge(&o.births, 1)
 }
@@ -75,11 +102,8 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 		e.uint(t.hot[f][0])
 		e.uint(t.hot[f][1])
 	}
-	e.uint(uint64(len(t.ranks)))
-	for _, rank := range slices.Sorted(maps.Keys(t.ranks)) {
-		e.uint(uint64(rank))
-		e.uint(t.ranks[rank])
-	}
+	e.counts(t.ranks)
+	e.counts(t.moves)
 	t.births.encode(e)
 	return e.finish()
 }
@@ -87,21 +111,35 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 // UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
 func (t *Tally) UnmarshalBinary(b []byte) error {
 	d := newDecoder(b, tallyVersion, "tally")
-	*t = Tally{Window: d.window(), ranks: make(map[uint32]uint64)}
+	*t = *newTally(d.window())
 	for f := range Features {
 		t.ready[f] = d.uint()
 		t.hot[f] = [2]uint64{d.uint(), d.uint()}
 	}
-	for range d.count(2) {
-		rank, n := d.uint(), d.uint()
-		if rank >= uint64(cellCount*bins) {
-			d.fail("rank out of range")
-			break
-		}
-		t.ranks[uint32(rank)] = n
-	}
+	d.counts(t.ranks, cellCount*bins)
+	d.counts(t.moves, int(Features)*moveBins)
 	t.births.decode(d)
 	return d.finish()
+}
+
+// counts writes a sparse histogram in order of its places.
+func (e *encoder) counts(m map[uint32]uint64) {
+	e.uint(uint64(len(m)))
+	for _, place := range slices.Sorted(maps.Keys(m)) {
+		e.uint(uint64(place))
+		e.uint(m[place])
+	}
+}
+
+func (d *decoder) counts(m map[uint32]uint64, places int) {
+	for range d.count(2) {
+		place, n := d.uint(), d.uint()
+		if place >= uint64(places) {
+			d.fail("place out of range")
+			return
+		}
+		m[uint32(place)] = n
+	}
 }
 
 func (e *encoder) window(w memberwatch.Window) {

@@ -1,0 +1,180 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// pending is a closed window that waits for the fleet's word.
+type pending struct {
+	memberwatch.Window
+	values   values
+	members  memberwatch.Estimate
+	fired    uint8 // counts that crossed their critical value while it was open
+	days     int32 // of the app's own that the expectation rested on
+	through  int32 // day of the calibration
+	tests    []comparison
+	misses   float64 // part of the look-ups that missed, for the sentence
+	requests float64
+}
+
+// comparison is one feature of a window beside one predictive.
+type comparison struct {
+	stream         streamID
+	feature        Feature
+	cell           int // of the calibration
+	surprise, p    float64
+	move           float64 // ln distance from the middle; for the tally only
+	mid, low, high float64
+	expected       prediction // kept while p is small enough for anybody to ask
+}
+
+// compare scores a window against the expectations.
+func (e *Engine) compare(s *State, w *window, x values) pending {
+	cal := e.calibration(dayOf(w.Start))
+	p := pending{
+		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
+		days: s.days(), through: cal.Through, requests: float64(w.calls),
+	}
+	if s.days() < e.cfg.FirstDays {
+		return p
+	}
+	if asked := float64(w.records + w.misses); asked > 0 {
+		p.misses = float64(w.misses) / asked
+	}
+	ready := s.days() >= e.cfg.ReadyDays
+	tally := e.tally(w.Window)
+	for _, stream := range streamsOf(w.Scale) {
+		for f := range Features {
+			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 {
+				continue
+			}
+			c, ok := s.test(cal, stream, f, w.Window, x)
+			if !ok {
+				continue
+			}
+			if ready {
+				tally.add(&c)
+			}
+			p.tests = append(p.tests, c)
+		}
+	}
+	return p
+}
+
+// test compares one feature with one predictive.
+func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
+	exposed := exposure(f, x)
+	p := s.seriesOf(stream, f).predict(slot(stream, at), exposed)
+	if !p.ok {
+		return comparison{}, false
+	}
+	c := comparison{stream: stream, feature: f, mid: p.center()}
+	c.surprise = p.surprise(x.v[f], f.perActor())
+	c.cell = cellID(stream, f, stratumOf(c.mid*exposed))
+	c.p = cal.p(c.cell, c.surprise)
+	c.move = math.Log1p(x.v[f]) - math.Log1p(c.mid)
+	if c.p <= explainedP { // the interval costs much and people see it only then
+		c.mid, c.low, c.high = p.expected()
+		c.expected = p
+	}
+	return c, true
+}
+
+// explainedP is the p-value from which on a comparison keeps its expectation.
+const explainedP = 0.05
+
+// discount answers for the fleet: multiply p by its factor, and if everybody
+// moved, ask how surprising the value is beside what the others did.
+func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
+	if shift := j.Shift[c.feature]; shift > 0 && c.expected.ok {
+		moved := c.expected
+		for i := range experts {
+			moved.mean[i] += shift
+		}
+		c.p = max(c.p, cal.p(c.cell, moved.surprise(value, c.feature.perActor())))
+	}
+	c.p = min(c.p*j.Factor[c.feature], 1)
+}
+
+// center is the weighted mean prediction as a count.
+func (p *prediction) center() float64 {
+	sum := 0.0
+	for i := range experts {
+		sum += float64(p.w[i] * p.mean[i])
+	}
+	return math.Expm1(sum)
+}
+
+func (p *pending) encode(e *encoder) {
+	e.window(p.Window)
+	for _, v := range p.values.v {
+		e.f64(v)
+	}
+	e.f64(p.values.actors)
+	e.f64(p.members.Value)
+	e.f64(p.members.Low)
+	e.f64(p.members.High)
+	e.uint(uint64(p.fired))
+	e.int(int64(p.days))
+	e.int(int64(p.through))
+	e.f64(p.misses)
+	e.f64(p.requests)
+	e.uint(uint64(len(p.tests)))
+	for i := range p.tests {
+		p.tests[i].encode(e)
+	}
+}
+
+func (p *pending) decode(d *decoder) {
+	p.Window = d.window()
+	for f := range p.values.v {
+		p.values.v[f] = d.f64()
+	}
+	p.values.actors = d.f64()
+	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
+	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
+	p.misses, p.requests = d.f64(), d.f64()
+	for range d.count(minComparison) {
+		var c comparison
+		c.decode(d)
+		p.tests = append(p.tests, c)
+	}
+}
+
+func (c *comparison) encode(e *encoder) {
+	e.uint(uint64(c.stream))
+	e.uint(uint64(c.feature))
+	e.uint(uint64(c.cell))
+	for _, v := range [...]float64{c.surprise, c.p, c.mid, c.low, c.high} {
+		e.f64(v)
+	}
+	e.bool(c.expected.ok)
+	if !c.expected.ok {
+		return
+	}
+	for i := range experts {
+		e.f64(c.expected.mean[i])
+		e.f64(c.expected.sd[i])
+		e.f64(c.expected.w[i])
+	}
+}
+
+// minComparison is the least number of bytes a comparison takes.
+const minComparison = 3 + 5*8 + 1
+
+func (c *comparison) decode(d *decoder) {
+	c.stream, c.feature, c.cell = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), uint64(cellCount)))
+	if c.stream >= streams || c.feature >= Features || c.cell >= cellCount {
+		d.fail("unknown feature")
+		return
+	}
+	c.surprise, c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
+	if c.expected.ok = d.bool(); !c.expected.ok {
+		return
+	}
+	for i := range experts {
+		c.expected.mean[i], c.expected.sd[i], c.expected.w[i] = d.f64(), d.f64(), d.f64()
+	}
+}

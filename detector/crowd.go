@@ -1,0 +1,37 @@
+package detector
+
+import "math/bits"
+
+// crowd counts, for one open window of the partition, the apps that are in it
+// and those of them that have crossed a critical value. When many do at once the
+// whole population is moving, and only the fleet's judgement of the closed
+// window can say who did more than the others: a storm of provisional signals
+// would help nobody.
+type crowd struct {
+	apps, fired int
+}
+
+// A crowd is silent once more than crowdFew apps and crowdPart of all have
+// fired.
+const (
+	crowdFew  = 3
+	crowdPart = 0.05
+)
+
+// join counts an app's window; after a restart it may have fired before.
+func (e *Engine) join(w *window) {
+	c, ok := e.crowds[w.Window]
+	if !ok {
+		c = new(crowd)
+		e.crowds[w.Window] = c
+	}
+	c.apps++
+	if bits.OnesCount8(w.fired) > 0 {
+		c.fired++
+	}
+}
+
+// silent tells whether too many apps have fired for one more to mean anything.
+func (c *crowd) silent() bool {
+	return c.fired > crowdFew && float64(c.fired) > crowdPart*float64(c.apps)
+}

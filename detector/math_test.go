@@ -1,0 +1,188 @@
+package detector
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if math.Abs(got-want) > tolerance*math.Max(1, math.Abs(want)) {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+// TestStudentTail compares with R's pt(z, 4, lower.tail = FALSE).
+func TestStudentTail(t *testing.T) {
+	for z, want := range map[float64]float64{
+		0: 0.5, 1: 0.1869504831500295, 2.776445105197793: 0.025, -1: 0.8130495168499705,
+		10: 2.811078e-04, 50: 4.7847e-07,
+	} {
+		near(t, "studentTail", studentTail(z)/want, 1, 1e-3)
+	}
+}
+
+// TestNormal compares with the usual table of the normal distribution.
+func TestNormal(t *testing.T) {
+	near(t, "normalQuantile(0.975)", normalQuantile(0.975), 1.959963984540054, 1e-9)
+	near(t, "normalQuantile(1e-6)", normalQuantile(1e-6), -4.753424308822899, 1e-9)
+	near(t, "normalTail(3)", normalTail(3), 0.0013498980316300933, 1e-9)
+	if v := normalQuantile(1); math.IsInf(v, 0) || math.IsNaN(v) {
+		t.Errorf("normalQuantile(1) = %v, want a number", v)
+	}
+}
+
+// TestParetoTail: exponential at xi = 0, bounded below it, power law above.
+func TestParetoTail(t *testing.T) {
+	near(t, "xi 0", paretoTail(2, 0), math.Exp(-2), 1e-12)
+	near(t, "xi 0.5", paretoTail(2, 0.5), 0.25, 1e-12)
+	if v := paretoTail(20, -0.1); v <= 0 || v > 1e-200 {
+		t.Errorf("beyond the end of a bounded tail: %v, want the smallest positive", v)
+	}
+}
+
+// TestWeightsSplitTheBudget: the union bound holds with and without actors.
+func TestWeightsSplitTheBudget(t *testing.T) {
+	cfg := DefaultConfig()
+	for _, actors := range []bool{true, false} {
+		sum := 0.0
+		for f := range Features {
+			for stream := range streams {
+				sum += cfg.streamWeight(f, stream, actors)
+			}
+		}
+		near(t, "sum of weights", sum, 1, 1e-12)
+	}
+}
+
+// TestCalibrationKeepsItsWord draws surprises from a known law and wants the
+// p-values back, inside the ranks and beyond them.
+func TestCalibrationKeepsItsWord(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	id := cellID(dayBurst, Reach, 3)
+	fleet := NewFleet()
+	for day := range int32(40) {
+		tally := newTally(memberwatch.Window{Scale: memberwatch.Day, Start: int64(day+1) * dayLength})
+		for range 3000 {
+			tally.add(&comparison{stream: dayBurst, feature: Reach, cell: id, surprise: rng.ExpFloat64() * 0.5, p: 1}) // P(S > s) = exp(-2 s)
+		}
+		fleet.Judge(tally)
+		fleet.EndDay(day + 1)
+	}
+	c := fleet.Calibration()
+	for _, p := range []float64{0.1, 1e-2, 1e-3, 1e-4, 1e-5} {
+		s := -math.Log(p) / 2
+		if got := c.p(id, s) / p; got < 0.6 || got > 1.7 {
+			t.Errorf("p at %g: %.2f times its word", p, got)
+		}
+		if got := c.surpriseAt(id, p) / s; got < 0.93 || got > 1.07 {
+			t.Errorf("surpriseAt(%g) = %.3f of the true one", p, got)
+		}
+	}
+}
+
+// TestPValuesFall: over every cell p falls with the surprise and stays in (0, 1].
+func TestPValuesFall(t *testing.T) {
+	var c Calibration
+	for id := range cellCount {
+		before := 1.0
+		for s := 0.0; s < 35; s += 0.01 {
+			p := c.p(id, s)
+			if p <= 0 || p > 1 || p > before+1e-12 {
+				t.Fatalf("cell %d surprise %.2f: p %v after %v", id, s, p, before)
+			}
+			before = p
+		}
+	}
+}
+
+// TestFleetFactor follows the formula: 100 ready apps, 40 of them below 5 %.
+func TestFleetFactor(t *testing.T) {
+	tally := newTally(memberwatch.Window{Scale: memberwatch.Day, Start: dayLength})
+	for i := range 100 {
+		p := 0.5
+		if i < 40 {
+			p = 0.04
+		}
+		tally.add(&comparison{stream: dayBurst, feature: Reach, surprise: 1, p: p, move: 0.72})
+	}
+	j := NewFleet().Judge(tally)
+	near(t, "factor", j.Factor[Reach], 40/(5+3*math.Sqrt(5)+1), 1e-12)
+	near(t, "shift", j.Shift[Reach], 0.75, 1e-9)
+	near(t, "factor of another feature", j.Factor[Misses], 1, 0)
+	if j.Ready != 100 {
+		t.Errorf("ready %d, want 100", j.Ready)
+	}
+	small := newTally(tally.Window)
+	for range 20 {
+		small.add(&comparison{stream: dayBurst, feature: Reach, surprise: 1, p: 0.001})
+	}
+	near(t, "factor of a fleet of 20", NewFleet().Judge(small).Factor[Reach], 1, 0)
+}
+
+// TestSlowEvidence: a run of slightly small p-values multiplies up, quiet resets.
+func TestSlowEvidence(t *testing.T) {
+	var x evidence
+	for range 30 {
+		x.update(0.05, 1400)
+	}
+	if x.m < 100 {
+		t.Errorf("30 windows at p = 0.05 give M = %.1f, want strong evidence", x.m)
+	}
+	for range quietReset {
+		x.update(0.9, 1400)
+	}
+	if x.m != 0 {
+		t.Errorf("after %d quiet windows M = %v, want a new start", quietReset, x.m)
+	}
+	for range 300 {
+		x.update(1e-12, 1400)
+	}
+	near(t, "capped M", x.m, slowCap*1400, 1e-12)
+}
+
+// TestPredictionAgrees: tail, quantile and surprise speak of one distribution.
+func TestPredictionAgrees(t *testing.T) {
+	var s series
+	rng := rand.New(rand.NewPCG(3, 3))
+	for day := range 60 {
+		s.learn(dayBurst, day%7, 100+20*rng.NormFloat64(), 1)
+	}
+	p := s.predict(3, 1)
+	for _, q := range []float64{0.9, 0.5, 0.1, 1e-3, 1e-6} {
+		near(t, "tail(quantile)", p.tail(p.quantile(q))/q, 1, 1e-4)
+	}
+	mid, low, high := p.expected()
+	if mid < 80 || mid > 120 || low < 20 || low > mid || high < mid || high > 250 {
+		t.Errorf("expected %.0f in %.0f-%.0f after a level of 100", mid, low, high)
+	}
+	if a, b := p.surprise(120, false), p.surprise(240, false); a >= b {
+		t.Errorf("surprise does not rise: %v, %v", a, b)
+	}
+}
+
+// TestZeroSeriesGrows: a feature that was always zero costs no body, and learns
+// like one that had it from the start.
+func TestZeroSeriesGrows(t *testing.T) {
+	for stream := range streams {
+		var lazy, full series
+		full.grow(shapes[stream])
+		for day := range 20 {
+			lazy.learn(stream, day%7, 0, 1)
+			full.learn(stream, day%7, 0, 1)
+		}
+		if lazy.body != nil {
+			t.Fatal("a zero series has a body")
+		}
+		if lazy.n != full.n {
+			t.Errorf("stream %d: learnt %d and %d windows", stream, lazy.n, full.n)
+		}
+		lazy.learn(stream, 6, 30, 1)
+		if lazy.body == nil {
+			t.Fatal("a moved series has no body")
+		}
+	}
+}
