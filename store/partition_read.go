@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/memberwatch/memberwatch"
 	bolt "go.etcd.io/bbolt"
@@ -120,34 +119,28 @@ func (p *Partition) state(tx *bolt.Tx, app []byte) (State, bool, error) {
 	return s, true, nil
 }
 
-// States returns up to limit states of apps after the given id, in order of id.
-func (p *Partition) States(after memberwatch.AppID, limit int) ([]State, error) {
-	return p.page(bucketApps, after, limit)
+// AppIDs returns up to limit apps of the partition after the given one, in
+// order of id.
+func (p *Partition) AppIDs(after memberwatch.AppID, limit int) ([]memberwatch.AppID, error) {
+	return p.ids(bucketApps, after, limit)
 }
 
-// HotStates returns up to limit states that have part 0, of apps after the
-// given id, in order of id.
-func (p *Partition) HotStates(after memberwatch.AppID, limit int) ([]State, error) {
-	return p.page(bucketStates[0], after, limit)
+// HotApps returns up to limit apps after the given one that have part 0, in
+// order of id.
+func (p *Partition) HotApps(after memberwatch.AppID, limit int) ([]memberwatch.AppID, error) {
+	return p.ids(bucketStates[0], after, limit)
 }
 
-func (p *Partition) page(bucket []byte, after memberwatch.AppID, limit int) ([]State, error) {
-	var page []State
+func (p *Partition) ids(bucket []byte, after memberwatch.AppID, limit int) ([]memberwatch.AppID, error) {
+	var ids []memberwatch.AppID
 	err := p.db.View(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucket).Cursor()
-		for key := seekAfter(cursor, []byte(after)); key != nil && len(page) < limit; key, _ = cursor.Next() {
-			s, ok, err := p.state(tx, key)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return corruptAt(p.db, bucket, key, fmt.Errorf("%w: app has a state but no owner", ErrCorrupt))
-			}
-			page = append(page, s)
+		for key := seekAfter(cursor, []byte(after)); key != nil && len(ids) < limit; key, _ = cursor.Next() {
+			ids = append(ids, memberwatch.AppID(key))
 		}
 		return nil
 	})
-	return page, err
+	return ids, err
 }
 
 // seekAfter moves to the first key after the given one; an empty one means the

@@ -1,0 +1,212 @@
+package monitor
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector"
+	"github.com/memberwatch/memberwatch/store"
+)
+
+// partition owns the apps of one partition. All fields but the queue, the inbox
+// and the counters belong to its owner goroutine, run.
+type partition struct {
+	m      *Monitor
+	index  int
+	file   *store.Partition
+	engine *detector.Engine
+	queue  *queue
+	inbox  *inbox
+	stop   <-chan struct{} // closed when the owner must end at once
+
+	apps     map[memberwatch.AppID]*resident
+	max      int    // apps to keep in memory
+	tick     uint64 // for finding the least recently used app
+	crowded  uint64 // checkpoint after which evicting was tried in vain
+	marks    []mark // by producer
+	touched  []int  // producers whose marks changed since the last checkpoint
+	progress store.Progress
+	rulings  []ruling // from the fleet, not yet applied
+	judged   int64    // windows up to here are judged by the fleet, durably
+
+	changes  pendingChanges
+	classes  classCounts
+	commits  committer
+	interval time.Duration
+	began    time.Time // of the newest checkpoint
+
+	stats partitionStats
+}
+
+// mark is how far the partition has come in one producer's stream.
+type mark struct {
+	sequence int64
+	newest   int64
+	live     bool
+	changed  bool
+}
+
+// pendingChanges are what the next checkpoint writes beside states and marks.
+type pendingChanges struct {
+	any      bool
+	dirty    []*resident
+	owners   []store.AppOwner
+	routes   []store.Route
+	tallies  []store.Tally
+	setAside []memberwatch.AppID
+}
+
+// partitionStats are read by others.
+type partitionStats struct {
+	watermark, applied, late, lost, resident, checkpoints, lastCheckpoint atomic.Int64
+}
+
+// run is the owner: it applies messages and writes checkpoints until it is told
+// to flush, or to stop at once.
+func (p *partition) run() {
+	var messages []message
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		messages = p.queue.take(messages)
+		for i := range messages {
+			if messages[i].flush {
+				p.flush()
+				return
+			}
+			p.handle(&messages[i])
+			if p.stopped() {
+				return
+			}
+			p.checkpointIfDue()
+		}
+		p.checkpointIfDue()
+		if len(messages) > 0 {
+			continue
+		}
+		timer.Reset(p.untilCheckpoint())
+		select {
+		case <-p.queue.wake:
+		case <-timer.C:
+		case <-p.commits.finished:
+			p.committed()
+		case <-p.stop:
+			return
+		}
+	}
+}
+
+func (p *partition) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *partition) handle(msg *message) {
+	switch {
+	case msg.delivery != nil:
+		p.deliver(msg.delivery)
+		msg.delivery.done()
+	case msg.change != nil:
+		p.engine.Apply(msg.change)
+	case msg.route != nil:
+		p.changes.routes = append(p.changes.routes, *msg.route)
+		p.changes.any = true
+	case msg.live != nil:
+		p.setLive(msg.live)
+	}
+}
+
+// deliver applies a batch: events that this partition has not seen, and the
+// steps between them.
+func (p *partition) deliver(d *delivery) {
+	index := d.producer.index
+	at := p.mark(index)
+	base := d.batch.Base
+	if gap := d.batch.Gap; gap != nil && p.index == 0 && (base > at.sequence || len(d.batch.Events) == 0) {
+		p.progress.Lost += max(gap.Count, 0)
+		p.touch(index)
+	}
+	if d.last <= at.sequence {
+		return
+	}
+	p.tick++
+	p.touch(index)
+	at.live = true
+	steps := d.steps
+	for _, e := range d.parts[p.index] {
+		if e == step {
+			p.mark(index).newest = max(p.mark(index).newest, steps[0])
+			steps = steps[1:]
+			p.advance()
+			continue
+		}
+		if base+int64(e.index()) > at.sequence {
+			p.observe(&d.batch.Events[e.index()], e.late())
+		}
+	}
+	at.sequence, at.newest = d.last, max(at.newest, d.newest)
+	p.stats.applied.Store(p.progress.Applied)
+	p.stats.late.Store(p.progress.Late)
+	p.stats.lost.Store(p.progress.Lost)
+	p.stats.resident.Store(int64(len(p.apps)))
+}
+
+// observe folds one event into its app.
+func (p *partition) observe(ev *memberwatch.Event, late bool) {
+	r := p.apps[ev.App]
+	if r == nil {
+		r = p.admit(ev)
+	}
+	r.used = p.tick
+	late = late || hourOf(ev.Time)+hour <= p.progress.Closed
+	p.engine.Observe(r.state, ev, late)
+	p.progress.Applied++
+	if late {
+		p.progress.Late++
+	}
+	p.dirty(r)
+}
+
+// dirty puts an app on the list of the next checkpoint.
+func (p *partition) dirty(r *resident) {
+	if !r.dirty {
+		r.dirty = true
+		p.changes.dirty = append(p.changes.dirty, r)
+		p.changes.any = true
+	}
+}
+
+// mark returns a producer's mark. The pointer is valid until the next call with
+// a producer not seen before.
+func (p *partition) mark(producer int) *mark {
+	for len(p.marks) <= producer {
+		p.marks = append(p.marks, mark{})
+	}
+	return &p.marks[producer]
+}
+
+// touch notes that a producer's mark must be written.
+func (p *partition) touch(producer int) {
+	at := p.mark(producer)
+	if !at.changed {
+		at.changed = true
+		p.touched = append(p.touched, producer)
+		p.changes.any = true
+	}
+}
+
+func (p *partition) setLive(l *liveness) {
+	at := p.mark(l.producer.index)
+	if at.live != l.live {
+		at.live = l.live
+		p.touch(l.producer.index)
+	}
+	if !l.live {
+		p.advance()
+	}
+}

@@ -1,0 +1,211 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector"
+	"github.com/memberwatch/memberwatch/store"
+)
+
+// registry numbers control changes and sends them to all partitions.
+type registry struct {
+	mu       sync.Mutex // one change at a time, so that all partitions see one order
+	revision int64
+	declared map[memberwatch.DataClass]bool // classes that purposes or restrictions name
+}
+
+// PutApp declares an app, or declares it anew, and returns it with the number
+// of the change. When it returns, the declaration is durable and holds for all
+// events appended afterwards.
+func (m *Monitor) PutApp(_ context.Context, app memberwatch.App) (memberwatch.App, int64, error) {
+	if err := app.Validate(); err != nil {
+		return app, 0, err
+	}
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutApp(app, now) })
+	if err != nil {
+		return app, 0, err
+	}
+	return *change.App, change.Revision, nil
+}
+
+// PutRestriction records a restriction or replaces the one of the same id. It
+// returns when it is durable and holds for all events appended afterwards.
+func (m *Monitor) PutRestriction(_ context.Context, r memberwatch.Restriction) (memberwatch.Restriction, error) {
+	if err := r.Validate(); err != nil {
+		return r, err
+	}
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutRestriction(r, now) })
+	if err != nil {
+		return r, err
+	}
+	return *change.Restriction, nil
+}
+
+// LiftRestriction ends a restriction at a time. It fails with ErrNotFound when
+// there is none of the id.
+func (m *Monitor) LiftRestriction(_ context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error) {
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
+		return m.store.Platform.LiftRestriction(id, at, now)
+	})
+	if err != nil {
+		return memberwatch.Restriction{}, err
+	}
+	return *change.Restriction, nil
+}
+
+// change makes a control change durable, then queues it in every partition.
+func (m *Monitor) change(commit func(now time.Time) (memberwatch.Change, error)) (memberwatch.Change, error) {
+	m.registry.mu.Lock()
+	defer m.registry.mu.Unlock()
+	select {
+	case <-m.closing:
+		return memberwatch.Change{}, closedError()
+	default:
+	}
+	change, err := commit(time.Now().UTC())
+	if err != nil {
+		return memberwatch.Change{}, err
+	}
+	m.learn(&change)
+	m.tell(message{change: &change})
+	return change, nil
+}
+
+// learn takes from a change what the router and the statistics need.
+func (m *Monitor) learn(change *memberwatch.Change) {
+	m.registry.revision = change.Revision
+	if app := change.App; app != nil {
+		m.routes.mu.Lock()
+		if app.Developer != "" {
+			m.routes.developers[app.ID] = app.Developer
+		}
+		m.routes.mu.Unlock()
+		for _, p := range app.Purposes {
+			m.registry.declared[p.Class] = true
+		}
+	}
+	if r := change.Restriction; r != nil && r.Class != "" {
+		m.registry.declared[r.Class] = true
+	}
+}
+
+// developer returns the declared developer of an app, empty when unknown.
+func (m *Monitor) developer(app memberwatch.AppID) memberwatch.DeveloperID {
+	m.routes.mu.RLock()
+	defer m.routes.mu.RUnlock()
+	return m.routes.developers[app]
+}
+
+// Restrictions returns up to limit restrictions after an id, in order of id.
+func (m *Monitor) Restrictions(_ context.Context, after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error) {
+	return m.store.Platform.Restrictions(after, limit)
+}
+
+// App returns an app as declared and as seen up to the newest checkpoint. It
+// fails with ErrNotFound when it is neither.
+func (m *Monitor) App(_ context.Context, id memberwatch.AppID) (memberwatch.AppView, error) {
+	app, err := m.store.Platform.App(id)
+	declared := err == nil
+	if err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
+		return memberwatch.AppView{}, err
+	}
+	seen, err2 := m.stored(id)
+	if err2 != nil {
+		return memberwatch.AppView{}, err2
+	}
+	if !declared && seen == nil {
+		return memberwatch.AppView{}, err
+	}
+	return view(app, declared, seen)
+}
+
+// stored returns the committed state of an app, nil when it was never seen.
+func (m *Monitor) stored(id memberwatch.AppID) (*store.State, error) {
+	m.routes.mu.RLock()
+	partition, ok := m.routes.known[id]
+	m.routes.mu.RUnlock()
+	if !ok {
+		return nil, nil
+	}
+	s, ok, err := m.store.Partitions[partition].State(id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// view joins what is declared and what was seen.
+func view(app memberwatch.App, declared bool, seen *store.State) (memberwatch.AppView, error) {
+	v := memberwatch.AppView{App: app, Declared: declared}
+	if seen == nil {
+		return v, nil
+	}
+	state := detector.NewState(seen.App, seen.Developer)
+	if err := load(state, seen); err != nil {
+		return v, err
+	}
+	state.View(&v)
+	return v, nil
+}
+
+// Apps returns up to limit apps after an id that match, in order of id, those
+// declared and those seen up to the newest checkpoint. A nil match takes all.
+func (m *Monitor) Apps(ctx context.Context, after memberwatch.AppID, limit int, match func(*memberwatch.AppView) bool) ([]memberwatch.AppView, error) {
+	var page []memberwatch.AppView
+	for ctx.Err() == nil {
+		ids, declared, err := m.nextApps(after)
+		if err != nil || len(ids) == 0 {
+			return page, err
+		}
+		for _, id := range ids {
+			after = id
+			app, isDeclared := declared[id]
+			seen, err := m.stored(id)
+			if err != nil {
+				return nil, err
+			}
+			v, err := view(app, isDeclared, seen)
+			if err != nil {
+				return nil, err
+			}
+			if match == nil || match(&v) {
+				page = append(page, v)
+			}
+			if len(page) == limit {
+				return page, nil
+			}
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// nextApps returns the next ids after one, declared or seen, in order, at most
+// restorePage of them, and the declarations among them.
+func (m *Monitor) nextApps(after memberwatch.AppID) ([]memberwatch.AppID, map[memberwatch.AppID]memberwatch.App, error) {
+	apps, err := m.store.Platform.Apps(after, restorePage)
+	if err != nil {
+		return nil, nil, err
+	}
+	declared := make(map[memberwatch.AppID]memberwatch.App, len(apps))
+	var ids []memberwatch.AppID
+	for _, app := range apps {
+		declared[app.ID] = app
+		ids = append(ids, app.ID)
+	}
+	for _, p := range m.store.Partitions {
+		seen, err := p.AppIDs(after, restorePage)
+		if err != nil {
+			return nil, nil, err
+		}
+		ids = append(ids, seen...)
+	}
+	slices.SortFunc(ids, func(a, b memberwatch.AppID) int { return strings.Compare(string(a), string(b)) })
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), restorePage)], declared, nil
+}
