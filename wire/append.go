@@ -65,7 +65,7 @@ func (r *AppendRequest) decode(buffer mem.Buffer, maxEvents int) {
 		return
 	}
 	if maxEvents > 0 && events > maxEvents {
-		r.Err = tooManyEvents(events, maxEvents)
+		r.Err = TooManyEvents(events, maxEvents)
 		return
 	}
 	r.request = pb.AppendEventsRequestFromVTPool()
@@ -148,7 +148,8 @@ func malformed(err error) error {
 	return invalid("MESSAGE_MALFORMED", fmt.Sprintf("message cannot be decoded: %v", err), "encode it as memberwatch.v1.AppendEventsRequest")
 }
 
-func tooManyEvents(events, limit int) error {
+// TooManyEvents says that a batch has more events than the limit.
+func TooManyEvents(events, limit int) error {
 	return &memberwatch.ReasonError{
 		Kind:     memberwatch.ErrInvalid,
 		Reason:   "BATCH_TOO_LARGE",
@@ -158,7 +159,8 @@ func tooManyEvents(events, limit int) error {
 	}
 }
 
-func tooLarge(size, limit int) error {
+// TooLarge says that a message has more bytes than the limit.
+func TooLarge(size, limit int) error {
 	return &memberwatch.ReasonError{
 		Kind:     memberwatch.ErrExhausted,
 		Reason:   "MESSAGE_TOO_LARGE",

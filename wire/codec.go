@@ -71,7 +71,7 @@ func (c *Codec) Unmarshal(b mem.BufferSlice, v any) error {
 		return standard().Unmarshal(b, v)
 	}
 	if size := b.Len(); c.MaxMessageBytes > 0 && size > c.MaxMessageBytes {
-		r.Err = tooLarge(size, c.MaxMessageBytes)
+		r.Err = TooLarge(size, c.MaxMessageBytes)
 		return nil
 	}
 	r.decode(b.MaterializeToBuffer(c.pool()), c.MaxBatchEvents)

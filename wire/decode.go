@@ -23,13 +23,13 @@ type decoder struct{ err error }
 func parse[M, W any](d *decoder, field string, decode func(M) (W, error), message M) W {
 	word, err := decode(message)
 	if err != nil && d.err == nil {
-		d.err = inField(field, err)
+		d.err = InField(field, err)
 	}
 	return word
 }
 
 // inField names the field to blame for an error.
-func inField(field string, err error) error {
+func InField(field string, err error) error {
 	reason, ok := errors.AsType[*memberwatch.ReasonError](err)
 	if !ok {
 		return fmt.Errorf("%s: %w", field, err)

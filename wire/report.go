@@ -27,7 +27,7 @@ func EncodeAccessQuery(q *memberwatch.AccessQuery) *pb.QueryAccessRequest {
 func DecodeAccessQuery(m *pb.QueryAccessRequest) (memberwatch.AccessQuery, error) {
 	var d decoder
 	if m.GetSince() == nil {
-		return memberwatch.AccessQuery{}, inField("since", invalid("SINCE_MISSING", "query has no since", "set the first day to look at"))
+		return memberwatch.AccessQuery{}, InField("since", invalid("SINCE_MISSING", "query has no since", "set the first day to look at"))
 	}
 	q := memberwatch.AccessQuery{
 		Class:       memberwatch.DataClass(m.GetDataClass()),
