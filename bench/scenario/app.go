@@ -25,6 +25,7 @@ type app struct {
 	category  *category
 
 	calls   float64 // a day, at the start
+	size    float64 // its place among the ordinary apps: 0 is the smallest, 1 the largest
 	growth  float64 // of calls and users a day, logarithmic
 	shape   float64 // of the gamma that spreads days; smaller is wilder
 	users   float64 // people who act through it now and then, at the start

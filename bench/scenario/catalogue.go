@@ -21,15 +21,18 @@ var embedded embed.FS
 // Scenario is one kind of abuse, or one benign look-alike, as its file declares
 // it. catalogue/README.md explains the keys.
 type Scenario struct {
-	ID      string  `yaml:"id"`    // S04, B1
-	Kind    string  `yaml:"kind"`  // burst-harvest
-	Title   string  `yaml:"title"` // one line for reports
-	After   string  `yaml:"after"` // the incident it follows
-	Shows   string  `yaml:"shows"` // what gives it away, or tells it apart
-	Abuse   bool    `yaml:"abuse"` // false: a look-alike that must stay quiet
-	Targets Targets `yaml:"targets"`
-	Length  Period  `yaml:"length"` // of the whole incident
-	Steps   []Step  `yaml:"steps"`
+	ID    string `yaml:"id"`    // S04, B1
+	Kind  string `yaml:"kind"`  // burst-harvest
+	Title string `yaml:"title"` // one line for reports
+	After string `yaml:"after"` // the incident it follows
+	Shows string `yaml:"shows"` // what gives it away, or tells it apart
+	Abuse bool   `yaml:"abuse"` // false: a look-alike that must stay quiet
+	// Declares names what the platform knows of beforehand: restriction,
+	// purposes, attestation, canaries or expectation.
+	Declares []string `yaml:"declares"`
+	Targets  Targets  `yaml:"targets"`
+	Length   Period   `yaml:"length"` // of the whole incident
+	Steps    []Step   `yaml:"steps"`
 
 	file string
 }
@@ -41,7 +44,8 @@ type Targets struct {
 	Share       Range    `yaml:"share"`         // instead of Apps: share of those that qualify
 	Each        bool     `yaml:"each"`          // every app is an incident of its own
 	Categories  []string `yaml:"categories"`    // empty: any
-	CallsPerDay Range    `yaml:"calls_per_day"` // the app's ordinary volume
+	Size        Range    `yaml:"size"`          // where the app stands between the smallest, 0, and the largest, 1
+	CallsPerDay Range    `yaml:"calls_per_day"` // of new apps, of their own accord
 	Reads       string   `yaml:"reads"`         // a data class that the app ordinarily reads
 	Developer   string   `yaml:"developer"`     // of new apps: own, or shared by all of the incident
 	Idle        Period   `yaml:"idle"`          // how long a dormant app was silent

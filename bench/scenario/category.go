@@ -79,18 +79,18 @@ var (
 // looks at.
 func categories() []category {
 	list := []category{
-		{name: "social_management", noun: "Publisher", weight: 16, curve: office, weekend: 0.4, holiday: 0.45, batch: 0.25, perActor: 14, groups: 3, calls: []call{callRoster, callFeed, callComments, callInsights, callPublish}},
-		{name: "video_streaming", noun: "Live", weight: 9, curve: evening, weekend: 1.35, holiday: 1.3, batch: 0.1, perActor: 10, groups: 1.5, calls: []call{callFeed, callComments, callRoster, callPublish, callMe}},
-		{name: "community_tools", noun: "Community", weight: 9, curve: evening, weekend: 1.1, holiday: 1.05, batch: 0.15, perActor: 9, groups: 2, calls: []call{callRoster, callFeed, callEvents, callPublish}},
-		{name: "analytics", noun: "Insights", weight: 9, curve: nightly, weekend: 0.8, holiday: 0.8, batch: 0.6, perActor: 25, groups: 2, calls: []call{callInsights, callFeed, callRoster}},
-		{name: "crm", noun: "Desk", weight: 8, curve: office, weekend: 0.25, holiday: 0.3, batch: 0.2, perActor: 18, groups: 0.8, calls: []call{callContacts, callUsers, callRoster, callMe}},
-		{name: "advertising", noun: "Ads", weight: 7, curve: office, weekend: 0.6, holiday: 0.7, batch: 0.4, perActor: 20, groups: 0.8, calls: []call{callInsights, callFeed, callUsers}},
-		{name: "games", noun: "Games", weight: 13, curve: evening, weekend: 1.4, holiday: 1.4, batch: 0.05, perActor: 5, calls: []call{callMe, callFriends}},
-		{name: "photo", noun: "Photo", weight: 7, curve: evening, weekend: 1.3, holiday: 1.35, batch: 0.05, perActor: 4, calls: []call{callMe, callPhotos, callFriends}},
-		{name: "dating", noun: "Match", weight: 6, curve: evening, weekend: 1.2, holiday: 1.1, batch: 0.02, perActor: 8, calls: []call{callMe, callNearby, callFriends}},
-		{name: "news", noun: "News", weight: 6, curve: commute, weekend: 0.8, holiday: 0.8, batch: 0.1, perActor: 3, groups: 0.4, calls: []call{callMe, callFeed, callComments}},
-		{name: "utilities", noun: "Tools", weight: 7, curve: commute, weekend: 0.9, holiday: 0.8, batch: 0.3, perActor: 3, calls: []call{callMe, callContacts}},
-		{name: "research", noun: "Lab", weight: 3, curve: nightly, weekend: 0.7, holiday: 0.6, batch: 0.7, perActor: 40, groups: 1, calls: []call{callFeed, callRoster, callUsers}},
+		{name: "social_management", noun: "Publisher", weight: 16, curve: office, weekend: 0.4, holiday: 0.45, batch: 0.25, perActor: 8, groups: 3, calls: []call{callRoster, callFeed, callComments, callInsights, callPublish}},
+		{name: "video_streaming", noun: "Live", weight: 9, curve: evening, weekend: 1.35, holiday: 1.3, batch: 0.1, perActor: 6, groups: 1.5, calls: []call{callFeed, callComments, callRoster, callPublish, callMe}},
+		{name: "community_tools", noun: "Community", weight: 9, curve: evening, weekend: 1.1, holiday: 1.05, batch: 0.15, perActor: 5, groups: 2, calls: []call{callRoster, callFeed, callEvents, callPublish}},
+		{name: "analytics", noun: "Insights", weight: 9, curve: nightly, weekend: 0.8, holiday: 0.8, batch: 0.6, perActor: 12, groups: 2, calls: []call{callInsights, callFeed, callRoster}},
+		{name: "crm", noun: "Desk", weight: 8, curve: office, weekend: 0.25, holiday: 0.3, batch: 0.2, perActor: 9, groups: 0.8, calls: []call{callContacts, callUsers, callRoster, callMe}},
+		{name: "advertising", noun: "Ads", weight: 7, curve: office, weekend: 0.6, holiday: 0.7, batch: 0.4, perActor: 10, groups: 0.8, calls: []call{callInsights, callFeed, callUsers}},
+		{name: "games", noun: "Games", weight: 13, curve: evening, weekend: 1.4, holiday: 1.4, batch: 0.05, perActor: 4, calls: []call{callMe, callFriends}},
+		{name: "photo", noun: "Photo", weight: 7, curve: evening, weekend: 1.3, holiday: 1.35, batch: 0.05, perActor: 3, calls: []call{callMe, callPhotos, callFriends}},
+		{name: "dating", noun: "Match", weight: 6, curve: evening, weekend: 1.2, holiday: 1.1, batch: 0.02, perActor: 5, calls: []call{callMe, callNearby, callFriends}},
+		{name: "news", noun: "News", weight: 6, curve: commute, weekend: 0.8, holiday: 0.8, batch: 0.1, perActor: 2.5, groups: 0.4, calls: []call{callMe, callFeed, callComments}},
+		{name: "utilities", noun: "Tools", weight: 7, curve: commute, weekend: 0.9, holiday: 0.8, batch: 0.3, perActor: 2.5, calls: []call{callMe, callContacts}},
+		{name: "research", noun: "Lab", weight: 3, curve: nightly, weekend: 0.7, holiday: 0.6, batch: 0.7, perActor: 20, groups: 1, calls: []call{callFeed, callRoster, callUsers}},
 	}
 	for i := range list {
 		list[i].season = newSeason(list[i].curve, list[i].weekend)

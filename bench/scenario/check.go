@@ -31,6 +31,7 @@ var (
 	actorKinds = []string{"", "app", "service", "each", "none"}
 	outcomes   = []string{"", "ok", "error", "throttled"}
 	developers = []string{"", "own", "shared"}
+	declarable = []string{"restriction", "purposes", "attestation", "canaries", "expectation"}
 	idPattern  = regexp.MustCompile(`^[A-Z][0-9]{1,3}$`)
 )
 
@@ -49,6 +50,9 @@ func check(s *Scenario, report problem) {
 	}
 	if !s.Length.given() || s.Length.Low < time.Minute {
 		report("length", "must be given and at least a minute")
+	}
+	for i, declared := range s.Declares {
+		oneOf(report, fmt.Sprintf("declares[%d]", i), declared, declarable)
 	}
 	if len(s.Steps) == 0 {
 		report("steps", "must list at least one step")
@@ -70,6 +74,13 @@ func checkTargets(t *Targets, report problem) {
 	}
 	if t.Share.High > 1 {
 		report("targets.share", "must be at most 1")
+	}
+	atMostOne(report, "targets.size", t.Size)
+	if t.Size.given() && t.From != "existing" && t.From != "dormant" {
+		report("targets.size", "is for existing apps only")
+	}
+	if t.CallsPerDay.given() && t.From != "new" {
+		report("targets.calls_per_day", "is for new apps only")
 	}
 	if t.From == "dormant" && !t.Idle.given() {
 		report("targets.idle", "is missing: dormant apps were silent for a time")

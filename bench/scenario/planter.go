@@ -93,8 +93,8 @@ func (p *planter) run(at *site, apps []*app) error {
 	at.index = len(p.s.incidents)
 	at.truth = &Incident{
 		Scenario: at.scenario.ID, Kind: at.scenario.Kind, Abuse: at.scenario.Abuse, Rate: at.rate,
-		Everyone: at.scenario.Targets.From == "everyone",
-		Start:    time.Unix(0, at.from).UTC(), End: time.Unix(0, at.to).UTC(),
+		Everyone: at.scenario.Targets.From == "everyone", Declares: at.scenario.Declares,
+		Start: time.Unix(0, at.from).UTC(), End: time.Unix(0, at.to).UTC(),
 	}
 	p.s.incidents = append(p.s.incidents, at.truth)
 	for _, a := range apps {
@@ -178,7 +178,7 @@ func (t *Targets) fits(a *app) bool {
 	switch {
 	case len(t.Categories) > 0 && !slices.Contains(t.Categories, a.category.name):
 		return false
-	case t.CallsPerDay.given() && (a.calls < t.CallsPerDay.Low || a.calls > t.CallsPerDay.High):
+	case t.Size.given() && (a.size < t.Size.Low || a.size > t.Size.High):
 		return false
 	case t.Reads != "" && !a.uses(t.Reads):
 		return false

@@ -35,10 +35,13 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 	}
 }
 
-// managed returns the group that an acting user runs.
+// managed returns one of the groups that an acting user runs. There are up to
+// five; the first sees most of the work.
 func (s *Simulator) managed(a *app, actor uint64, factor float64) uint64 {
 	count := uint64(max(1, float64(a.groups)*factor))
-	return s.managedGroup(a, mix(actor)%count)
+	own := 1 + scaled(mix(actor^a.key), 5)
+	u := s.dice.float()
+	return s.managedGroup(a, mix(actor+uint64(u*u*float64(own))<<32)%count)
 }
 
 // managedGroup returns the group at a place of the app's list.

@@ -19,6 +19,7 @@ type Incident struct {
 	Everyone    bool                      // it befalls every app; Apps is empty
 	Restriction memberwatch.RestrictionID // that it breaks, if any
 	Canaries    []memberwatch.MemberID    // that it may touch
+	Declares    []string                  // what the platform knows of, as in the scenario
 	Start, End  time.Time
 	// Parameters holds what was drawn for this incident, for reports.
 	Parameters []Parameter
