@@ -68,11 +68,11 @@ func newAppID(seed uint64, number int) memberwatch.AppID {
 }
 
 // newApp draws an app of a category.
-func newApp(seed uint64, number int, c *category, calls float64) *app {
-	a := &app{key: key(key(seed, 2), uint64(number)), category: c, calls: calls, today: -1}
+func (s *Simulator) newApp(number int, c *category, calls float64) *app {
+	a := &app{key: key(key(s.seed, 2), uint64(number)), category: c, calls: calls, today: -1}
 	d := newDice()
 	d.seed(a.key, 0)
-	a.id = newAppID(seed, number)
+	a.id = newAppID(s.seed, number)
 	a.growth = 0.0006 + 0.0015*d.r.NormFloat64()
 	a.shape = 4 + 20*d.float()
 	a.users = max(2, calls/c.perActor/activeShare)
@@ -91,7 +91,7 @@ func newApp(seed uint64, number int, c *category, calls float64) *app {
 		}
 	}
 	a.name = fmt.Sprintf("%s %s %d", developerNames[d.below(int64(len(developerNames)))], c.noun, number)
-	a.created = defaultStart.AddDate(0, 0, -30-int(900*d.float()))
+	a.created = s.config.Start.AddDate(0, 0, -30-int(900*d.float()))
 	return a
 }
 

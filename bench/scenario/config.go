@@ -13,7 +13,7 @@ type Config struct {
 	// the same events, byte for byte.
 	Seed uint64
 	// Start is the first instant, cut to its UTC midnight; zero is
-	// 2026-01-05, a Monday.
+	// 2024-01-01, a Monday.
 	Start time.Time
 	Days  int // 0: 120
 	Apps  int // 0: 2,000
@@ -42,8 +42,9 @@ type Planting struct {
 	Rate     float64 // multiplies the amounts; 0: 1
 }
 
-// defaultStart is a Monday, so that seasons start with their first hour.
-var defaultStart = time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
+// defaultStart is a Monday, so that seasons start with their first hour, and
+// lies in the past: services refuse events of the future.
+var defaultStart = time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // complete fills in defaults and checks the bounds.
 func (c Config) complete() (Config, error) {

@@ -207,7 +207,7 @@ func (p *planter) newApps(at *site, count int) []*app {
 		}
 		number := p.s.config.Apps + p.s.created
 		p.s.created++
-		a := newApp(p.s.seed, number, c, t.CallsPerDay.or(20).draw(p.dice))
+		a := p.s.newApp(number, c, t.CallsPerDay.or(20).draw(p.dice))
 		a.silent = !t.CallsPerDay.given()
 		a.developer = developerID(p.s.seed, number)
 		if t.Developer == "shared" && len(created) > 0 {

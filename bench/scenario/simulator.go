@@ -86,7 +86,7 @@ func (s *Simulator) populate() {
 	kinds := categories()
 	for number, rank := range d.r.Perm(s.config.Apps) {
 		calls := float64(s.config.EventsPerDay) / harmonic / float64(rank+1)
-		a := newApp(s.seed, number, pickCategory(kinds, d.float()), calls)
+		a := s.newApp(number, pickCategory(kinds, d.float()), calls)
 		a.size = 1 - float64(rank)/float64(s.config.Apps)
 		// About 45 of 100 apps belong to a developer who has one already; who has more gets more.
 		owner := number
