@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/monitor"
+	"github.com/memberwatch/memberwatch/server"
+)
+
+// serviceOptions say where a service listens and how its parts work.
+type serviceOptions struct {
+	listen  string
+	monitor monitor.Options
+	server  server.Options
+}
+
+// service is a monitor behind a server on a listener: all that serve, demo and
+// replay --embedded start.
+type service struct {
+	monitor *monitor.Monitor
+	server  *server.Server
+	address string
+	serving sync.WaitGroup
+	failed  chan error // the server's end, if it came by itself
+}
+
+// startService opens the data directory and serves it. The caller stops it.
+func startService(ctx context.Context, o serviceOptions) (*service, error) {
+	listener, err := server.Listen(ctx, o.listen)
+	if err != nil {
+		return nil, err
+	}
+	m, err := monitor.Open(o.monitor)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	o.server.Version = version()
+	s := &service{monitor: m, server: server.New(m, o.server), address: dialable(listener.Addr()), failed: make(chan error, 1)}
+	s.serving.Go(func() {
+		if err := s.server.Serve(listener); err != nil {
+			s.failed <- err
+		}
+	})
+	return s, nil
+}
+
+// dialable returns a listener's address as gRPC takes it.
+func dialable(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return a.String()
+}
+
+// stopTimeout bounds an orderly stop.
+const stopTimeout = 30 * time.Second
+
+// stop drains the producers, writes the final checkpoint and closes the data
+// directory. It works when ctx is done already: that is why one stops.
+func (s *service) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	s.serving.Wait()
+	return errors.Join(err, s.monitor.Close(ctx))
+}
+
+// settleFor is how long no checkpoint must come until the service counts as
+// settled: longer than the longest interval between two of them.
+const settleFor = 1500 * time.Millisecond
+
+// settle waits until nothing is left to be computed from what was sent: no
+// partition has anything new to write. The producer must have flushed.
+func (s *service) settle(ctx context.Context) error {
+	written := func() (n int64) {
+		for _, p := range s.monitor.Stats(ctx).Partitions {
+			n += p.Checkpoints
+		}
+		return n
+	}
+	last, since := written(), time.Now()
+	for time.Since(since) < settleFor {
+		select {
+		case <-time.After(settleFor / 15):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the last checkpoints: %w", context.Cause(ctx))
+		}
+		if n := written(); n != last {
+			last, since = n, time.Now()
+		}
+		if reason := s.monitor.Stats(ctx).StorageError; reason != "" {
+			return fmt.Errorf("wait for the last checkpoints: %w: %s", memberwatch.ErrUnavailable, reason)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+
+	"github.com/memberwatch/memberwatch"
+	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
+	"github.com/memberwatch/memberwatch/wire"
+)
+
+func newSignals() *cobra.Command {
+	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsWatch())
+}
+
+const filterHelp = `such as 'state = OPEN AND severity >= HIGH', over app, developer, kind, severity, state and open_time`
+
+func newSignalsList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List signals, newest first", Args: exactly()}
+	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
+	filter := cmd.Flags().String("filter", "", "only signals that match, "+filterHelp)
+	limit := cmd.Flags().Int("limit", 50, "list at most so many; 0 lists all")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkLimit(*limit); err != nil {
+			return err
+		}
+		conn, err := dial(*server)
+		if err != nil {
+			return err
+		}
+		defer conn.Close() //nolint:errcheck // only read from
+		signals, err := listSignals(cmd, conn, *filter, *limit)
+		if err != nil {
+			return err
+		}
+		return printSignals(cmd.OutOrStdout(), signals, format.value)
+	}
+	return cmd
+}
+
+// listSignals fetches signals, page by page.
+func listSignals(cmd *cobra.Command, conn *grpc.ClientConn, filter string, limit int) ([]*pb.Signal, error) {
+	var signals []*pb.Signal
+	service := pb.NewSignalServiceClient(conn)
+	err := pages(limit, maxPage, func(token string, size int) (int, string, error) {
+		answer, err := service.ListSignals(cmd.Context(), &pb.ListSignalsRequest{Filter: filter, PageSize: int32(size), PageToken: token})
+		signals = append(signals, answer.GetSignals()...)
+		return len(answer.GetSignals()), answer.GetNextPageToken(), err
+	})
+	return signals, err
+}
+
+// printSignals prints signals as a table or as one JSON object per line.
+func printSignals(w io.Writer, signals []*pb.Signal, format string) error {
+	if format == "json" {
+		for _, s := range signals {
+			if err := writeJSON(w, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := table{columns: []column{
+		left("SIGNAL"), left("OPENED"), left("SEVERITY"), left("KIND"), left("APP"), left("STATE"), right("FINDINGS"),
+	}}
+	for _, s := range signals {
+		t.addNoted(s.GetSentence(), bare(s.GetName()), instant(s.GetOpenTime()), s.GetSeverity().String()[len("SEVERITY_"):],
+			s.GetKind(), dash(bare(s.GetApp())), stateName(s), number(s.GetOccurrences()))
+	}
+	return t.writeTo(w)
+}
+
+// bare strips the collection off a resource name.
+func bare(name string) string {
+	_, id, found := strings.Cut(name, "/")
+	if !found {
+		return name
+	}
+	return id
+}
+
+func stateName(s *pb.Signal) string {
+	state := strings.TrimPrefix(s.GetState().String(), "STATE_")
+	if s.GetProvisional() {
+		state += "?"
+	}
+	return state
+}
+
+func newSignalsShow() *cobra.Command {
+	cmd := &cobra.Command{Use: "show SIGNAL", Short: "Show a signal with all its evidence", Args: exactly("SIGNAL")}
+	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		question := &pb.ExplainSignalRequest{Name: wire.SignalName(memberwatch.SignalID(strings.TrimPrefix(args[0], "signals/")))}
+		answer, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.ExplainSignalRequest, *pb.ExplainSignalResponse] {
+			return pb.NewSignalServiceClient(c).ExplainSignal
+		}, question)
+		if err != nil {
+			return err
+		}
+		if format.value == "json" {
+			return writeJSON(cmd.OutOrStdout(), answer)
+		}
+		return printExplanation(cmd.OutOrStdout(), answer)
+	}
+	return cmd
+}
+
+// printExplanation prints a signal for people.
+func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
+	s := answer.GetSignal()
+	head := table{columns: []column{left("SIGNAL"), left(bare(s.GetName()))}}
+	head.add("app", dash(bare(s.GetApp())))
+	head.add("developer", dash(s.GetDeveloper()))
+	head.add("kind", s.GetKind())
+	head.add("severity", s.GetSeverity().String()[len("SEVERITY_"):])
+	head.add("state", stateName(s))
+	head.add("opened", instant(s.GetOpenTime()))
+	head.add("newest finding", instant(s.GetLastTime()))
+	if s.GetEndTime() != nil {
+		head.add("ended", instant(s.GetEndTime()))
+	}
+	head.add("findings", number(s.GetOccurrences()))
+	head.add("members exposed", estimate(s.GetMembersExposed()))
+	head.add("by chance", chance(s.GetReturnPeriodDays()))
+	head.add("baseline", fmt.Sprintf("%s, %s of its own", learningName(s.GetLearningState()), plural(s.GetLearningDays(), "day")))
+	head.add("models", fmt.Sprintf("%s, calibration %d, control revision %d", dash(s.GetModelVersion()), s.GetCalibrationVersion(), s.GetControlRevision()))
+	if s.GetRestriction() != "" {
+		head.add("restriction", bare(s.GetRestriction()))
+	}
+	if err := head.writeTo(w); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "\n%s", indent(s.GetSentence(), "")); err != nil {
+		return err
+	}
+	for _, c := range s.GetCaveats() {
+		fmt.Fprintf(w, "%s", indent("caveat: "+c, "  "))
+	}
+	return printFindings(w, answer.GetFindings())
+}
+
+// printFindings prints findings with their factors.
+func printFindings(w io.Writer, findings []*pb.Finding) error {
+	for _, f := range findings {
+		provisional := ""
+		if f.GetProvisional() {
+			provisional = ", provisional"
+		}
+		fmt.Fprintf(w, "\nfinding %d  %s of %s, raised %s (%s%s)\n", f.GetNumber(), f.GetWindow().GetScale(),
+			instant(f.GetWindow().GetStartTime()), instant(f.GetTime()), f.GetStream(), provisional)
+		fmt.Fprint(w, indent(f.GetSentence(), "  "))
+		for _, c := range f.GetCaveats() {
+			fmt.Fprint(w, indent("caveat: "+c, "  "))
+		}
+		t := table{columns: []column{
+			left("  FACTOR"), right("OBSERVED"), right("EXPECTED"), right("95 % INTERVAL"), right("BY CHANCE"), right("SHARE"),
+		}}
+		for _, x := range f.GetFactors() {
+			t.add("  "+x.GetFeature(), decimal(x.GetObserved()), decimal(x.GetExpected()),
+				decimal(x.GetLow())+"-"+decimal(x.GetHigh()), chance(x.GetReturnPeriodDays()), fmt.Sprintf("%.0f %%", 100*x.GetShare()))
+		}
+		if err := t.writeTo(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chance says how often something happens without a reason.
+func chance(days float64) string {
+	switch {
+	case days <= 0:
+		return "never: a rule"
+	case days >= 730:
+		return fmt.Sprintf("once in %s years", decimal(days/365))
+	default:
+		return fmt.Sprintf("once in %s days", decimal(days))
+	}
+}
+
+func learningName(state pb.LearningState) string {
+	return strings.TrimPrefix(state.String(), "LEARNING_STATE_")
+}
+
+func newSignalsWatch() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "watch", Short: "Print signals as they are and then as they change", Args: exactly(),
+		Long: "watch prints the matching signals as they are, then each one that opens or changes, until interrupted.",
+	}
+	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
+	filter := cmd.Flags().String("filter", "", "only signals that match, "+filterHelp)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		conn, err := dial(*server)
+		if err != nil {
+			return err
+		}
+		defer conn.Close() //nolint:errcheck // only read from
+		feed, err := pb.NewSignalServiceClient(conn).WatchSignals(cmd.Context(), &pb.WatchSignalsRequest{Filter: *filter})
+		if err != nil {
+			return err
+		}
+		for {
+			step, err := feed.Recv()
+			if cmd.Context().Err() != nil {
+				return nil // interrupted: the way to end it
+			}
+			if err != nil {
+				return err
+			}
+			if err := printStep(cmd.OutOrStdout(), step, format.value); err != nil {
+				return err
+			}
+		}
+	}
+	return cmd
+}
+
+// printStep prints one step of the feed; bookmarks only as JSON.
+func printStep(w io.Writer, step *pb.WatchSignalsResponse, format string) error {
+	if format == "json" {
+		return writeJSON(w, step)
+	}
+	s := step.GetSignal()
+	if s == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%s  %-8s  %-24s  %s  %s\n%s", instant(s.GetLastTime()), s.GetSeverity().String()[len("SEVERITY_"):],
+		s.GetKind(), dash(bare(s.GetApp())), bare(s.GetName()), indent(s.GetSentence(), "    "))
+	return err
+}
