@@ -14,17 +14,21 @@ import (
 //
 // One test at each age of 1, 3 and 7 days, never multiplied: the error of the
 // peer group is common to all three. Assumption: new apps of one category read
-// alike within a lognormal spread. It lies while fewer than minBirths apps of
-// the age are known, and then says nothing.
+// alike within a lognormal spread. While fewer than minBirths apps of the age
+// are known, established apps of the category stand in, but only for members per
+// acting user: totals depend on size, the ratio hardly does. It lies for a
+// category whose newcomers are of another sort, and says nothing without peers.
 // Source: the project's measurements on CRAN births, evidence section 7: no
 // genuine birth exceeds 7 x its peers' median on day 1; a normal tail finds x30
 // in 97-100 % on day 1 where a Student tail finds none.
 type births struct {
-	byCategory map[string]*[birthAges]moments
+	byCategory map[string]*[birthGroups]moments
 }
 
 const (
 	birthAges   = 3
+	settled     = birthAges // the place of established apps, by day
+	birthGroups = birthAges + 1
 	minBirths   = 20
 	birthSpread = 0.5
 )
@@ -51,7 +55,8 @@ func (m moments) score(x float64) float64 {
 // allCategories pools every app; it serves categories with too few births.
 const allCategories = ""
 
-// add notes that an app of a category had read total by an age.
+// add notes that an app of a category had read total by an age, or, settled, in a
+// day for each acting user.
 func (b *births) add(category string, age int, total float64) {
 	x := math.Log1p(total)
 	one := moments{1, x, float64(x * x)}
@@ -61,23 +66,24 @@ func (b *births) add(category string, age int, total float64) {
 	}
 }
 
-func (b *births) at(category string) *[birthAges]moments {
+func (b *births) at(category string) *[birthGroups]moments {
 	if b.byCategory == nil {
-		b.byCategory = make(map[string]*[birthAges]moments)
+		b.byCategory = make(map[string]*[birthGroups]moments)
 	}
 	m, ok := b.byCategory[category]
 	if !ok {
-		m = new([birthAges]moments)
+		m = new([birthGroups]moments)
 		b.byCategory[category] = m
 	}
 	return m
 }
 
-// peers returns the peer group of a new app, if one is large enough.
-func (b *births) peers(category string, age int) (moments, bool) {
+// peers returns the group to compare with, if one is large enough: the category
+// before all apps. group is an age, or settled.
+func (b *births) peers(category string, group int) (moments, bool) {
 	for _, name := range []string{category, allCategories} {
-		if m, ok := b.byCategory[name]; ok && m[age].n >= minBirths {
-			return m[age], true
+		if m, ok := b.byCategory[name]; ok && m[group].n >= minBirths {
+			return m[group], true
 		}
 	}
 	return moments{}, false
@@ -86,7 +92,7 @@ func (b *births) peers(category string, age int) (moments, bool) {
 func (b *births) merge(o *births, weight float64) {
 	for _, name := range slices.Sorted(maps.Keys(o.byCategory)) {
 		mine := b.at(name)
-		for age := range birthAges {
+		for age := range birthGroups {
 			mine[age].add(o.byCategory[name][age], weight)
 		}
 	}
@@ -112,9 +118,9 @@ func (b *births) encode(e *encoder) {
 
 func (b *births) decode(d *decoder) {
 	*b = births{}
-	for range d.count(1 + birthAges*24) {
+	for range d.count(1 + birthGroups*24) {
 		m := b.at(d.string())
-		for age := range birthAges {
+		for age := range birthGroups {
 			m[age] = moments{d.f64(), d.f64(), d.f64()}
 		}
 	}

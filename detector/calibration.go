@@ -6,10 +6,11 @@ import (
 
 // Calibration turns a surprise into a p-value that keeps its word: the rank of
 // the surprise among the fleet's recent windows of the same stream, feature and
-// size, and beyond the top 1 % a generalised Pareto tail.
+// size, and beyond the top 1 % a generalised Pareto tail, or the shape of the shipped default p0.
 //
 //	p(S) = N(S' >= S) / N                            inside the ranks
 //	p(S) = 1 % (1 + xi (S - u)/sigma)^(-1/xi)        above u, the 99 % point
+//	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
 //
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
 // apps, so the shipped default mixes in with the weight of priorWindows windows
@@ -59,8 +60,8 @@ func cellID(stream streamID, f Feature, stratum int) int {
 type cell struct {
 	n       float64   // windows
 	beyond  []float32 // windows in bin i and above; nil while empty
-	u       float64   // where the fitted tail begins
-	sigma   float64   // 0: no fitted tail
+	u       float64   // where the ranks end and the tail begins
+	sigma   float64   // of the fitted tail; 0: the default's shape
 	xi      float64
 	tailPut float64 // probability at u
 }
@@ -75,16 +76,22 @@ func (c *Calibration) p(id int, s float64) float64 {
 	if cell.n == 0 {
 		return prior
 	}
-	own := cell.p(s)
+	own := cell.p(id, s)
 	return min((float64(cell.n*own)+priorWindows*prior)/(cell.n+priorWindows), 1)
 }
 
 // p is the cell's own answer: ties count as exceedances, the window itself too.
-func (c *cell) p(s float64) float64 {
-	if c.sigma > 0 && s > c.u {
+// Without a tail of its own it never claims more than its ranks can know, so the
+// default's shape carries it on.
+func (c *cell) p(id int, s float64) float64 {
+	switch {
+	case s <= c.u:
+		return (float64(c.beyond[binOf(s)]) + 1) / (c.n + 1)
+	case c.sigma > 0:
 		return c.tailPut * paretoTail((s-c.u)/c.sigma, c.xi)
+	default:
+		return c.tailPut * priorP(id, s) / priorP(id, c.u)
 	}
-	return (float64(c.beyond[binOf(s)]) + 1) / (c.n + 1)
 }
 
 // paretoTail is P(X > y) of the standard generalised Pareto distribution.
@@ -127,20 +134,28 @@ func (c *cell) fit(hist []float64) {
 		return
 	}
 	c.beyond = make([]float32, bins)
-	sum := 0.0
-	first := bins
+	sum, first, few := 0.0, bins, 0
 	for i := bins - 1; i >= 0; i-- {
 		sum += hist[i]
 		c.beyond[i] = float32(sum)
 		if sum <= tailPart*total {
 			first = i
 		}
+		if few == 0 && sum >= minRank {
+			few = i
+		}
 	}
+	c.u = float64(few) * binWidth
+	c.tailPut = (float64(c.beyond[few]) + 1) / (total + 1)
 	c.fitTail(hist, first)
 }
 
-// minTail is how many windows the tail needs before it is fitted.
-const minTail = 20
+// minTail is how many windows the tail needs before it is fitted, minRank how
+// many a rank needs before the default's shape is hung on it.
+const (
+	minTail = 20
+	minRank = 10
+)
 
 // fitTail fits the tail to the bins from first on by moments: with mean m and
 // variance v of the excesses, xi = (1 - m^2/v)/2 and sigma = m (1 + m^2/v)/2.

@@ -132,8 +132,12 @@ var (
 	dayStreams  = []streamID{dayBurst, daySlow}
 )
 
-// infancy compares a new app with its peers at ages 1, 3 and 7 days.
+// infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
+// an established one among the peers.
 func (e *Engine) infancy(s *State, w *window, x values) {
+	if s.days() >= e.cfg.ReadyDays && x.actors >= 1 {
+		e.tally(w.Window).births.add(e.apps[s.App].Category, settled, x.v[ReachPerActor])
+	}
 	age := dayOf(w.Start) - dayOf(s.first) + 1
 	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
 		return

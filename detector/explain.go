@@ -159,7 +159,7 @@ func (e *Engine) coldFinding(s *State, w *window, peers moments, age int, total,
 	return memberwatch.Finding{
 		Kind: memberwatch.KindColdStart, Window: w.Window, Time: w.End() - 1, Stream: memberwatch.StreamBurst,
 		ReturnPeriod: 1 / p, FleetFactor: 1, Members: distinct(&w.members), Sentence: "read " + text,
-		Caveats: []string{fmt.Sprintf("compared with %.0f new apps, not with itself", peers.n)},
+		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", peers.n)},
 		Factors: []memberwatch.Factor{{
 			Feature: "reach_since_birth", Observed: total, Expected: back(mean), Low: low, High: high,
 			P: p, ReturnPeriod: 1 / p, Share: 1, Text: text,

@@ -92,6 +92,9 @@ var judgedKinds = []memberwatch.Kind{
 func (e *Engine) coldStart(s *State, w *window, category string, age int, total float64) {
 	cal := e.calibration(dayOf(w.Start))
 	peers, ok := cal.births.peers(category, age)
+	if !ok && s.infant.actors >= 1 {
+		peers, ok = cal.births.peers(category, settled)
+	}
 	if !ok {
 		return
 	}
