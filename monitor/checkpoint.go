@@ -59,7 +59,7 @@ func (p *partition) checkpointIfDue() {
 		p.committed()
 	default:
 	}
-	if p.changes.any && !p.commits.inFlight() && time.Since(p.began) >= p.interval {
+	if p.changes.any && !p.commits.inFlight() && !p.stopped() && time.Since(p.began) >= p.interval {
 		p.checkpoint()
 	}
 }
@@ -201,7 +201,6 @@ func (p *partition) committed() {
 // flush applies nothing more: it writes checkpoints until nothing is left to
 // write. It returns early when the monitor must stop.
 func (p *partition) flush() {
-	defer close(p.commits.work)
 	for !p.stopped() {
 		if p.commits.inFlight() {
 			select {

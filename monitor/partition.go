@@ -65,26 +65,19 @@ type partitionStats struct {
 // run is the owner: it applies messages and writes checkpoints until it is told
 // to flush, or to stop at once.
 func (p *partition) run() {
+	defer close(p.commits.work)
 	var messages []message
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		messages = p.queue.take(messages)
-		for i := range messages {
-			if messages[i].flush {
-				p.flush()
-				return
-			}
-			p.handle(&messages[i])
-			if p.stopped() {
-				return
-			}
-			p.checkpointIfDue()
+		if !p.apply(messages) {
+			return
 		}
-		p.checkpointIfDue()
 		if len(messages) > 0 {
 			continue
 		}
+		p.checkpointIfDue()
 		timer.Reset(p.untilCheckpoint())
 		select {
 		case <-p.queue.wake:
@@ -92,7 +85,39 @@ func (p *partition) run() {
 		case <-p.commits.finished:
 			p.committed()
 		case <-p.stop:
-			return
+		}
+	}
+}
+
+// apply takes messages in order, with checkpoints in between, and returns
+// whether the owner goes on. When it must stop at once, it only gives back what
+// the queue holds.
+func (p *partition) apply(messages []message) bool {
+	for i := range messages {
+		switch {
+		case p.stopped():
+			p.abandon(messages[i:])
+			return false
+		case messages[i].flush:
+			p.flush()
+			return false
+		}
+		p.handle(&messages[i])
+		p.checkpointIfDue()
+	}
+	if p.stopped() {
+		p.abandon(p.queue.take(nil))
+		return false
+	}
+	return true
+}
+
+// abandon gives back batches that nobody will apply. Their events were not
+// acknowledged and will come again.
+func (p *partition) abandon(messages []message) {
+	for i := range messages {
+		if d := messages[i].delivery; d != nil {
+			d.done()
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (p *partition) judge() bool {
 	}
 	n := 0
 	for n < len(p.rulings) && p.rulings[n].end <= p.progress.Closed {
-		p.apply(&p.rulings[n])
+		p.obey(&p.rulings[n])
 		n++
 	}
 	p.rulings = append(p.rulings[:0], p.rulings[n:]...)
@@ -108,9 +108,9 @@ func (p *partition) judge() bool {
 	return true
 }
 
-// apply takes one ruling: a judgement for the apps that wait for it, or a new
+// obey takes one ruling: a judgement for the apps that wait for it, or a new
 // calibration.
-func (p *partition) apply(r *ruling) {
+func (p *partition) obey(r *ruling) {
 	if r.calibration != nil {
 		p.engine.SetCalibration(r.calibration)
 		return
