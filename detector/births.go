@@ -45,12 +45,25 @@ func (m *moments) add(o moments, weight float64) {
 	m.squares += float64(weight * o.squares)
 }
 
-// score returns how many spreads x lies above the mean.
-func (m moments) score(x float64) float64 {
-	mean := m.sum / m.n
-	spread := math.Sqrt(max(m.squares/m.n-float64(mean*mean), 0))
-	return (x - mean) / max(spread, birthSpread)
+// see counts one value.
+func (m *moments) see(x float64) { m.add(moments{1, x, float64(x * x)}, 1) }
+
+func (m *moments) encode(e *encoder) {
+	e.f64(m.n)
+	e.f64(m.sum)
+	e.f64(m.squares)
 }
+
+func (m *moments) decode(d *decoder) { *m = moments{d.f64(), d.f64(), d.f64()} }
+
+func (m moments) mean() float64 { return m.sum / m.n }
+
+func (m moments) spread() float64 {
+	return max(math.Sqrt(max(m.squares/m.n-float64(m.mean()*m.mean()), 0)), birthSpread)
+}
+
+// score returns how many spreads x lies above the mean.
+func (m moments) score(x float64) float64 { return (x - m.mean()) / m.spread() }
 
 // allCategories pools every app; it serves categories with too few births.
 const allCategories = ""
@@ -59,10 +72,9 @@ const allCategories = ""
 // day for each acting user.
 func (b *births) add(category string, age int, total float64) {
 	x := math.Log1p(total)
-	one := moments{1, x, float64(x * x)}
-	b.at(allCategories)[age].add(one, 1)
+	b.at(allCategories)[age].see(x)
 	if category != allCategories {
-		b.at(category)[age].add(one, 1)
+		b.at(category)[age].see(x)
 	}
 }
 
@@ -109,9 +121,7 @@ func (b *births) encode(e *encoder) {
 	for _, name := range slices.Sorted(maps.Keys(b.byCategory)) {
 		e.string(name)
 		for _, m := range b.byCategory[name] {
-			e.f64(m.n)
-			e.f64(m.sum)
-			e.f64(m.squares)
+			m.encode(e)
 		}
 	}
 }
@@ -121,7 +131,7 @@ func (b *births) decode(d *decoder) {
 	for range d.count(1 + birthGroups*24) {
 		m := b.at(d.string())
 		for age := range birthGroups {
-			m[age] = moments{d.f64(), d.f64(), d.f64()}
+			m[age].decode(d)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 		s.foldHistory(at)
 	}
 	s.remove(w)
-	if len(p.tests) > 0 {
+	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
 		note(e.waiting, at, s.App)
 	}
@@ -131,38 +131,6 @@ var (
 	hourStreams = []streamID{hourBurst}
 	dayStreams  = []streamID{dayBurst, daySlow}
 )
-
-// infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
-// an established one among the peers.
-func (e *Engine) infancy(s *State, w *window, x values) {
-	if s.days() >= e.cfg.ReadyDays && x.actors >= 1 {
-		e.tally(w.Window).births.add(e.apps[s.App].Category, settled, x.v[ReachPerActor])
-	}
-	age := dayOf(w.Start) - dayOf(s.first) + 1
-	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
-		return
-	}
-	s.infant.reach += x.v[Reach]
-	s.infant.actors += x.actors
-	category := e.apps[s.App].Category
-	for i, due := range ages {
-		bit := uint8(1) << i
-		if age < due || s.infant.done&bit != 0 {
-			continue
-		}
-		s.infant.done |= bit
-		total := s.infant.reach
-		if s.infant.actors >= 1 {
-			total /= s.infant.actors
-		}
-		e.coldStart(s, w, category, i, total)
-		e.tally(w.Window).births.add(category, i, total)
-	}
-}
-
-// newcomerDays is how long the partition must have been watched before an app it
-// has not seen counts as new rather than as old and quiet.
-const newcomerDays = 7
 
 // foldHistory moves the members first seen on a day into the app's history.
 func (s *State) foldHistory(day memberwatch.Window) {

@@ -9,14 +9,14 @@ import (
 // pending is a closed window that waits for the fleet's word.
 type pending struct {
 	memberwatch.Window
-	values   values
-	members  memberwatch.Estimate
-	fired    uint8 // counts that crossed their critical value while it was open
-	days     int32 // of the app's own that the expectation rested on
-	through  int32 // day of the calibration
-	tests    []comparison
-	misses   float64 // part of the look-ups that missed, for the sentence
-	requests float64
+	values  values
+	members memberwatch.Estimate
+	fired   uint8 // counts that crossed their critical value while it was open
+	days    int32 // of the app's own that the expectation rested on
+	through int32 // day of the calibration
+	tests   []comparison
+	misses  float64 // part of the look-ups that missed, for the sentence
+	first   bool    // everybody is new: to be compared with the others of the day
 }
 
 // comparison is one feature of a window beside one predictive.
@@ -35,9 +35,10 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	cal := e.calibration(dayOf(w.Start))
 	p := pending{
 		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
-		days: s.days(), through: cal.Through, requests: float64(w.calls),
+		days: s.days(), through: cal.Through,
 	}
 	if s.days() < e.cfg.FirstDays {
+		e.firstDays(s, &p)
 		return p
 	}
 	if asked := float64(w.records + w.misses); asked > 0 {
@@ -120,7 +121,7 @@ func (p *pending) encode(e *encoder) {
 	e.int(int64(p.days))
 	e.int(int64(p.through))
 	e.f64(p.misses)
-	e.f64(p.requests)
+	e.bool(p.first)
 	e.uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
@@ -135,7 +136,7 @@ func (p *pending) decode(d *decoder) {
 	p.values.actors = d.f64()
 	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
 	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
-	p.misses, p.requests = d.f64(), d.f64()
+	p.misses, p.first = d.f64(), d.bool()
 	for range d.count(minComparison) {
 		var c comparison
 		c.decode(d)

@@ -17,8 +17,6 @@ func distinct(d *sketch.Distinct) memberwatch.Estimate {
 	return memberwatch.Estimate{Value: d.Estimate(), Low: low, High: high}
 }
 
-func logOf(v float64) float64 { return math.Log1p(v) }
-
 // raiseOpen raises a provisional finding of an open window.
 func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	stream := burstOf(w.Scale)
@@ -30,7 +28,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 		return
 	}
 	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
-	v := verdict{comparison: t, factor: 1, period: 1 / (t.p * stream.perDay())}
+	v := verdict{comparison: t, factor: 1, period: periodOf(t.p, stream)}
 	found := e.judgedFinding(s, &p, f.kind(stream), []verdict{v})
 	found.Time, found.Provisional = now, true
 	found.Caveats = append(found.Caveats, "the window is still open and the fleet's part in it not yet known")
@@ -91,6 +89,15 @@ func factors(p *pending, all []verdict) []memberwatch.Factor {
 	return list
 }
 
+// mostPeriod is the longest return period anybody is told: beyond a million
+// app-years a figure is arithmetic, not experience.
+const mostPeriod = 1e9
+
+// periodOf is the return period, in app-days, of a p-value in a stream.
+func periodOf(p float64, stream streamID) float64 {
+	return min(1/(p*stream.perDay()), mostPeriod)
+}
+
 func weightOf(v verdict) float64 { return max(math.Log10(max(v.period, 1e-9))+3, 0) }
 
 // settle gives the rounding error of the shares to the largest, so that they sum
@@ -112,11 +119,7 @@ func sentence(p *pending, top verdict) string {
 		period = "in a day"
 	}
 	var b strings.Builder
-	verb := "read"
-	if top.feature == Misses || top.feature == Denials {
-		verb = "made"
-	}
-	fmt.Fprintf(&b, "%s %s %s %s, expected %s", verb, number(p.values.v[top.feature]), featureWords[top.feature], period, span(top.low, top.high))
+	fmt.Fprintf(&b, "%s %s %s %s, expected %s", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period, span(top.low, top.high))
 	if top.stream == daySlow {
 		b.WriteString(", the latest of a lasting rise")
 	}
@@ -127,6 +130,14 @@ func sentence(p *pending, top verdict) string {
 		fmt.Fprintf(&b, "; misses %.0f %%", 100*p.misses)
 	}
 	return b.String()
+}
+
+// verb is what an app does with a feature.
+func verb(f Feature) string {
+	if f == Misses || f == Denials {
+		return "made"
+	}
+	return "read"
 }
 
 // caveats says what weakens a finding.
@@ -142,29 +153,6 @@ func (e *Engine) caveats(p *pending, top verdict) []string {
 		list = append(list, fmt.Sprintf("the whole population moved: discounted by %.1f", top.factor))
 	}
 	return list
-}
-
-// coldFinding words the comparison of a new app with its peers.
-func (e *Engine) coldFinding(s *State, w *window, peers moments, age int, total, p float64) memberwatch.Finding {
-	spread := max(math.Sqrt(max(peers.squares/peers.n-math.Pow(peers.sum/peers.n, 2), 0)), birthSpread)
-	mean := peers.sum / peers.n
-	back := func(x float64) float64 { return max(math.Expm1(x), 0) }
-	low, high := back(mean-1.96*spread), back(mean+1.96*spread)
-	what := "distinct members"
-	if s.infant.actors >= 1 {
-		what = "distinct members per acting user"
-	}
-	text := fmt.Sprintf("%s %s in the first %s, new apps like it %s",
-		number(total), what, plural(float64(ages[age]), "day", "days"), span(low, high))
-	return memberwatch.Finding{
-		Kind: memberwatch.KindColdStart, Window: w.Window, Time: w.End() - 1, Stream: memberwatch.StreamBurst,
-		ReturnPeriod: 1 / p, FleetFactor: 1, Members: distinct(&w.members), Sentence: "read " + text,
-		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", peers.n)},
-		Factors: []memberwatch.Factor{{
-			Feature: "reach_since_birth", Observed: total, Expected: back(mean), Low: low, High: high,
-			P: p, ReturnPeriod: 1 / p, Share: 1, Text: text,
-		}},
-	}
 }
 
 // number writes a count for people: 48,213, or 3.4 below ten.

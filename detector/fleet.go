@@ -33,6 +33,8 @@ type Judgement struct {
 	// Shift is how far the fleet as a whole lay above what was expected, in ln
 	// units: the median over ready apps, 0 where Factor is 1.
 	Shift [Features]float64
+	// first is the spread of the apps that have no days of their own yet.
+	first [Features]moments
 	// Ready is the number of ready apps that had the window.
 	Ready uint64
 }
@@ -53,7 +55,7 @@ func NewFleet() *Fleet { return &Fleet{} }
 //
 //	F = max(1, max over a in {0.05, 0.01} of k_a / (a n + 3 sqrt(a n) + 1))
 func (f *Fleet) Judge(t *Tally) Judgement {
-	j := Judgement{Window: t.Window}
+	j := Judgement{Window: t.Window, first: t.first}
 	for g := range Features {
 		j.Factor[g] = 1
 		n := float64(t.ready[g])
@@ -223,6 +225,7 @@ func (j *Judgement) AppendBinary(b []byte) ([]byte, error) {
 	for f := range Features {
 		e.f64(j.Factor[f])
 		e.f64(j.Shift[f])
+		j.first[f].encode(e)
 	}
 	e.uint(j.Ready)
 	return e.finish()
@@ -234,6 +237,7 @@ func (j *Judgement) UnmarshalBinary(b []byte) error {
 	*j = Judgement{Window: d.window()}
 	for f := range Features {
 		j.Factor[f], j.Shift[f] = d.f64(), d.f64()
+		j.first[f].decode(d)
 	}
 	j.Ready = d.uint()
 	return d.finish()

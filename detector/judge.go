@@ -25,6 +25,9 @@ func (e *Engine) Judge(s *State, j *Judgement) {
 // judge splits a window's tests over the kinds of signals they speak for.
 func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	var verdicts []verdict
+	if p.first {
+		e.judgeFirst(s, p, j)
+	}
 	cal := e.calibration(dayOf(p.Start))
 	for _, t := range p.tests {
 		t.discount(cal, p.values.v[t.feature], j)
@@ -35,7 +38,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 			s.dirty |= PartBaseline
 			v.period, v.hit = m, m >= e.cfg.Budget/weight
 		} else {
-			v.period = 1 / (t.p * t.stream.perDay())
+			v.period = periodOf(t.p, t.stream)
 			v.hit = t.p <= weight/(e.cfg.Budget*t.stream.perDay())
 			if t.feature < counts { // the open window has already decided
 				v.crossed = p.fired&(1<<t.feature) != 0
@@ -87,25 +90,3 @@ var judgedKinds = []memberwatch.Kind{
 	memberwatch.KindNovelty, memberwatch.KindBreadth,
 	memberwatch.KindEnumeration, memberwatch.KindDenials,
 }
-
-// coldStart compares a new app's total since birth with its peers'.
-func (e *Engine) coldStart(s *State, w *window, category string, age int, total float64) {
-	cal := e.calibration(dayOf(w.Start))
-	peers, ok := cal.births.peers(category, age)
-	if !ok && s.infant.actors >= 1 {
-		peers, ok = cal.births.peers(category, settled)
-	}
-	if !ok {
-		return
-	}
-	x := logOf(total)
-	p := normalTail(peers.score(x))
-	if p > coldWeight/e.cfg.Budget {
-		return
-	}
-	e.raise(s, "", e.coldFinding(s, w, peers, age, total, p))
-}
-
-// coldWeight is the part of the budget that new apps have at each of their three
-// ages. It is not part of Weights: only new apps have these three chances.
-const coldWeight = 0.3

@@ -22,6 +22,9 @@ type Tally struct {
 	// in ln units: feature*moveBins + bin, count.
 	moves  map[uint32]uint64
 	births births
+	// first holds the spread of apps that have no days of their own yet, by
+	// feature, in a partition that has none to compare them with.
+	first [Features]moments
 }
 
 // Bins of moves: ln ratios from -4 to 4.
@@ -86,6 +89,9 @@ func (t *Tally) Merge(o *Tally) {
 		t.moves[move] += n
 	}
 	t.births.merge(&o.births, 1)
+	for f := range Features {
+		t.first[f].add(o.first[f], 1)
+	}
 }
 
 // empty tells whether nothing was counted.
@@ -105,6 +111,9 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	e.counts(t.ranks)
 	e.counts(t.moves)
 	t.births.encode(e)
+	for f := range Features {
+		t.first[f].encode(e)
+	}
 	return e.finish()
 }
 
@@ -119,6 +128,9 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	d.counts(t.ranks, cellCount*bins)
 	d.counts(t.moves, int(Features)*moveBins)
 	t.births.decode(d)
+	for f := range Features {
+		t.first[f].decode(d)
+	}
 	return d.finish()
 }
 

@@ -1,0 +1,154 @@
+package detector
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// Newcomers have no past of their own, so they meet their peers: an app that is
+// new to a watched platform meets other new apps at the same age, and in the
+// first days of an installation, when everybody is new, every app meets the
+// others of the same day.
+
+// infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
+// an established one among the peers.
+func (e *Engine) infancy(s *State, w *window, x values) {
+	if s.days() >= e.cfg.ReadyDays && x.actors >= 1 {
+		e.tally(w.Window).births.add(e.apps[s.App].Category, settled, x.v[ReachPerActor])
+	}
+	age := dayOf(w.Start) - dayOf(s.first) + 1
+	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
+		return
+	}
+	s.infant.reach += x.v[Reach]
+	s.infant.actors += x.actors
+	category := e.apps[s.App].Category
+	for i, due := range ages {
+		bit := uint8(1) << i
+		if age < due || s.infant.done&bit != 0 {
+			continue
+		}
+		s.infant.done |= bit
+		total := s.infant.reach
+		if s.infant.actors >= 1 {
+			total /= s.infant.actors
+		}
+		e.coldStart(s, w, category, i, total)
+		e.tally(w.Window).births.add(category, i, total)
+	}
+}
+
+// newcomerDays is how long the partition must have been watched before an app it
+// has not seen counts as new rather than as old and quiet.
+const newcomerDays = 7
+
+// coldStart compares a new app's total since birth with its peers'.
+func (e *Engine) coldStart(s *State, w *window, category string, age int, total float64) {
+	cal := e.calibration(dayOf(w.Start))
+	peers, ok := cal.births.peers(category, age)
+	if !ok && s.infant.actors >= 1 {
+		peers, ok = cal.births.peers(category, settled)
+	}
+	if !ok {
+		return
+	}
+	x := math.Log1p(total)
+	p := normalTail(peers.score(x))
+	if p > coldWeight/e.cfg.Budget {
+		return
+	}
+	e.raise(s, "", e.coldFinding(s, w, peers, age, total, p))
+}
+
+// coldWeight is the part of the budget that new apps have at each of their three
+// ages. It is not part of Weights: only new apps have these three chances.
+const coldWeight = 0.3
+
+// firstFeatures are compared in the first days: what an app discloses, for each
+// acting user where users are known because that does not depend on size, and
+// what it guesses.
+func firstFeatures(actors bool) [2]Feature {
+	if actors {
+		return [2]Feature{ReachPerActor, Misses}
+	}
+	return [2]Feature{Reach, Misses}
+}
+
+// firstDays counts an app without a baseline among the others of its day. Once
+// the installation is old enough, births are the better peers.
+func (e *Engine) firstDays(s *State, p *pending) {
+	if p.Scale != memberwatch.Day || dayOf(s.first)-dayOf(e.since) >= newcomerDays {
+		return
+	}
+	p.first = true
+	tally := e.tally(p.Window)
+	for _, f := range firstFeatures(p.values.actors >= 1) {
+		tally.first[f].see(math.Log1p(p.values.v[f]))
+	}
+}
+
+// judgeFirst compares an app's day with everybody's. The test is a lognormal
+// one, as for births.
+func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
+	for _, f := range firstFeatures(p.values.actors >= 1) {
+		peers := j.first[f]
+		if peers.n < minBirths {
+			continue
+		}
+		tail := normalTail(peers.score(math.Log1p(p.values.v[f])))
+		if tail <= firstWeight/e.cfg.Budget {
+			e.raise(s, "", firstFinding(p, f, peers, tail))
+		}
+	}
+}
+
+// firstWeight is the part of the budget that each of the two comparisons has on
+// each of an app's first days in a young installation.
+const firstWeight = 0.1
+
+func firstFinding(p *pending, f Feature, peers moments, tail float64) memberwatch.Finding {
+	mid, low, high := peers.central()
+	kind := memberwatch.KindColdStart
+	if f == Misses {
+		kind = memberwatch.KindEnumeration
+	}
+	text := fmt.Sprintf("%s %s in a day, others %s", number(p.values.v[f]), featureWords[f], span(low, high))
+	return memberwatch.Finding{
+		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(tail, dayBurst), FleetFactor: 1, Members: p.members, Sentence: verb(f) + " " + text,
+		Caveats: []string{fmt.Sprintf("the installation is young: compared with %.0f other apps of the day, not with itself", peers.n-1)},
+		Factors: []memberwatch.Factor{{
+			Feature: f.String(), Observed: p.values.v[f], Expected: mid, Low: low, High: high,
+			P: tail, ReturnPeriod: periodOf(tail, dayBurst), Share: 1, Text: text,
+		}},
+	}
+}
+
+// central is the middle and the central 95 % of a group, as counts.
+func (m moments) central() (mid, low, high float64) {
+	back := func(x float64) float64 { return max(math.Expm1(x), 0) }
+	reach := float64(1.96 * m.spread())
+	return back(m.mean()), back(m.mean() - reach), back(m.mean() + reach)
+}
+
+// coldFinding words the comparison of a new app with its peers.
+func (e *Engine) coldFinding(s *State, w *window, peers moments, age int, total, p float64) memberwatch.Finding {
+	mid, low, high := peers.central()
+	what := "distinct members"
+	if s.infant.actors >= 1 {
+		what = "distinct members per acting user"
+	}
+	text := fmt.Sprintf("%s %s in the first %s, new apps like it %s",
+		number(total), what, plural(float64(ages[age]), "day", "days"), span(low, high))
+	return memberwatch.Finding{
+		Kind: memberwatch.KindColdStart, Window: w.Window, Time: w.End() - 1, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: distinct(&w.members), Sentence: "read " + text,
+		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", peers.n)},
+		Factors: []memberwatch.Factor{{
+			Feature: "reach_since_birth", Observed: total, Expected: mid, Low: low, High: high,
+			P: p, ReturnPeriod: periodOf(p, dayBurst), Share: 1, Text: text,
+		}},
+	}
+}
