@@ -156,16 +156,16 @@ func (p *partition) deliver(d *delivery) {
 		p.progress.Lost += max(gap.Count, 0)
 		p.touch(index)
 	}
+	at.live = at.live || len(d.batch.Events) > 0
 	if d.last <= at.sequence {
 		return
 	}
 	p.tick++
 	p.touch(index)
-	at.live = true
 	steps := d.steps
 	for _, e := range d.parts[p.index] {
 		if e == step {
-			p.mark(index).newest = max(p.mark(index).newest, steps[0])
+			at.newest = max(at.newest, steps[0])
 			steps = steps[1:]
 			p.advance()
 			continue

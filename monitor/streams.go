@@ -18,6 +18,11 @@ func (m *Monitor) OpenProducer(ctx context.Context, id memberwatch.ProducerID, i
 			Message: fmt.Sprintf("producer %q must have 1 to %d bytes", id, memberwatch.MaxNameBytes),
 		}
 	}
+	select {
+	case <-m.closing:
+		return memberwatch.Position{}, closedError()
+	default:
+	}
 	p, err := m.addProducer(id)
 	if err != nil {
 		return memberwatch.Position{}, err
