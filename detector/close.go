@@ -104,13 +104,17 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 	for _, stream := range streamsOf(at.Scale) {
 		i := slot(stream, at)
 		for f := range Features {
-			if e.cfg.Weights[f].of(stream) == 0 || f.perActor() && x.actors < 1 {
+			if e.cfg.Weights[f].of(stream) == 0 || f.perActor() && x.actors < 1 || f == Novelty && s.days() < noveltyDays {
 				continue
 			}
 			s.seriesOf(stream, f).learn(stream, i, x.v[f], exposure(f, x))
 		}
 	}
 }
+
+// noveltyDays is how long novelty is not learnt: to a young app every member is
+// new, and what it meets then says nothing about later.
+const noveltyDays = 7
 
 // exposure is the number of acting users behind a ratio, 1 for a count.
 func exposure(f Feature, x values) float64 {

@@ -44,18 +44,18 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	if asked := float64(w.records + w.misses); asked > 0 {
 		p.misses = float64(w.misses) / asked
 	}
-	ready := s.days() >= e.cfg.ReadyDays
+	ranked := s.days() >= rankedDays
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 {
+			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 || f == Novelty && s.days() < noveltyDays+e.cfg.ReadyDays {
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)
 			if !ok {
 				continue
 			}
-			if ready {
+			if ranked {
 				tally.add(&c)
 			}
 			p.tests = append(p.tests, c)
@@ -63,6 +63,11 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	}
 	return p
 }
+
+// rankedDays is how many days of its own an app needs for its windows to count
+// among the fleet's ranks: earlier than READY, so that a young installation has
+// ranks of its own when its first apps become ready.
+const rankedDays = 7
 
 // test compares one feature with one predictive.
 func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {

@@ -85,7 +85,9 @@ func (e *Engine) firstDays(s *State, p *pending) {
 	p.first = true
 	tally := e.tally(p.Window)
 	for _, f := range firstFeatures(p.values.actors >= 1) {
-		tally.first[f].see(math.Log1p(p.values.v[f]))
+		if v := p.values.v[f]; v > 0 { // most apps miss nothing: those that do are the peers
+			tally.first[f].see(math.Log1p(v))
+		}
 	}
 }
 
