@@ -109,9 +109,12 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // DefaultCredentials returns what a connection to a target uses unless told
-// otherwise: none on loopback, where the traffic does not leave the machine,
-// and TLS with the system's roots to any other address.
+// otherwise: none on loopback and Unix sockets, where the traffic does not leave
+// the machine, and TLS with the system's roots to any other address.
 func DefaultCredentials(target string) credentials.TransportCredentials {
+	if strings.HasPrefix(target, "unix:") || strings.HasPrefix(target, "unix-abstract:") {
+		return insecure.NewCredentials()
+	}
 	host := target[strings.LastIndexByte(target, '/')+1:]
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -105,17 +105,21 @@ func readMapping(name string) (mapping, error) {
 // decodeYAML reads a file's content strictly: an unknown key is an error, and
 // every error names its place.
 func decodeYAML(name string, b []byte, into any) error {
-	err := yaml.UnmarshalWithOptions(b, into, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
+	err := yaml.UnmarshalWithOptions(b, into, yaml.Strict())
 	if err == nil {
 		return nil
 	}
-	var located yaml.Error
-	if !errors.As(err, &located) || located.GetToken() == nil {
+	_, unknown := errors.AsType[*yaml.UnknownFieldError](err)
+	located, ok := errors.AsType[yaml.Error](err)
+	if !ok || located.GetToken() == nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	at := located.GetToken().Position
 	err = fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, located.GetMessage())
-	return hinted{err, "known keys are " + strings.Join(yamlKeys(reflect.TypeOf(into).Elem()), ", ")}
+	if unknown {
+		return hinted{err, "known keys are " + strings.Join(yamlKeys(reflect.TypeOf(into).Elem()), ", ")}
+	}
+	return err
 }
 
 // yamlKeys lists the keys that a struct is read from.
@@ -125,9 +129,4 @@ func yamlKeys(t reflect.Type) []string {
 		keys = append(keys, t.Field(i).Tag.Get("yaml"))
 	}
 	return keys
-}
-
-// unmarshalDuration reads lengths of time as flags do.
-func unmarshalDuration(d *duration, b []byte) error {
-	return d.Set(strings.Trim(strings.TrimSpace(string(b)), `"'`))
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -51,7 +54,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	}
 	age, err := parseDuration(text)
 	if err != nil || age < 0 {
-		return time.Time{}, usagef("%q is no time: write 2026-01-31, 2026-01-31T12:00:00Z, now, or an age such as 60d or 12h", text)
+		return time.Time{}, fmt.Errorf("%q is no time: write 2026-01-31, 2026-01-31T12:00:00Z, now, or an age such as 60d or 12h", text)
 	}
 	return now.Add(-age), nil
 }
@@ -68,17 +71,25 @@ func (d *duration) Set(text string) (err error) {
 	return err
 }
 
+// UnmarshalYAML reads a length of time from a config file as flags do.
+func (d *duration) UnmarshalYAML(node ast.Node) error {
+	if err := d.Set(node.GetToken().Value); err != nil {
+		return &yaml.SyntaxError{Message: err.Error(), Token: node.GetToken()}
+	}
+	return nil
+}
+
 func parseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
 		if err != nil {
-			return 0, usagef("%q is no number of days", text)
+			return 0, fmt.Errorf("%q is no number of days", text)
 		}
 		return time.Duration(n) * 24 * time.Hour, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, usagef("%q is no length of time: write 90s, 36h or 14d", text)
+		return 0, fmt.Errorf("%q is no length of time: write 90s, 36h or 14d", text)
 	}
 	return d, nil
 }

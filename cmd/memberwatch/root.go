@@ -66,6 +66,7 @@ func chooseCommand(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	hint := fmt.Sprintf("see %s --help", cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
 	if close := cmd.SuggestionsFor(args[0]); len(close) > 0 {
 		hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), close[0])
 	}

@@ -181,10 +181,11 @@ func (s *source) readNDJSON(in *bufio.Reader) {
 	}
 }
 
-// jsonReason drops the prefix that protojson puts before its reasons; its space
-// differs from build to build on purpose.
+// jsonReason drops the prefix that protojson puts before its reasons, whose
+// space differs from build to build on purpose, and its line, which is always 1.
 func jsonReason(err error) error {
-	return errors.New(strings.TrimLeft(strings.TrimPrefix(err.Error(), "proto:"), " \u00a0"))
+	text := strings.TrimLeft(strings.TrimPrefix(err.Error(), "proto:"), " \u00a0")
+	return errors.New(strings.Replace(text, "(line 1:", "(column ", 1))
 }
 
 // lineReader reads lines and skips the ones that are too long.
