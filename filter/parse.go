@@ -12,7 +12,7 @@ type parser[T any] struct {
 	terms  int
 }
 
-// filter = [ expression ]
+// filter reads: [ expression ].
 func (p *parser[T]) filter() (predicate[T], error) {
 	if p.done() {
 		return func(*T) bool { return true }, nil
@@ -24,7 +24,7 @@ func (p *parser[T]) filter() (predicate[T], error) {
 	return match, err
 }
 
-// expression = factor { [ "AND" ] factor }
+// expression reads: factor { [ "AND" ] factor }.
 func (p *parser[T]) expression(depth int) (predicate[T], error) {
 	var factors []predicate[T]
 	for {
@@ -39,7 +39,7 @@ func (p *parser[T]) expression(depth int) (predicate[T], error) {
 	}
 }
 
-// factor = term { "OR" term }
+// factor reads: term { "OR" term }.
 func (p *parser[T]) factor(depth int) (predicate[T], error) {
 	var terms []predicate[T]
 	for {
@@ -54,7 +54,7 @@ func (p *parser[T]) factor(depth int) (predicate[T], error) {
 	}
 }
 
-// term = [ "NOT" | "-" ] ( "(" expression ")" | comparison )
+// term reads: [ "NOT" | "-" ] ( "(" expression ")" | comparison ).
 func (p *parser[T]) term(depth int) (predicate[T], error) {
 	if depth > MaxDepth {
 		return nil, invalid(p.at, "nested deeper than %d", MaxDepth)
@@ -76,7 +76,7 @@ func (p *parser[T]) term(depth int) (predicate[T], error) {
 	return match, err
 }
 
-// comparison = field operator value
+// comparison reads: field operator value.
 func (p *parser[T]) comparison() (predicate[T], error) {
 	if p.terms++; p.terms > MaxTerms {
 		return nil, invalid(p.at, "more than %d comparisons", MaxTerms)

@@ -53,7 +53,8 @@ func (a *appender) run(ctx context.Context, cancel context.CancelFunc) error {
 	a.service.readers.Go(func() { ended <- a.read(ctx) })
 	commits := make(chan commit)
 	var waiter sync.WaitGroup
-	waiter.Go(func() { a.waitCommits(ctx, commits) })
+	after := a.acked
+	waiter.Go(func() { a.waitCommits(ctx, after, commits) })
 	defer waiter.Wait()
 	defer cancel() // before the wait
 	age := time.NewTimer(a.maxAge())
@@ -178,9 +179,8 @@ func checkBatch(b *memberwatch.Batch) error {
 	return nil
 }
 
-// waitCommits reports each commit until the first error, or until the stream ends.
-func (a *appender) waitCommits(ctx context.Context, commits chan<- commit) {
-	after := a.acked
+// waitCommits reports each commit after a sequence number until the first error, or until the stream ends.
+func (a *appender) waitCommits(ctx context.Context, after int64, commits chan<- commit) {
 	for {
 		sequence, err := a.service.ingester.WaitCommitted(ctx, a.producer, a.epoch, after)
 		select {

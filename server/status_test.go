@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -74,7 +75,7 @@ func TestListenOnThisMachineOnly(t *testing.T) {
 		t.Run(strings.ReplaceAll(address, "/", "_"), func(t *testing.T) {
 			lis, err := Listen(t.Context(), address)
 			if lis != nil {
-				defer lis.Close()
+				defer closeQuietly(lis)
 			}
 			reason, _ := errors.AsType[*memberwatch.ReasonError](err)
 			switch {
@@ -92,7 +93,7 @@ func TestServeRefusesAListenerThatOthersReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lis.Close()
+	defer closeQuietly(lis)
 	if err := start(t, Options{}).server.Serve(lis); !errors.Is(err, memberwatch.ErrInvalid) {
 		t.Errorf("served on %s: %v", lis.Addr(), err)
 	}
@@ -121,7 +122,7 @@ func TestConnectionsBeyondTheBoundWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		defer closeQuietly(conn)
 	}
 	first := <-accepted
 	select {
@@ -129,8 +130,8 @@ func TestConnectionsBeyondTheBoundWait(t *testing.T) {
 		t.Error("two connections where one is allowed")
 	case <-time.After(50 * time.Millisecond):
 	}
-	first.Close()
-	first.Close() // gives one place back, not two
+	closeQuietly(first)
+	closeQuietly(first) // gives one place back, not two
 	second := <-accepted
 	if len(lis.(*boundedListener).places) != 1 {
 		t.Error("a place was given back twice")
@@ -139,5 +140,8 @@ func TestConnectionsBeyondTheBoundWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-done // Accept, which waits for a place, has ended
-	second.Close()
+	closeQuietly(second)
 }
+
+// closeQuietly closes what the test has no more use for.
+func closeQuietly(c io.Closer) { _ = c.Close() }

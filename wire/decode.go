@@ -28,7 +28,7 @@ func parse[M, W any](d *decoder, field string, decode func(M) (W, error), messag
 	return word
 }
 
-// inField names the field to blame for an error.
+// InField names the field to blame for an error, in its message and in its metadata under FieldKey.
 func InField(field string, err error) error {
 	reason, ok := errors.AsType[*memberwatch.ReasonError](err)
 	if !ok {
