@@ -12,7 +12,7 @@ import (
 )
 
 // healthPeriod is how often the storage is looked at.
-const healthPeriod = time.Second
+const healthPeriod = time.Second / 2
 
 // healthService answers grpc.health.v1 for the whole and for each service. While nothing can be written, the whole and
 // the ingest are NOT_SERVING; what reads goes on.
