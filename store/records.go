@@ -39,7 +39,7 @@ func (d *decoder) app() memberwatch.App {
 		ID: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()),
 		DisplayName: d.string(), Category: d.string(), Installs: d.int(), Admins: d.int(),
 	}
-	for range d.count() {
+	for n := d.count(); n > 0 && d.err == nil; n-- {
 		a.Purposes = append(a.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(d.string()), Purpose: d.string()})
 	}
 	a.Certified, a.Expires, a.Created, a.Updated = d.time(), d.time(), d.time(), d.time()
@@ -88,7 +88,7 @@ func (d *decoder) restriction() memberwatch.Restriction {
 
 func (d *decoder) apps() []memberwatch.AppID {
 	var ids []memberwatch.AppID
-	for range d.count() {
+	for n := d.count(); n > 0 && d.err == nil; n-- {
 		ids = append(ids, memberwatch.AppID(d.string()))
 	}
 	return ids
@@ -236,10 +236,10 @@ func (d *decoder) finding() memberwatch.Finding {
 		Stream: memberwatch.Stream(d.byte()), Sentence: d.string(), ReturnPeriod: d.float(), FleetFactor: d.float(),
 		Provisional: d.bool(), Members: memberwatch.Estimate{Value: d.float(), Low: d.float(), High: d.float()},
 	}
-	for range d.count() {
+	for n := d.count(); n > 0 && d.err == nil; n-- {
 		f.Factors = append(f.Factors, d.factor())
 	}
-	for range d.count() {
+	for n := d.count(); n > 0 && d.err == nil; n-- {
 		f.Caveats = append(f.Caveats, d.string())
 	}
 	f.Restriction = memberwatch.RestrictionID(d.string())
