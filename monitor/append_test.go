@@ -126,7 +126,9 @@ func TestAFullBudgetBlocksAndFencingFrees(t *testing.T) {
 	events := stream(1, 100, 5)
 	send(t, m, "gw", at.Epoch, 1, events[:50])
 	blocked := make(chan error)
-	go func() { blocked <- m.Append(context.Background(), "gw", at.Epoch, &memberwatch.Batch{Base: 51, Events: events[50:]}) }()
+	go func() {
+		blocked <- m.Append(context.Background(), "gw", at.Epoch, &memberwatch.Batch{Base: 51, Events: events[50:]})
+	}()
 	select {
 	case err := <-blocked:
 		t.Fatalf("Append went beyond the budget: %v", err)

@@ -213,7 +213,9 @@ func (w *writer) marks(c *PartitionCommit) {
 		w.put(classes, []byte(className(count.Name)), e.seal())
 	}
 	w.put(w.tx.Bucket(bucketMeta), keyProgress, encodeProgress(&c.Progress))
-	w.put(w.tx.Bucket(bucketMeta), keyEngine, sealBytes(c.Engine))
+	if len(c.Engine) > 0 {
+		w.put(w.tx.Bucket(bucketMeta), keyEngine, sealBytes(c.Engine))
+	}
 }
 
 // setAside moves all parts of an app to the bucket of damaged records.
