@@ -29,6 +29,9 @@ type Config struct {
 	// Warmup is how many days stay free of planted incidents, so that
 	// baselines can form; 0: 28, or half of a shorter run.
 	Warmup int
+	// Rest is how many days at the end stay free of incidents, so that the
+	// last ones can still be judged.
+	Rest int
 	// Plant lists what to plant.
 	Plant []Planting
 	// Catalogue holds the scenarios that Plant names; nil: the shipped one.
@@ -68,6 +71,7 @@ func (c Config) complete() (Config, error) {
 		{"groups", c.Groups, 1, 9_999_999},
 		{"events per day", c.EventsPerDay, 1, 10_000_000_000},
 		{"warm-up days", c.Warmup, 0, c.Days},
+		{"days of rest", c.Rest, 0, c.Days - c.Warmup - 1},
 	} {
 		if bound.value < bound.low || bound.value > bound.high {
 			return c, fmt.Errorf("simulate a platform: %s is %d, must be %d to %d", bound.name, bound.value, bound.low, bound.high)

@@ -124,19 +124,22 @@ func (p *planter) when(at *site) error {
 	earliest := s.start + int64(s.config.Warmup)*day
 	if idle := int64(at.scenario.Targets.Idle.Low); idle > 0 {
 		earliest = max(earliest, s.start+7*day+idle)
-		if earliest > s.end-day {
-			return fmt.Errorf("a dormant app needs a run of at least %d days, not %d", (idle+8*day)/day, s.config.Days)
+		if earliest > p.last()-day {
+			return fmt.Errorf("a dormant app needs a run of at least %d days, not %d", (idle+8*day)/day+int64(s.config.Rest), s.config.Days)
 		}
 	}
-	latest := max(s.end-length, earliest+(s.end-earliest)/4)
+	latest := max(p.last()-length, earliest+(p.last()-earliest)/4)
 	at.from = earliest
 	if latest > earliest {
 		at.from += p.dice.below(latest - earliest)
 	}
 	at.from -= at.from % int64(time.Minute)
-	at.to = min(at.from+length, s.end)
+	at.to = min(at.from+length, p.last())
 	return nil
 }
+
+// last returns the first instant at which no incident goes on.
+func (p *planter) last() int64 { return p.s.end - int64(p.s.config.Rest)*day }
 
 // targets chooses or creates the apps that the incident befalls.
 func (p *planter) targets(at *site) ([]*app, error) {

@@ -52,7 +52,7 @@ func (p *planter) restrict(at *site, r *Restrict, effective int64) {
 	effective = known.Effective.UnixNano()
 	at.from = max(at.from, known.Effective.Add(known.Grace).UnixNano())
 	at.truth.Start = time.Unix(0, at.from).UTC()
-	at.to = min(max(at.to, at.from+7*day), p.s.end)
+	at.to = min(max(at.to, at.from+7*day), p.last())
 	at.truth.End = time.Unix(0, at.to).UTC()
 	if restricted {
 		return

@@ -88,7 +88,7 @@ func (f *demoFlags) simulator(now time.Time) (*scenario.Simulator, error) {
 		return nil, usagef("--days and --apps must be at least 1, not %d and %d", f.days, f.apps)
 	}
 	sim, err := scenario.New(scenario.Config{
-		Seed: f.seed, Apps: f.apps, Days: f.days, Members: 1_000_000, EventsPerDay: demoEventsPerApp * f.apps,
+		Seed: f.seed, Apps: f.apps, Days: f.days, Members: 1_000_000, EventsPerDay: demoEventsPerApp * f.apps, Rest: 1,
 		Start: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -f.days), Plant: demoPlan(),
 	})
 	if err != nil {
@@ -115,7 +115,7 @@ func runDemo(cmd *cobra.Command, f *demoFlags) error {
 	stderr := cmd.ErrOrStderr()
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := startService(cmd.Context(), serviceOptions{
-		listen: listen, monitor: monitor.Options{Dir: dir, Logger: log}, server: server.Options{Log: log},
+		listen: listen, monitor: monitor.Options{Dir: dir, MaxQueuedBytes: 16 << 20, MaxUncommittedBytes: 32 << 20, Logger: log}, server: server.Options{Log: log},
 	})
 	if err != nil {
 		return err
@@ -252,7 +252,7 @@ const barEvery = 512
 // service has them on disk.
 func (s *stage) stream(ctx context.Context, target string, conn *grpc.ClientConn, sim *scenario.Simulator) (sent int64, took time.Duration, err error) {
 	began := time.Now()
-	gateway, err := client.New(client.Options{Target: target, Producer: "demo-gateway"})
+	gateway, err := client.New(client.Options{Target: target, Producer: "demo-gateway", MaxBufferedBytes: 16 << 20})
 	if err != nil {
 		return 0, 0, err
 	}
