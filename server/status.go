@@ -46,10 +46,11 @@ var exceptions = map[string]struct {
 	code  codes.Code
 	retry bool
 }{
-	"SEQUENCE_GAP":      {codes.OutOfRange, false}, // the client goes on from elsewhere
-	"RESUME_EXPIRED":    {codes.OutOfRange, false}, // likewise
-	"PRODUCER_BUSY":     {codes.Aborted, true},
-	"MESSAGE_TOO_LARGE": {codes.ResourceExhausted, false}, // it stays as large
+	"SEQUENCE_GAP":       {codes.OutOfRange, false}, // the client goes on from elsewhere
+	"RESUME_EXPIRED":     {codes.OutOfRange, false}, // likewise
+	"PRODUCER_BUSY":      {codes.Aborted, true},
+	"MESSAGE_TOO_LARGE":  {codes.ResourceExhausted, false}, // it stays as large
+	"TOO_MANY_PRODUCERS": {codes.ResourceExhausted, false}, // they stay as many
 }
 
 // toStatus turns an error into the status that goes over the wire: a code and always one ErrorInfo, a RetryInfo where

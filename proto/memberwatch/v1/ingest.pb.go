@@ -857,8 +857,9 @@ func (x *RejectedEvent) GetMessage() string {
 	return ""
 }
 
-// Drain asks the client to close the stream and open a new one. Everything
-// received before it is acked first.
+// Drain asks the client to open a new stream. It is the last message of this
+// one: everything the server took is acked before it, the rest goes into the
+// new stream.
 type Drain struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How long to wait before reconnecting, milliseconds.

@@ -29,16 +29,48 @@ const (
 //
 // IngestService takes access events from the platform's API gateways, exactly
 // once per producer and sequence number.
+//
+// Errors carry an ErrorInfo with domain memberwatch.dev and one of these
+// reasons, and a RetryInfo where trying again helps:
+//
+//	reason               code                the client
+//	PRODUCER_INVALID     INVALID_ARGUMENT    stops: the name is not possible
+//	INSTANCE_INVALID     INVALID_ARGUMENT    stops: the instance id is too long
+//	OPEN_MISSING         INVALID_ARGUMENT    stops: the stream did not begin with open
+//	OPEN_REPEATED        INVALID_ARGUMENT    stops: the stream was opened twice
+//	MESSAGE_MALFORMED    INVALID_ARGUMENT    stops: the message cannot be decoded
+//	SEQUENCE_INVALID     INVALID_ARGUMENT    stops: no stream has such a number
+//	GAP_INVALID          INVALID_ARGUMENT    stops: the gap mark makes no sense
+//	BATCH_TOO_LARGE      INVALID_ARGUMENT    splits the batch (max_batch_events)
+//	MESSAGE_TOO_LARGE    RESOURCE_EXHAUSTED  splits the batch (max_message_bytes)
+//	SEQUENCE_GAP         OUT_OF_RANGE        reopens, resends from next_sequence
+//	PRODUCER_FENCED      ABORTED             stops: a newer stream took over
+//	PRODUCER_BUSY        ABORTED             tries again: WriteEvents beside a stream
+//	TOO_MANY_PRODUCERS   RESOURCE_EXHAUSTED  uses durable names, one per shard
+//	STORAGE_FULL         RESOURCE_EXHAUSTED  reopens later, keeps what is not acked
+//	STORAGE_FAILED       UNAVAILABLE         likewise
+//	SHUTTING_DOWN        UNAVAILABLE         likewise
+//
+// A message of more than twice the limit is refused unread: its
+// RESOURCE_EXHAUSTED comes from gRPC itself, without an ErrorInfo.
+//
+// A bad event ends no stream. It uses up its sequence number, is not applied,
+// and is named in the next answer with one of the reasons EVENT_WITHOUT_APP,
+// EVENT_TIME_INVALID, EVENT_IN_FUTURE, TOO_MANY_MEMBERS, TOO_MANY_DATA_CLASSES,
+// NAME_TOO_LONG, NAME_NOT_TEXT, DATA_CLASS_INVALID. A data class that nobody
+// declared is taken, and listed in AdminService.GetStats.
 type IngestServiceClient interface {
 	// AppendEvents opens one producer's stream. The client sends OpenStream
 	// first, learns where to go on from StreamOpened, then sends batches in
 	// sequence order. Acks are cumulative and follow the fsynced checkpoint that
 	// made the events durable. At most one stream per producer is live: a newer
-	// open fences the older with ABORTED and reason PRODUCER_FENCED.
+	// open fences the older. When the client closes its side, the server acks all
+	// that it has received and ends the stream.
 	AppendEvents(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AppendEventsRequest, AppendEventsResponse], error)
 	// WriteEvents appends one batch and answers after the checkpoint that covers
 	// it. It is meant for cron jobs and tests and follows the sequence rules of
-	// AppendEvents. It is refused with ABORTED while the producer has a stream.
+	// AppendEvents. It is refused with PRODUCER_BUSY while the producer has a
+	// stream or another call.
 	WriteEvents(ctx context.Context, in *WriteEventsRequest, opts ...grpc.CallOption) (*WriteEventsResponse, error)
 }
 
@@ -79,16 +111,48 @@ func (c *ingestServiceClient) WriteEvents(ctx context.Context, in *WriteEventsRe
 //
 // IngestService takes access events from the platform's API gateways, exactly
 // once per producer and sequence number.
+//
+// Errors carry an ErrorInfo with domain memberwatch.dev and one of these
+// reasons, and a RetryInfo where trying again helps:
+//
+//	reason               code                the client
+//	PRODUCER_INVALID     INVALID_ARGUMENT    stops: the name is not possible
+//	INSTANCE_INVALID     INVALID_ARGUMENT    stops: the instance id is too long
+//	OPEN_MISSING         INVALID_ARGUMENT    stops: the stream did not begin with open
+//	OPEN_REPEATED        INVALID_ARGUMENT    stops: the stream was opened twice
+//	MESSAGE_MALFORMED    INVALID_ARGUMENT    stops: the message cannot be decoded
+//	SEQUENCE_INVALID     INVALID_ARGUMENT    stops: no stream has such a number
+//	GAP_INVALID          INVALID_ARGUMENT    stops: the gap mark makes no sense
+//	BATCH_TOO_LARGE      INVALID_ARGUMENT    splits the batch (max_batch_events)
+//	MESSAGE_TOO_LARGE    RESOURCE_EXHAUSTED  splits the batch (max_message_bytes)
+//	SEQUENCE_GAP         OUT_OF_RANGE        reopens, resends from next_sequence
+//	PRODUCER_FENCED      ABORTED             stops: a newer stream took over
+//	PRODUCER_BUSY        ABORTED             tries again: WriteEvents beside a stream
+//	TOO_MANY_PRODUCERS   RESOURCE_EXHAUSTED  uses durable names, one per shard
+//	STORAGE_FULL         RESOURCE_EXHAUSTED  reopens later, keeps what is not acked
+//	STORAGE_FAILED       UNAVAILABLE         likewise
+//	SHUTTING_DOWN        UNAVAILABLE         likewise
+//
+// A message of more than twice the limit is refused unread: its
+// RESOURCE_EXHAUSTED comes from gRPC itself, without an ErrorInfo.
+//
+// A bad event ends no stream. It uses up its sequence number, is not applied,
+// and is named in the next answer with one of the reasons EVENT_WITHOUT_APP,
+// EVENT_TIME_INVALID, EVENT_IN_FUTURE, TOO_MANY_MEMBERS, TOO_MANY_DATA_CLASSES,
+// NAME_TOO_LONG, NAME_NOT_TEXT, DATA_CLASS_INVALID. A data class that nobody
+// declared is taken, and listed in AdminService.GetStats.
 type IngestServiceServer interface {
 	// AppendEvents opens one producer's stream. The client sends OpenStream
 	// first, learns where to go on from StreamOpened, then sends batches in
 	// sequence order. Acks are cumulative and follow the fsynced checkpoint that
 	// made the events durable. At most one stream per producer is live: a newer
-	// open fences the older with ABORTED and reason PRODUCER_FENCED.
+	// open fences the older. When the client closes its side, the server acks all
+	// that it has received and ends the stream.
 	AppendEvents(grpc.BidiStreamingServer[AppendEventsRequest, AppendEventsResponse]) error
 	// WriteEvents appends one batch and answers after the checkpoint that covers
 	// it. It is meant for cron jobs and tests and follows the sequence rules of
-	// AppendEvents. It is refused with ABORTED while the producer has a stream.
+	// AppendEvents. It is refused with PRODUCER_BUSY while the producer has a
+	// stream or another call.
 	WriteEvents(context.Context, *WriteEventsRequest) (*WriteEventsResponse, error)
 	mustEmbedUnimplementedIngestServiceServer()
 }

@@ -146,7 +146,8 @@ const (
 	WatchSignalsResponse_TYPE_SNAPSHOT WatchSignalsResponse_Type = 1
 	// A signal was opened or changed.
 	WatchSignalsResponse_TYPE_CHANGED WatchSignalsResponse_Type = 2
-	// Nothing happened; keep the token. Also marks the end of the snapshot.
+	// Nothing happened for 15 s; keep the token. Also marks the end of the
+	// snapshot.
 	WatchSignalsResponse_TYPE_BOOKMARK WatchSignalsResponse_Type = 3
 )
 

@@ -35,7 +35,11 @@ type SignalServiceClient interface {
 	GetSignal(ctx context.Context, in *GetSignalRequest, opts ...grpc.CallOption) (*GetSignalResponse, error)
 	// ListSignals pages through signals, newest first.
 	ListSignals(ctx context.Context, in *ListSignalsRequest, opts ...grpc.CallOption) (*ListSignalsResponse, error)
-	// WatchSignals sends the matching signals as they are, then each change.
+	// WatchSignals sends the matching signals as they are, then each change: a
+	// signal that changed several times in between comes once, as it is now. After
+	// a break some messages may come again. A resume token of another data
+	// directory ends the feed with OUT_OF_RANGE and reason RESUME_EXPIRED: begin
+	// again without one.
 	WatchSignals(ctx context.Context, in *WatchSignalsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSignalsResponse], error)
 	// ExplainSignal returns the full evidence behind a signal.
 	ExplainSignal(ctx context.Context, in *ExplainSignalRequest, opts ...grpc.CallOption) (*ExplainSignalResponse, error)
@@ -108,7 +112,11 @@ type SignalServiceServer interface {
 	GetSignal(context.Context, *GetSignalRequest) (*GetSignalResponse, error)
 	// ListSignals pages through signals, newest first.
 	ListSignals(context.Context, *ListSignalsRequest) (*ListSignalsResponse, error)
-	// WatchSignals sends the matching signals as they are, then each change.
+	// WatchSignals sends the matching signals as they are, then each change: a
+	// signal that changed several times in between comes once, as it is now. After
+	// a break some messages may come again. A resume token of another data
+	// directory ends the feed with OUT_OF_RANGE and reason RESUME_EXPIRED: begin
+	// again without one.
 	WatchSignals(*WatchSignalsRequest, grpc.ServerStreamingServer[WatchSignalsResponse]) error
 	// ExplainSignal returns the full evidence behind a signal.
 	ExplainSignal(context.Context, *ExplainSignalRequest) (*ExplainSignalResponse, error)
