@@ -37,8 +37,15 @@ type system struct {
 // start brings up a service in a fresh directory; it is shut down with the test.
 func start(t testing.TB, o Options, extra ...grpc.ServerOption) *system {
 	t.Helper()
+	return startOver(t, monitor.Options{}, o, extra...)
+}
+
+// startOver brings up a service over a monitor with some options.
+func startOver(t testing.TB, below monitor.Options, o Options, extra ...grpc.ServerOption) *system {
+	t.Helper()
 	s := &system{dir: t.TempDir()}
-	m, err := monitor.Open(monitor.Options{Dir: s.dir, Partitions: 2, CheckpointInterval: 10 * time.Millisecond})
+	below.Dir, below.Partitions, below.CheckpointInterval = s.dir, 2, 10*time.Millisecond
+	m, err := monitor.Open(below)
 	if err != nil {
 		t.Fatal(err)
 	}

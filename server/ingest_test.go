@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/monitor"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 )
 
@@ -80,6 +81,30 @@ func TestBatchWithoutNewsIsAnswered(t *testing.T) {
 	p.acked()
 	if m := s.stats(t); m.GetEventsApplied() != 15 || m.GetEventsLostByProducers() != 3 {
 		t.Errorf("%d events applied and %d lost, want 15 and 3", m.GetEventsApplied(), m.GetEventsLostByProducers())
+	}
+}
+
+// TestAcksGoOutWhileABatchWaits has room for one uncommitted batch at a time, so that each waits for the commit of the one
+// before; a producer that counts on acks to go on must get them meanwhile.
+func TestAcksGoOutWhileABatchWaits(t *testing.T) {
+	s := startOver(t, monitor.Options{MaxUncommittedBytes: 20_000}, Options{})
+	p := s.open(t, "gw-1")
+	for part := range slices.Chunk(events(1, 1500), 100) {
+		p.append(part...)
+	}
+	acks := 0
+	for {
+		m, err := p.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		acks++
+		if m.GetAck().GetCommittedSequence() == 1500 {
+			break
+		}
+	}
+	if acks < 10 {
+		t.Errorf("15 batches that waited for each other were acked by %d messages", acks)
 	}
 }
 
