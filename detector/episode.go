@@ -173,7 +173,7 @@ func (e *Engine) end(s *State, ep *episode) {
 			break
 		}
 	}
-	s.touch()
+	s.dirty |= PartHot
 }
 
 // endQuiet ends the signals that have been quiet for long enough when a day

@@ -15,9 +15,6 @@ func (e *Engine) Judge(s *State, j *Judgement) {
 		s.pending = append(s.pending[:i], s.pending[i+1:]...)
 		e.judge(s, &p, j)
 		s.dirty |= PartHot
-		if !s.active() {
-			s.dirty |= PartBaseline
-		}
 		return
 	}
 }

@@ -27,7 +27,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		if rule != nil {
 			e.breakRule(s, rule, ev, nil)
 		}
-		s.touch()
+		s.dirty |= PartTotals
 		return
 	}
 	hour := e.window(s, memberwatch.WindowAt(memberwatch.Hour, ev.Time))
@@ -41,7 +41,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.watch(s, w, ev.Time)
 	}
 	e.wakeAlarm(s, hour, ev.Time)
-	s.dirty |= PartHot
+	s.dirty |= PartHot | PartTotals
 }
 
 // account adds an event to the daily ledger, once for each data class.

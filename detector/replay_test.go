@@ -128,7 +128,7 @@ func (r *replay) opened() []memberwatch.Signal {
 func (r *replay) bytes() []byte {
 	var b bytes.Buffer
 	for _, app := range slices.Sorted(maps.Keys(r.states)) {
-		for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+		for _, p := range []Part{PartBaseline, PartHistory, PartTotals, PartHot} {
 			part, err := r.states[app].AppendPart(p, nil)
 			if err != nil {
 				r.t.Fatal(err)

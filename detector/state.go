@@ -52,16 +52,19 @@ type infancy struct {
 // Part is a set of separately stored parts of a state.
 type Part uint8
 
-// Parts of a state, to be loaded in this order.
+// Parts of a state. The totals are apart because they change with every event
+// and the baseline must not: what is written of it may depend on the windows
+// closed, never on the events that came between two checkpoints.
 const (
 	PartBaseline Part = 1 << iota
 	PartHistory
+	PartTotals
 	PartHot
 )
 
 // NewState returns the state of an app that has never been seen.
 func NewState(app memberwatch.AppID, developer memberwatch.DeveloperID) *State {
-	return &State{App: app, Developer: developer, dirty: PartBaseline}
+	return &State{App: app, Developer: developer, dirty: PartBaseline | PartTotals}
 }
 
 // Dirty returns the parts that changed since MarkClean.
@@ -73,15 +76,6 @@ func (s *State) MarkClean() { s.dirty = 0 }
 // active tells whether the hot part holds anything.
 func (s *State) active() bool {
 	return len(s.open)+len(s.pending)+len(s.episodes)+s.fresh.Len() > 0
-}
-
-// touch marks the part that carries the totals.
-func (s *State) touch() {
-	if s.active() {
-		s.dirty |= PartHot
-		return
-	}
-	s.dirty |= PartHot | PartBaseline
 }
 
 // View fills in what an app's state adds to its declaration.
@@ -161,6 +155,8 @@ func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
 			return b, nil
 		}
 		return s.appendHot(b)
+	case PartTotals:
+		return s.appendTotals(b)
 	default:
 		return s.appendBaseline(b)
 	}
@@ -173,26 +169,31 @@ func (s *State) LoadPart(p Part, b []byte) error {
 		return s.history.UnmarshalBinary(b)
 	case PartHot:
 		return s.loadHot(b)
+	case PartTotals:
+		return s.loadTotals(b)
 	default:
 		return s.loadBaseline(b)
 	}
 }
 
-func (s *State) totals(e *encoder) {
+func (s *State) appendTotals(b []byte) ([]byte, error) {
+	e := newEncoder(b, stateVersion)
 	e.int(s.first)
 	e.int(s.last)
 	e.uint(s.events)
 	e.uint(s.late)
 	e.bool(s.actors)
+	return e.finish()
 }
 
-func (s *State) loadTotals(d *decoder) {
+func (s *State) loadTotals(b []byte) error {
+	d := newDecoder(b, stateVersion, "totals")
 	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
+	return d.finish()
 }
 
 func (s *State) appendHot(b []byte) ([]byte, error) {
 	e := newEncoder(b, stateVersion)
-	s.totals(e)
 	e.int(s.wake)
 	e.uint(uint64(s.silence))
 	e.uint(uint64(len(s.open)))
@@ -217,7 +218,6 @@ func (s *State) appendHot(b []byte) ([]byte, error) {
 
 func (s *State) loadHot(b []byte) error {
 	d := newDecoder(b, stateVersion, "hot state")
-	s.loadTotals(d)
 	s.wake = d.int()
 	s.silence = int32(d.uint())
 	s.open, s.pending, s.episodes = nil, nil, nil
@@ -254,7 +254,6 @@ func (s *State) eachSeries(visit func(stream streamID, x *series)) {
 func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	e := newEncoder(b, stateVersion)
 	e.string(string(s.Developer))
-	s.totals(e)
 	for _, t := range s.closed {
 		e.int(t)
 	}
@@ -271,7 +270,6 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 func (s *State) loadBaseline(b []byte) error {
 	d := newDecoder(b, stateVersion, "baseline")
 	s.Developer = memberwatch.DeveloperID(d.string())
-	s.loadTotals(d)
 	for i := range s.closed {
 		s.closed[i] = d.int()
 	}

@@ -59,7 +59,7 @@ func (r *replay) reload() {
 	}
 	for app, s := range r.states {
 		fresh := NewState(app, "")
-		for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+		for _, p := range []Part{PartBaseline, PartHistory, PartTotals, PartHot} {
 			b, err := s.AppendPart(p, nil)
 			if err != nil {
 				r.t.Fatal(err)
@@ -178,7 +178,7 @@ func FuzzLoadPart(f *testing.F) {
 	for i := range events {
 		r.observe(&events[i])
 	}
-	for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+	for _, p := range []Part{PartBaseline, PartHistory, PartTotals, PartHot} {
 		b, err := r.states["a"].AppendPart(p, nil)
 		if err != nil {
 			f.Fatal(err)
@@ -186,7 +186,7 @@ func FuzzLoadPart(f *testing.F) {
 		f.Add(byte(p), b)
 	}
 	f.Fuzz(func(t *testing.T, part byte, b []byte) {
-		p := []Part{PartBaseline, PartHistory, PartHot}[part%3]
+		p := []Part{PartBaseline, PartHistory, PartTotals, PartHot}[part%4]
 		s := NewState("a", "")
 		if err := s.LoadPart(p, reseal(b)); err != nil {
 			return
@@ -217,7 +217,7 @@ func TestDamagedStateIsRefused(t *testing.T) {
 	for i := range events {
 		r.observe(&events[i])
 	}
-	for _, p := range []Part{PartBaseline, PartHistory, PartHot} {
+	for _, p := range []Part{PartBaseline, PartHistory, PartTotals, PartHot} {
 		b, err := r.states["a"].AppendPart(p, nil)
 		if err != nil || len(b) < 10 {
 			t.Fatalf("part %d: %d bytes, %v", p, len(b), err)

@@ -12,7 +12,7 @@ import (
 
 // Parts is how many opaque parts an app's state has. Part 0 is the one that is
 // walked when a partition starts.
-const Parts = 3
+const Parts = 4
 
 // Buckets of a partition's file.
 var (
@@ -25,7 +25,7 @@ var (
 	bucketMarks    = []byte("marks")   // producer: a mark
 	bucketClasses  = []byte("classes") // data class: number of events
 	bucketDamaged  = []byte("damaged") // bytes that could not be read, kept for people
-	bucketStates   = [Parts][]byte{[]byte("state-0"), []byte("state-1"), []byte("state-2")}
+	bucketStates   = [Parts][]byte{[]byte("state-0"), []byte("state-1"), []byte("state-2"), []byte("state-3")}
 	keyProgress    = []byte("progress")
 	keyEngine      = []byte("engine")
 	partitionNames = append([][]byte{
