@@ -53,6 +53,9 @@ func ExampleHasher() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(h.Hash("member-1") == h.Hash("member-1"), h.Hash("member-1") == h.Hash("member-2"))
-	// Output: true false
+	fmt.Printf("%016x\n", h.Hash("member-1"))
+	fmt.Printf("%016x\n", h.Hash("member-2"))
+	// Output:
+	// 271ab77973f06644
+	// cfadeb1c859623de
 }

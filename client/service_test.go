@@ -120,6 +120,7 @@ func (s *service) take(rpc grpc.BidiStreamingServer[pb.AppendEventsRequest, pb.A
 	switch do {
 	case holdIt, silent:
 		return nil
+	case ackIt, loseIt, acts: // as it is
 	case loseAck, crash:
 		return status.Error(codes.Internal, "lost")
 	case drain:

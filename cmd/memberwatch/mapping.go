@@ -125,8 +125,8 @@ func decodeYAML(name string, b []byte, into any) error {
 // yamlKeys lists the keys that a struct is read from.
 func yamlKeys(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		keys = append(keys, t.Field(i).Tag.Get("yaml"))
+	for field := range t.Fields() {
+		keys = append(keys, field.Tag.Get("yaml"))
 	}
 	return keys
 }

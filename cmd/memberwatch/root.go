@@ -113,12 +113,9 @@ func (h hinted) Unwrap() error { return h.error }
 
 // complain tells people what went wrong and how to mend it.
 func complain(stderr io.Writer, err error) {
-	message, hint := err.Error(), ""
-	switch {
-	case errors.Is(err, context.Canceled):
-		message = "interrupted"
-	default:
-		message, hint = explain(err)
+	message, hint := explain(err)
+	if errors.Is(err, context.Canceled) {
+		message, hint = "interrupted", ""
 	}
 	fmt.Fprintf(stderr, "memberwatch: %s\n", message)
 	if hint != "" {

@@ -50,7 +50,7 @@ func newRowReader(m mapping, header []string, hasher *client.Hasher) (*rowReader
 		"network": &r.network, "outcome": &r.outcome,
 	}
 	fields := m.fields()
-	for _, name := range strings.Split(mappingFields, ", ") {
+	for name := range strings.SplitSeq(mappingFields, ", ") {
 		t, err := bind(*fields[name], header)
 		if err != nil {
 			return nil, hinted{fmt.Errorf("mapping of %s: %w", name, err), "the columns are " + strings.Join(header, ", ")}
