@@ -41,17 +41,19 @@ func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([
 
 // access gathers rows of a query.
 type access struct {
-	query *memberwatch.AccessQuery
-	// owners caches each app's place, so that a row costs one look-up.
-	owners map[string]owner
+	query  *memberwatch.AccessQuery
+	owners map[string]*owner
 	byKey  map[accessKey]*tally
 	days   []int32 // with any row, rising
 }
 
+// owner is an app of the partition. It remembers its sums, so that a ledger row
+// costs one look-up.
 type owner struct {
 	app       memberwatch.AppID
 	developer memberwatch.DeveloperID
 	wanted    bool
+	sums      []*tally // by class, few
 }
 
 // accessKey is what one row of the answer sums.
@@ -69,26 +71,25 @@ type tally struct {
 }
 
 func newAccess(q *memberwatch.AccessQuery) *access {
-	return &access{query: q, owners: make(map[string]owner), byKey: make(map[accessKey]*tally)}
+	return &access{query: q, byKey: make(map[accessKey]*tally)}
 }
 
 // gather walks one partition's ledger.
 func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch.AccessQuery) (*access, error) {
-	a := newAccess(q)
-	developers, err := m.ownersIn(p)
+	owners, err := m.ownersIn(p)
 	if err != nil {
 		return nil, err
 	}
-	a.owners = developers
-	for app, o := range a.owners {
+	a := newAccess(q)
+	a.owners = owners
+	for _, o := range owners {
 		o.wanted = (q.App == "" || q.App == o.app) && (q.Developer == "" || q.Developer == o.developer)
-		a.owners[app] = o
 	}
 	var members, groups sketch.Distinct
 	days := store.LedgerRange{Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == ""}
 	return a, p.Ledger(days, func(row *store.LedgerView) error {
 		o := a.owners[string(row.App)]
-		if !o.wanted || q.AfterOnly && !row.After {
+		if o == nil || !o.wanted || q.AfterOnly && !row.After {
 			return ctx.Err()
 		}
 		t := a.tally(o, row.Class)
@@ -105,23 +106,28 @@ func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch
 
 // ownersIn returns the developers of a partition's apps: as declared, else as
 // first seen.
-func (m *Monitor) ownersIn(p *store.Partition) (map[string]owner, error) {
-	owners := make(map[string]owner)
+func (m *Monitor) ownersIn(p *store.Partition) (map[string]*owner, error) {
+	owners := make(map[string]*owner)
 	err := p.Owners(func(app memberwatch.AppID, developer memberwatch.DeveloperID) {
-		owners[string(app)] = owner{app: app, developer: developer}
+		owners[string(app)] = &owner{app: app, developer: developer}
 	})
 	m.routes.mu.RLock()
 	defer m.routes.mu.RUnlock()
-	for app, o := range owners {
+	for _, o := range owners {
 		if declared, ok := m.routes.developers[o.app]; ok {
 			o.developer = declared
-			owners[app] = o
 		}
 	}
 	return owners, err
 }
 
-func (a *access) tally(o owner, class []byte) *tally {
+// tally returns the sum that a row of an app and data class belongs to.
+func (a *access) tally(o *owner, class []byte) *tally {
+	for _, t := range o.sums {
+		if string(t.row.Class) == string(class) {
+			return t
+		}
+	}
 	key := accessKey{app: o.app, developer: o.developer, class: memberwatch.DataClass(class)}
 	if a.query.ByDeveloper {
 		key.app = ""
@@ -137,6 +143,7 @@ func (a *access) tally(o owner, class []byte) *tally {
 	if a.query.ByDeveloper {
 		t.sees(o.app)
 	}
+	o.sums = append(o.sums, t)
 	return t
 }
 

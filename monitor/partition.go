@@ -157,7 +157,7 @@ func (p *partition) deliver(d *delivery) {
 		p.touch(index)
 	}
 	at.live = at.live || len(d.batch.Events) > 0
-	if d.last <= at.sequence {
+	if d.last <= at.sequence && d.newest <= at.newest {
 		return
 	}
 	p.tick++

@@ -76,7 +76,7 @@ func (p *producer) admit(b *memberwatch.Batch) (taken bool, err error) {
 			Hint:    "resend from the expected one", Metadata: map[string]string{"next_sequence": next},
 		}
 	case len(b.Events) == 0:
-		return b.Gap != nil && b.Base == p.next, nil
+		return (b.Gap != nil || b.Complete > p.newest) && b.Base == p.next, nil
 	}
 	return end > p.next, nil
 }
@@ -125,11 +125,12 @@ func (m *Monitor) route(p *producer, b *memberwatch.Batch, cost int64) {
 	if len(b.Events) > 0 {
 		m.split(d)
 		p.charged(d.last, cost)
-		p.hear()
 	} else {
 		d.last, d.newest = p.next-1, p.newest
 		m.uncommitted.release(cost)
 	}
+	m.complete(d)
+	p.hear()
 	for _, partition := range m.partitions {
 		partition.queue.push(message{delivery: d})
 	}
@@ -164,6 +165,19 @@ func (m *Monitor) split(d *delivery) {
 	p.newest, d.newest = newest, newest
 	p.next = d.batch.Base + int64(len(events))
 	d.last = p.next - 1
+}
+
+// complete moves the producer's newest time to where its batch says that it has
+// sent everything, as an event of that time would.
+func (m *Monitor) complete(d *delivery) {
+	p, lateness, until := d.producer, int64(m.options.Lateness), d.batch.Complete
+	if until <= p.newest {
+		return
+	}
+	if hourOf(until-lateness) > hourOf(p.newest-lateness) {
+		d.step(until)
+	}
+	p.newest, d.newest = until, until
 }
 
 // step lets all partitions look at their watermark here.
