@@ -69,14 +69,12 @@ func (p *planter) addition(at *site, a *Add, from, until int64) addition {
 // drawAmount draws the one amount that is given and applies the multiplier. A
 // ramp has no amount to scale: it grows faster instead.
 func (p *planter) drawAmount(at *site, a *Add) float64 {
-	for _, given := range a.amounts() {
-		amount := p.draw(at, given.name, given.Range, 0)
-		if a.GrowthPerDay.given() {
-			return amount
-		}
-		return amount * at.rate
+	given := a.amounts()[0] // the check of the file has seen to it
+	amount := p.draw(at, given.name, given.Range, 0)
+	if a.GrowthPerDay.given() {
+		return amount
 	}
-	panic("an addition without amount passed the check of its file")
+	return amount * at.rate
 }
 
 // callsPerHour turns an amount into calls.
@@ -180,11 +178,7 @@ func (p *planter) identities(at *site, x *addition) {
 func (p *planter) declare() []memberwatch.Change {
 	changes := p.announced
 	for _, a := range p.s.apps {
-		at := p.s.start
-		if a.born > at {
-			at = a.born
-		}
-		changes = append(changes, memberwatch.Change{Time: time.Unix(0, at).UTC(), App: a.declaration(p.s.config.Start)})
+		changes = append(changes, memberwatch.Change{Time: time.Unix(0, max(p.s.start, a.born)).UTC(), App: a.declaration(p.s.config.Start)})
 	}
 	slices.SortStableFunc(changes, func(a, b memberwatch.Change) int { return a.Time.Compare(b.Time) })
 	for i := range changes {

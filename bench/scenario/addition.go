@@ -125,13 +125,17 @@ func (s *Simulator) rate(x *addition, t int64) float64 {
 	switch x.shape {
 	case shapeSeason:
 		mean *= s.level(x.app, t)
+		return mean // which knows of outages
 	case shapeNight:
 		mean *= onlyAt(24, 2+int64(x.key%3), t)
 	case shapeWeekly:
 		mean *= onlyAt(hoursPerWeek, int64(x.key%hoursPerWeek), t)
 	case shapeFlat, shapeMetronome:
 	}
-	return mean
+	if x.incident < 0 && x.app.at(t).volume == 0 {
+		return 0 // an app that sleeps makes no reports either
+	}
+	return mean * s.working(x.app, t)
 }
 
 // onlyAt gathers the calls of a whole period into one of its hours.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
@@ -96,14 +97,7 @@ func (s *Simulator) newApp(number int, c *category, calls float64) *app {
 }
 
 // uses tells whether the app ordinarily reads a class.
-func (a *app) uses(class string) bool {
-	for _, c := range a.classes {
-		if c == class {
-			return true
-		}
-	}
-	return false
-}
+func (a *app) uses(class string) bool { return slices.Contains(a.classes, class) }
 
 // repertoire returns what the app calls at an instant.
 func (a *app) repertoire(t int64) *repertoire {

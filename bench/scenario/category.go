@@ -1,5 +1,7 @@
 package scenario
 
+import "slices"
+
 // reads says whose members a call discloses.
 type reads int
 
@@ -120,7 +122,7 @@ func newRepertoire(calls []call, stopped func(class string) bool) *repertoire {
 	var kept, all float64
 	for _, c := range calls {
 		all += c.weight
-		if touches(c.classes, stopped) {
+		if slices.ContainsFunc(c.classes, stopped) {
 			continue
 		}
 		kept += c.weight
@@ -132,15 +134,6 @@ func newRepertoire(calls []call, stopped func(class string) bool) *repertoire {
 	}
 	r.share = kept / all
 	return r
-}
-
-func touches(classes []string, stopped func(string) bool) bool {
-	for _, c := range classes {
-		if stopped(c) {
-			return true
-		}
-	}
-	return false
 }
 
 // pick returns the call that a uniform value in [0, 1) falls on.

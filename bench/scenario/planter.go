@@ -22,7 +22,6 @@ type planter struct {
 type site struct {
 	scenario *Scenario
 	rate     float64
-	number   int // of the incident among those of its planting
 	apps     []*app
 	from, to int64
 	index    int // of the incident's truth
@@ -41,7 +40,7 @@ func (p *planter) plant(number int, planting Planting) error {
 	}
 	for n := range max(1, planting.Count) {
 		p.dice.seed(key(p.s.seed, textKey(scenario.ID)), uint64(number)<<32|uint64(n))
-		if err := p.incident(&site{scenario: scenario, rate: rate, number: n}); err != nil {
+		if err := p.incident(&site{scenario: scenario, rate: rate}); err != nil {
 			return err
 		}
 	}

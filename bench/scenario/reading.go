@@ -27,7 +27,7 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 			s.readFriends(s.people.at(a.key, actor), page)
 			break
 		}
-		s.readGroup(a, s.managed(a, actor, now.groups), page, c.reads == readFeed, e)
+		s.readGroup(s.managed(a, actor, now.groups), page, c.reads == readFeed, e)
 	case readNone:
 	}
 	if c.records > 1 {
@@ -76,7 +76,7 @@ func (s *Simulator) readContacts(person, page uint64, miss float64, e *memberwat
 
 // readGroup discloses a page of a group: newest members first more often than
 // not, and for a feed the few who post much.
-func (s *Simulator) readGroup(a *app, g, page uint64, feed bool, e *memberwatch.Event) {
+func (s *Simulator) readGroup(g, page uint64, feed bool, e *memberwatch.Event) {
 	e.Group = s.people.group(g)
 	size := uint64(s.people.sizes[g])
 	s.readList(s.people.groupList(g), firstRank(size, s.dayOf(e.Time)), size, page, feed)

@@ -17,7 +17,7 @@ func (s *Simulator) choose(x *addition, number, page, actor uint64, e *memberwat
 			s.readFriends(people.at(a.key, actor), page)
 			break
 		}
-		s.readGroup(a, s.managed(a, actor, 1), page, false, e)
+		s.readGroup(s.managed(a, actor, 1), page, false, e)
 	case selectOwnAgain:
 		s.wholeGroup(s.managedGroup(a, x.key%uint64(max(1, a.groups))), page, e)
 	case selectSweep:
@@ -36,7 +36,7 @@ func (s *Simulator) choose(x *addition, number, page, actor uint64, e *memberwat
 		gone := people.at(a.key, 1<<22+uint64(s.dice.below(int64(a.users)+1)))
 		s.readFriends(gone, page)
 	case selectFormer:
-		s.readFormer(x, page, e)
+		s.readFormer(x, page)
 	case selectTest:
 		for range page {
 			s.disclosed = append(s.disclosed, testMembers+uint64(s.dice.below(500)))
@@ -123,7 +123,7 @@ func (s *Simulator) wholeGroup(g, page uint64, e *memberwatch.Event) {
 
 // readFormer asks by id for people who were in the app's groups at the start
 // and have left them since.
-func (s *Simulator) readFormer(x *addition, page uint64, e *memberwatch.Event) {
+func (s *Simulator) readFormer(x *addition, page uint64) {
 	a := x.app
 	for tries := 0; uint64(len(s.disclosed)) < page && tries < 4*int(page); tries++ {
 		g := s.managedGroup(a, uint64(s.dice.below(int64(max(1, a.groups)))))

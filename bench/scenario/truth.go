@@ -24,7 +24,6 @@ type Incident struct {
 	// Parameters holds what was drawn for this incident, for reports.
 	Parameters []Parameter
 
-	number int // of the planting it belongs to
 	events int64
 	leak   leak
 }
