@@ -21,7 +21,7 @@ func reason(err error) string {
 func TestAppendKeepsToTheSequence(t *testing.T) {
 	m := open(t, monitor.Options{Dir: filepath.Join(t.TempDir(), "data"), Partitions: 2})
 	defer shut(t, m)
-	events := stream(1, 100, 5)
+	events := stream(100, 5)
 	at := openStream(t, m, "gw")
 	cases := []struct {
 		name       string
@@ -87,7 +87,7 @@ func awaitApplied(t *testing.T, m *monitor.Monitor, n int64) {
 func TestRejectedEventsUseUpTheirNumbers(t *testing.T) {
 	m := open(t, monitor.Options{Dir: filepath.Join(t.TempDir(), "data"), Partitions: 2})
 	defer shut(t, m)
-	events := stream(1, 10, 5)
+	events := stream(10, 5)
 	events[3], events[9] = memberwatch.Event{}, memberwatch.Event{}
 	at := openStream(t, m, "gw")
 	send(t, m, "gw", at.Epoch, 1, events)
@@ -123,7 +123,7 @@ func TestAFullBudgetBlocksAndFencingFrees(t *testing.T) {
 	defer shut(t, m)
 	at := openStream(t, m, "gw")
 	awaitCheckpoint(t, m) // that of the opening; the next is an hour away
-	events := stream(1, 100, 5)
+	events := stream(100, 5)
 	send(t, m, "gw", at.Epoch, 1, events[:50])
 	blocked := make(chan error)
 	go func() {
@@ -163,7 +163,7 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 	m := open(t, monitor.Options{Dir: filepath.Join(t.TempDir(), "data"), Partitions: 2, CheckpointInterval: time.Hour})
 	at := openStream(t, m, "gw")
 	awaitCheckpoint(t, m)
-	send(t, m, "gw", at.Epoch, 1, stream(1, 30, 5))
+	send(t, m, "gw", at.Epoch, 1, stream(30, 5))
 	committed := make(chan int64, 1)
 	gone := make(chan error, 1)
 	go func() {
@@ -181,7 +181,7 @@ func TestCloseEndsWhatWaits(t *testing.T) {
 	if err := <-gone; !errors.Is(err, memberwatch.ErrUnavailable) {
 		t.Errorf("waiting for more ended with %v", err)
 	}
-	if err := m.Append(t.Context(), "gw", at.Epoch, &memberwatch.Batch{Base: 31, Events: stream(1, 1, 1)}); !errors.Is(err, memberwatch.ErrUnavailable) {
+	if err := m.Append(t.Context(), "gw", at.Epoch, &memberwatch.Batch{Base: 31, Events: stream(1, 1)}); !errors.Is(err, memberwatch.ErrUnavailable) {
 		t.Errorf("Append after Close: %v", err)
 	}
 }
@@ -191,7 +191,7 @@ func TestAppendDoesNotAllocatePerEvent(t *testing.T) {
 	m := open(t, monitor.Options{Dir: filepath.Join(t.TempDir(), "data"), Partitions: 2, CheckpointInterval: time.Hour})
 	defer shut(t, m)
 	at := openStream(t, m, "gw")
-	events := stream(1, 2000, 20)
+	events := stream(2000, 20)
 	for i := range events {
 		events[i].Time = begin + int64(i)
 	}

@@ -84,7 +84,7 @@ func die(t *testing.T, m *monitor.Monitor) {
 func restrict(t *testing.T, m *monitor.Monitor) {
 	t.Helper()
 	_, err := m.PutRestriction(t.Context(), memberwatch.Restriction{
-		ID: "r-1", Class: "group_membership", Effective: time.Unix(0, begin).Add(20 * 24 * time.Hour), Exempt: []memberwatch.AppID{"app-01"},
+		ID: "r-1", Class: "group_membership", Effective: time.Unix(0, begin).Add(9 * 24 * time.Hour), Exempt: []memberwatch.AppID{"app-01"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func awaitCommitted(t testing.TB, m *monitor.Monitor, id memberwatch.ProducerID,
 func constant(n int) func(*rand.Rand) int { return func(*rand.Rand) int { return n } }
 
 func TestEveryWayLeadsToTheSameBytes(t *testing.T) {
-	events := platform(3, 30)
+	events := platform(3, 15)
 	undisturbed := plan{batch: constant(1000)}.play(t, 1, events)
 	if n := strings.Count(undisturbed, "platform.db signals "); n < 2 {
 		t.Fatalf("%d signals: the stream is too tame to test anything", n)

@@ -52,13 +52,13 @@ func (s *storage) clear(writer int) {
 
 // failure returns why something cannot be written, or nil.
 func (s *storage) failure() error {
-	err, _ := s.watch()
+	_, err := s.watch()
 	return err
 }
 
-// watch returns the failure, the lowest writer's if there are several, and a
-// channel that closes when that may have changed.
-func (s *storage) watch() (error, <-chan struct{}) { //nolint:revive // the error is the value here
+// watch returns a channel that closes when the failure may have changed, and the
+// failure: the lowest writer's if there are several.
+func (s *storage) watch() (<-chan struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
@@ -68,5 +68,5 @@ func (s *storage) watch() (error, <-chan struct{}) { //nolint:revive // the erro
 			lowest, err = writer, e
 		}
 	}
-	return err, s.changed
+	return s.changed, err
 }

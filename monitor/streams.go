@@ -70,7 +70,7 @@ func (m *Monitor) WaitCommitted(ctx context.Context, id memberwatch.ProducerID, 
 		return 0, notOpen(id)
 	}
 	for {
-		trouble, troubled := m.storage.watch()
+		troubled, trouble := m.storage.watch()
 		p.mu.Lock()
 		committed, changed := p.committed, p.changed
 		var fenced error

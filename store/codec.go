@@ -181,14 +181,6 @@ func (d *decoder) take(n uint64) []byte {
 
 func (d *decoder) string() string { return string(d.take(d.uint())) }
 
-func (d *decoder) bytes() []byte {
-	v := d.take(d.uint())
-	if len(v) == 0 {
-		return nil
-	}
-	return append([]byte(nil), v...)
-}
-
 // count reads the length of a list whose items have at least one byte each.
 func (d *decoder) count() int {
 	n := d.uint()
