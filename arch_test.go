@@ -69,8 +69,12 @@ var rooms = map[string]room{
 		imports: []string{".", "detector", "detector/sketch", "store"},
 		why:     "the only shell around the pure core; it knows no wire, so a log can feed it as well as a server",
 	},
+	"filter": {
+		imports: []string{"."},
+		why:     "one filter language for every list, whatever the items and whoever asks",
+	},
 	"server": {
-		imports:   []string{".", "proto/memberwatch/v1", "wire"},
+		imports:   []string{".", "filter", "proto/memberwatch/v1", "wire"},
 		libraries: []string{grpc, protobuf, errpb},
 		why:       "declares the interfaces that it calls, so that monitor and store stay unknown to it",
 	},
@@ -92,8 +96,9 @@ var rooms = map[string]room{
 		why:     "measures the very code that runs in production, from outside: what lies on disk is not its business",
 	},
 	"bench/scenario": {
-		imports: []string{"."},
-		why:     "makes events with known answers, and must not know how they are found",
+		imports:   []string{"."},
+		libraries: []string{"github.com/goccy/go-yaml/..."},
+		why:       "makes events with known answers, and must not know how they are found",
 	},
 	"cmd/memberwatch": {
 		imports: []string{

@@ -69,6 +69,15 @@ func (e *Event) RecordCount() uint64 {
 	return uint64(len(e.Disclosed))
 }
 
+// MissCount returns how many look-ups found nothing. A call that was not found
+// missed whatever it asked for.
+func (e *Event) MissCount() uint64 {
+	if e.Outcome == OutcomeNotFound {
+		return max(uint64(e.Missed), uint64(len(e.Requested)), 1)
+	}
+	return uint64(e.Missed)
+}
+
 // Bounds of a single event. A larger one is rejected, never cut.
 const (
 	MaxEventMembers = 65_536

@@ -16,7 +16,10 @@ type Batch struct {
 	Base    int64
 	Events  []Event
 	Gap     *Gap
-	Release func()
+	// Complete is the event time up to which the producer has sent everything,
+	// nanoseconds since the epoch; 0 says nothing.
+	Complete int64
+	Release  func()
 }
 
 // Gap marks events that a producer dropped before they got a sequence number.

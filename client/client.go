@@ -39,6 +39,7 @@ type Client struct {
 	lastErr  error // why the newest stream broke
 	counters Stats
 	highest  int64 // sequence number of the last event ever sent
+	complete int64 // event time up to which all has been appended; 0: not said
 }
 
 // New returns a client and starts to connect. It does not wait for the service:
@@ -229,6 +230,19 @@ func (c *Client) Flush(ctx context.Context) error {
 	}
 	c.wakeSender()
 	return c.await(ctx, "flush", func() bool { return last.gone })
+}
+
+// Complete tells the service that every event up to an event time has been
+// appended: what is appended later is late if its hour lies before. It lets
+// windows close although nothing newer comes, as at the end of a replayed file or
+// in a quiet night. The mark travels behind everything appended so far; nothing
+// acknowledges it, and it is sent again when the stream has to be opened anew.
+func (c *Client) Complete(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.complete = max(c.complete, until.UnixNano())
+	c.buffer.seal()
+	c.wakeSender()
 }
 
 // Close flushes, ends the stream and stops the client. When the context ends

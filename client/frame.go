@@ -19,6 +19,7 @@ type frame struct {
 	events int
 	body   []byte
 	gap    *memberwatch.Gap
+	until  int64 // all events up to this time have been sent; 0 says nothing
 }
 
 // Field numbers of the contract that make up a frame.
@@ -27,6 +28,7 @@ const (
 	batchBase    = 1 // EventBatch.base_sequence
 	batchEvents  = 2 // EventBatch.events
 	batchGap     = 3 // EventBatch.gap
+	batchUntil   = 4 // EventBatch.complete_unix_nano
 )
 
 // encode returns the frame's bytes around its body, without copying the body.
@@ -40,6 +42,10 @@ func (f *frame) encode() (mem.BufferSlice, error) {
 		}
 		inner = protowire.AppendTag(inner, batchGap, protowire.BytesType)
 		inner = protowire.AppendBytes(inner, gap)
+	}
+	if f.until > 0 {
+		inner = protowire.AppendTag(inner, batchUntil, protowire.Fixed64Type)
+		inner = protowire.AppendFixed64(inner, uint64(f.until))
 	}
 	head := protowire.AppendTag(nil, requestBatch, protowire.BytesType)
 	head = protowire.AppendVarint(head, uint64(len(inner)+len(f.body)))

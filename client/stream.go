@@ -26,6 +26,7 @@ type stream struct {
 	maxEvents int
 	received  chan error // the receiver's last word
 	finished  bool       // nothing more will be sent: the client closes
+	completed int64      // the newest completeness mark that this stream carried
 
 	// Guarded by the client's lock.
 	credit   int // bytes that may be sent without an acknowledgement
@@ -230,13 +231,17 @@ func (s *stream) next() step {
 // nothing more.
 func (s *stream) last() step {
 	c := s.client
+	if c.complete > s.completed && (c.buffer.gap == nil || !c.closing) {
+		s.completed = c.complete
+		return step{frame: &frame{base: c.buffer.next, until: c.complete}}
+	}
 	if !c.closing || len(c.buffer.queue) > 0 {
 		return step{wait: idle}
 	}
 	s.finished = true
 	if gap := c.buffer.gap; gap != nil {
 		c.buffer.gap = nil
-		return step{frame: &frame{base: c.buffer.next, gap: gap}}
+		return step{frame: &frame{base: c.buffer.next, gap: gap, until: c.complete}}
 	}
 	return step{end: true}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // Newcomers have no past of their own, so they meet their peers: an app that is
-// new to a watched platform meets other new apps at the same age, and in the
-// first days of an installation, when everybody is new, every app meets the
-// others of the same day.
+// new to a watched platform meets other new apps at the same age, and where too
+// few are known, as in the first days of an installation when everybody is new,
+// it meets the others without a past on the same day.
 
 // infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
 // an established one among the peers.
@@ -76,10 +76,13 @@ func firstFeatures(actors bool) [2]Feature {
 	return [2]Feature{Reach, Misses}
 }
 
-// firstDays counts an app without a baseline among the others of its day. Once
-// the installation is old enough, births are the better peers.
+// firstDays counts an app without a baseline among the others of its day, unless
+// there are better peers: apps that were as new as it is.
 func (e *Engine) firstDays(s *State, p *pending) {
-	if p.Scale != memberwatch.Day || dayOf(s.first)-dayOf(e.since) >= newcomerDays {
+	if p.Scale != memberwatch.Day {
+		return
+	}
+	if _, ok := e.calibration(dayOf(p.Start)).births.peers(e.apps[s.App].Category, 0); ok {
 		return
 	}
 	p.first = true
@@ -107,7 +110,7 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 }
 
 // firstWeight is the part of the budget that each of the two comparisons has on
-// each of an app's first days in a young installation.
+// each of an app's first days.
 const firstWeight = 0.1
 
 func firstFinding(p *pending, f Feature, peers moments, tail float64) memberwatch.Finding {
@@ -120,7 +123,7 @@ func firstFinding(p *pending, f Feature, peers moments, tail float64) memberwatc
 	return memberwatch.Finding{
 		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: memberwatch.StreamBurst,
 		ReturnPeriod: periodOf(tail, dayBurst), FleetFactor: 1, Members: p.members, Sentence: verb(f) + " " + text,
-		Caveats: []string{fmt.Sprintf("the installation is young: compared with %.0f other apps of the day, not with itself", peers.n-1)},
+		Caveats: []string{fmt.Sprintf("no past yet: compared with %.0f other new apps of the day", peers.n-1)},
 		Factors: []memberwatch.Factor{{
 			Feature: f.String(), Observed: p.values.v[f], Expected: mid, Low: low, High: high,
 			P: tail, ReturnPeriod: periodOf(tail, dayBurst), Share: 1, Text: text,

@@ -84,7 +84,7 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event) {
 	for _, w := range [2]*window{hour, day} {
 		w.calls++
 		w.records += ev.RecordCount()
-		w.misses += uint64(ev.Missed)
+		w.misses += ev.MissCount()
 		w.denials += denied
 		if ev.Group != "" {
 			w.groups.Insert(group)

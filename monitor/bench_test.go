@@ -60,3 +60,29 @@ func hotEvents(r *rand.Rand, n int) []memberwatch.Event {
 	}
 	return events
 }
+
+// BenchmarkReplayDay measures how fast a past is replayed when there is little
+// in it: 300 apps with 4 events an hour each. One iteration is one day, with its
+// 24 rounds of closing windows, judging them and writing the judgements down.
+func BenchmarkReplayDay(b *testing.B) {
+	m := open(b, monitor.Options{Dir: filepath.Join(b.TempDir(), "data")})
+	defer shut(b, m)
+	at := openStream(b, m, "gw")
+	r := rand.New(rand.NewPCG(1, 3))
+	base, day := int64(1), begin
+	for b.Loop() {
+		var events []memberwatch.Event
+		for h := range int64(24) {
+			for range 4 {
+				for app := range 300 {
+					e := access(r, day+h*int64(time.Hour), app)
+					e.Time = day + h*int64(time.Hour) + int64(len(events)%1200)*int64(time.Second)
+					events = append(events, e)
+				}
+			}
+		}
+		send(b, m, "gw", at.Epoch, base, events)
+		base, day = base+int64(len(events)), day+memberwatch.Day.Length()
+	}
+	awaitCommitted(b, m, "gw", at.Epoch, base-1)
+}

@@ -120,7 +120,7 @@ func (a *appender) read(ctx context.Context) error {
 
 // append takes one batch. It returns false when the stream takes no more.
 func (a *appender) append(ctx context.Context, b *memberwatch.Batch) (more bool, err error) {
-	if len(b.Events) == 0 && b.Gap == nil { // a keep-alive
+	if len(b.Events) == 0 && b.Gap == nil && b.Complete == 0 { // a keep-alive
 		b.Release()
 		a.settle(func() { a.answer = true })
 		return true, nil
@@ -171,6 +171,10 @@ func (a *appender) settle(change func()) {
 func checkBatch(b *memberwatch.Batch) error {
 	if err := checkSequence(b.Base, len(b.Events)); err != nil {
 		return err
+	}
+	if ahead := b.Complete - time.Now().UnixNano(); ahead > int64(memberwatch.MaxAhead) {
+		return invalidField("complete_unix_nano", "COMPLETE_IN_FUTURE", fmt.Sprintf("batch is complete until %v ahead of the server", time.Duration(ahead)),
+			"check the producer's clock")
 	}
 	if g := b.Gap; g != nil && (g.Count < 1 || g.Start > g.End) {
 		return invalidField("gap", "GAP_INVALID", fmt.Sprintf("gap of %d events from %d to %d ns is not possible", g.Count, g.Start, g.End),

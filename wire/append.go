@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ func (r *AppendRequest) Release() {
 		r.request = nil
 	}
 	clear(r.batch.Events)
-	r.batch.Events, r.batch.Gap = r.batch.Events[:0], nil
+	r.batch.Events, r.batch.Gap, r.batch.Complete = r.batch.Events[:0], nil, 0
 	r.Open, r.Batch, r.Err = nil, nil, nil
 	r.pooled = true
 	r.home.Put(r)
@@ -80,6 +81,7 @@ func (r *AppendRequest) decode(buffer mem.Buffer, maxEvents int) {
 		r.batch.Base = m.Batch.GetBaseSequence()
 		r.batch.Events = DecodeEvents(r.batch.Events[:0], m.Batch.GetEvents())
 		r.batch.Gap = DecodeGap(m.Batch.GetGap())
+		r.batch.Complete = int64(min(m.Batch.GetCompleteUnixNano(), math.MaxInt64))
 		r.Batch = &r.batch
 	default:
 		r.Err = malformed(errors.New("it holds neither open nor batch"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,13 +28,13 @@ const demoKey = "memberwatch demo key: not secret"
 
 // replayFlags say what is replayed and where to.
 type replayFlags struct {
-	files                     []string
-	server, dataDir, producer string
-	embedded, strict          bool
-	assignments               []string
-	mappingFile, key, keyFile string
-	shownBadLines             int
-	format                    *choice
+	files                      []string
+	server, dataDir, producer  string
+	embedded, strict, complete bool
+	assignments                []string
+	mappingFile, key, keyFile  string
+	shownBadLines              int
+	format                     *choice
 }
 
 func newReplay() *cobra.Command {
@@ -62,6 +63,8 @@ func newReplay() *cobra.Command {
 	flags.StringVar(&f.key, "key", "", "key for hashing members, at least 16 bytes; default: a demo key that everybody knows")
 	flags.StringVar(&f.keyFile, "key-file", "", "file that holds the key")
 	flags.BoolVar(&f.strict, "strict", false, "stop at the first bad line")
+	flags.BoolVar(&f.complete, "complete", true, "say at the end that the newest event's day is over, so that it is judged; "+
+		"turn off when more of that day follows")
 	flags.IntVar(&f.shownBadLines, "show-bad-lines", 10, "report so many bad lines one by one")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -188,7 +191,9 @@ func (r *replayer) run(ctx context.Context, target string) error {
 	defer cancel()
 	if err == nil {
 		r.progress.clear()
-		err = c.Flush(ctx)
+		if err = c.Flush(ctx); err == nil {
+			r.complete(c)
+		}
 	}
 	r.progress.clear()
 	if closeErr := c.Close(closeCtx); err == nil {
@@ -196,6 +201,18 @@ func (r *replayer) run(ctx context.Context, target string) error {
 	}
 	r.summarize(c.Stats(), time.Since(began))
 	return err
+}
+
+// complete ends the newest event's day, the service's lateness included, if that
+// day is over by the clock too.
+func (r *replayer) complete(c *client.Client) {
+	if !r.flags.complete || r.sent == 0 {
+		return
+	}
+	until := time.Unix(0, r.span[1]).UTC().Truncate(24 * time.Hour).Add(24*time.Hour + 5*time.Minute)
+	if until.Before(time.Now()) {
+		c.Complete(until)
+	}
 }
 
 // readyTimeout bounds how long replay looks for the service.
@@ -299,7 +316,7 @@ func (r *replayer) summarize(s client.Stats, took time.Duration) {
 	}
 }
 
-// signals prints what an embedded service found, most severe first.
+// signals prints what an embedded service found, most severe first, then rarest.
 func (r *replayer) signals(cmd *cobra.Command, s *service) error {
 	if err := s.settle(cmd.Context()); err != nil {
 		return err
@@ -313,7 +330,10 @@ func (r *replayer) signals(cmd *cobra.Command, s *service) error {
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(found, func(a, b *pb.Signal) int { return int(b.GetSeverity()) - int(a.GetSeverity()) })
+	slices.SortStableFunc(found, func(a, b *pb.Signal) int {
+		return cmp.Or(cmp.Compare(b.GetSeverity(), a.GetSeverity()), cmp.Compare(b.GetReturnPeriodDays(), a.GetReturnPeriodDays()),
+			cmp.Compare(b.GetMembersExposed().GetValue(), a.GetMembersExposed().GetValue()))
+	})
 	fmt.Fprintf(r.stderr, "memberwatch: %s\n", plural(len(found), "signal"))
 	if dir := r.flags.dataDir; dir != "" {
 		fmt.Fprintf(r.stderr, "hint: memberwatch serve --data-dir %s\n", filepath.Clean(dir))

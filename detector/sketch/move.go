@@ -5,7 +5,7 @@ package sketch
 func (s *Sample) SeenBetween(first, last uint16) int {
 	n := 0
 	for _, e := range s.table.slots {
-		if e != 0 && !earlier(uint16(e), first) && earlier(uint16(e), last) {
+		if e != free && !earlier(uint16(e), first) && earlier(uint16(e), last) {
 			n++
 		}
 	}
@@ -18,7 +18,7 @@ func (s *Sample) SeenBetween(first, last uint16) int {
 func (s *Sample) MoveBefore(stamp uint16, into *Sample) {
 	old := s.table.slots
 	for _, e := range old {
-		if e != 0 && earlier(uint16(e), stamp) && into.covers(e>>stampBits) {
+		if e != free && earlier(uint16(e), stamp) && into.covers(e>>stampBits) {
 			into.add(e)
 		}
 	}
@@ -26,7 +26,7 @@ func (s *Sample) MoveBefore(stamp uint16, into *Sample) {
 	s.table.slots = nil
 	s.table.reset(0, shift)
 	for _, e := range old {
-		if e != 0 && !earlier(uint16(e), stamp) && s.covers(e>>stampBits) {
+		if e != free && !earlier(uint16(e), stamp) && s.covers(e>>stampBits) {
 			s.add(e)
 		}
 	}

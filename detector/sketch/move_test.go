@@ -17,6 +17,12 @@ func TestMoveBefore(t *testing.T) {
 	}
 	before := history.Estimate()
 	fresh.MoveBefore(20, &history)
+	for name, s := range map[string]*Sample{"history": &history, "fresh": &fresh} {
+		b, err := s.AppendBinary(nil)
+		if err != nil || new(Sample).UnmarshalBinary(b) != nil {
+			t.Errorf("%s does not round-trip after a move: %v", name, err)
+		}
+	}
 	if got := history.Estimate(); got < before+2000 {
 		t.Errorf("history has %.0f keys after the move, had %.0f", got, before)
 	}

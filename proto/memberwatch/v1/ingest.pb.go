@@ -402,7 +402,8 @@ func (x *OpenStream) GetInstanceId() string {
 
 // EventBatch holds events with the sequence numbers base_sequence,
 // base_sequence+1, and so on. Sequence numbers count events from 1 for each
-// producer. A batch with no events may carry a gap mark or serve as keep-alive.
+// producer. A batch with no events may carry a gap mark or a completeness mark,
+// or serve as keep-alive.
 type EventBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The sequence number of the first event.
@@ -410,9 +411,15 @@ type EventBatch struct {
 	// The events, at most StreamOpened.max_batch_events.
 	Events []*AccessEvent `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
 	// Set when the producer had to drop events before this batch.
-	Gap           *Gap `protobuf:"bytes,3,opt,name=gap,proto3" json:"gap,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Gap *Gap `protobuf:"bytes,3,opt,name=gap,proto3" json:"gap,omitempty"`
+	// The producer has sent every event up to this time, nanoseconds since the
+	// epoch, and what it sends later is late if its hour lies before. It lets
+	// windows close although nothing newer comes, as at the end of a replayed file
+	// or in a quiet night. At most 5 minutes ahead of the server's clock; 0 says
+	// nothing.
+	CompleteUnixNano uint64 `protobuf:"fixed64,4,opt,name=complete_unix_nano,json=completeUnixNano,proto3" json:"complete_unix_nano,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *EventBatch) Reset() {
@@ -464,6 +471,13 @@ func (x *EventBatch) GetGap() *Gap {
 		return x.Gap
 	}
 	return nil
+}
+
+func (x *EventBatch) GetCompleteUnixNano() uint64 {
+	if x != nil {
+		return x.CompleteUnixNano
+	}
+	return 0
 }
 
 // Gap marks events that the producer dropped and that never got a sequence
@@ -1065,12 +1079,13 @@ const file_memberwatch_v1_ingest_proto_rawDesc = "" +
 	"OpenStream\x12\x1a\n" +
 	"\bproducer\x18\x01 \x01(\tR\bproducer\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
-	"instanceId\"\x8d\x01\n" +
+	"instanceId\"\xbb\x01\n" +
 	"\n" +
 	"EventBatch\x12#\n" +
 	"\rbase_sequence\x18\x01 \x01(\x03R\fbaseSequence\x123\n" +
 	"\x06events\x18\x02 \x03(\v2\x1b.memberwatch.v1.AccessEventR\x06events\x12%\n" +
-	"\x03gap\x18\x03 \x01(\v2\x13.memberwatch.v1.GapR\x03gap\"j\n" +
+	"\x03gap\x18\x03 \x01(\v2\x13.memberwatch.v1.GapR\x03gap\x12,\n" +
+	"\x12complete_unix_nano\x18\x04 \x01(\x06R\x10completeUnixNano\"j\n" +
 	"\x03Gap\x12\x1f\n" +
 	"\vevent_count\x18\x01 \x01(\x03R\n" +
 	"eventCount\x12\"\n" +

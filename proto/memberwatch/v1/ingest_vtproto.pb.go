@@ -315,6 +315,12 @@ func (m *EventBatch) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.CompleteUnixNano != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.CompleteUnixNano))
+		i--
+		dAtA[i] = 0x21
+	}
 	if m.Gap != nil {
 		size, err := m.Gap.MarshalToSizedBufferVT(dAtA[:i])
 		if err != nil {
@@ -1038,6 +1044,9 @@ func (m *EventBatch) SizeVT() (n int) {
 	if m.Gap != nil {
 		l = m.Gap.SizeVT()
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.CompleteUnixNano != 0 {
+		n += 9
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2111,6 +2120,16 @@ func (m *EventBatch) UnmarshalVTUnsafe(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 4:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CompleteUnixNano", wireType)
+			}
+			m.CompleteUnixNano = 0
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.CompleteUnixNano = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
