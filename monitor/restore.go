@@ -164,6 +164,7 @@ func (m *Monitor) restoreStates() error {
 				}
 			}
 		}
+		p.stats.resident.Store(int64(len(p.apps)))
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type Platform struct {
 }
 
 // openPlatform opens platform.db, which locks the directory, and returns the
-// number of partitions.
+// number of partitions: 0 for a new directory.
 func openPlatform(dir string, o Options) (*Platform, int, error) {
 	db, err := openFile(dir, PlatformFile, o, platformNames)
 	if err != nil {
@@ -56,8 +56,8 @@ func openPlatform(dir string, o Options) (*Platform, int, error) {
 	return &Platform{db: db}, n, nil
 }
 
-// checkDirectory reads format and number of partitions, or writes them into a
-// new directory.
+// checkDirectory reads format and number of partitions, 0 if nobody has written
+// them yet.
 func checkDirectory(db *bolt.DB, dir string, wanted int) (partitions int, err error) {
 	err = db.View(func(tx *bolt.Tx) error {
 		record := tx.Bucket(bucketMeta).Get(keyDirectory)
@@ -79,30 +79,22 @@ func checkDirectory(db *bolt.DB, dir string, wanted int) (partitions int, err er
 		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return 0, err
-	case partitions == 0:
-		return newDirectory(db, wanted)
-	case wanted != 0 && wanted != partitions:
+	if err == nil && partitions != 0 && wanted != 0 && wanted != partitions {
 		return 0, &memberwatch.ReasonError{
 			Kind: memberwatch.ErrInvalid, Reason: "PARTITIONS_MISMATCH",
 			Message: fmt.Sprintf("data directory %q has %d partitions, %d asked for", dir, partitions, wanted),
 			Hint:    fmt.Sprintf("the number is fixed when a directory is created: ask for %d, or use another directory", partitions),
 		}
 	}
-	return partitions, nil
+	return partitions, err
 }
 
-func newDirectory(db *bolt.DB, wanted int) (int, error) {
-	if wanted == 0 {
-		wanted = DefaultPartitions
-	}
+// found writes format and number of partitions into a new directory.
+func (p *Platform) found(partitions int) error {
 	e := newEncoder(4)
 	e.uint(formatVersion)
-	e.uint(uint64(wanted))
-	err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyDirectory, e.seal()) })
-	return wanted, storageError(db.Path(), err)
+	e.uint(uint64(partitions))
+	return p.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyDirectory, e.seal()) })
 }
 
 // update runs one write transaction.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -67,14 +68,50 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{Platform: platform}
+	if err := s.openPartitions(dir, n, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// openPartitions opens n partition files, or creates them in a directory that
+// has no number yet. The number is written last, when all files are there: so a
+// file that is missing later was lost, and is not made anew in silence.
+func (s *Store) openPartitions(dir string, n int, o Options) error {
+	fresh := n == 0
+	if fresh {
+		n = cmp.Or(o.Partitions, DefaultPartitions)
+	}
 	for i := range n {
+		path := filepath.Join(dir, PartitionFile(i))
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !fresh {
+			return &memberwatch.ReasonError{
+				Kind: memberwatch.ErrInvalid, Reason: "DATA_FILE_MISSING",
+				Message: fmt.Sprintf("%s is missing", path), Hint: "restore the whole data directory from a backup",
+			}
+		}
 		partition, err := openPartition(dir, i, o)
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			return err
 		}
 		s.Partitions = append(s.Partitions, partition)
 	}
-	return s, nil
+	if !fresh {
+		return nil
+	}
+	if err := syncDirectory(dir); err != nil {
+		return err
+	}
+	return s.Platform.found(n)
+}
+
+// syncDirectory makes the names of new files durable.
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open data directory: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close closes all files. What was committed stays.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,6 +59,11 @@ func TestOpenRefusesWhatItMustNotTouch(t *testing.T) {
 		t.Fatalf("reopened: %v", err)
 	}
 	closeStore(t, s)
+	if err := os.Remove(filepath.Join(dir, store.PartitionFile(1))); err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.Open(dir, store.Options{})
+	expectReason(t, err, memberwatch.ErrInvalid, "DATA_FILE_MISSING", "partition-001.db")
 }
 
 func expectReason(t *testing.T, err, kind error, reason, text string) {
