@@ -78,6 +78,12 @@ func (e *Event) MissCount() uint64 {
 	return uint64(e.Missed)
 }
 
+// Refused tells whether the platform turned the call away, for lack of permission
+// or for its rate.
+func (e *Event) Refused() bool {
+	return e.Outcome == OutcomeDenied || e.Outcome == OutcomeThrottled
+}
+
 // Bounds of a single event. A larger one is rejected, never cut.
 const (
 	MaxEventMembers = 65_536

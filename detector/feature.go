@@ -13,7 +13,7 @@ const (
 	Novelty                        // distinct members never disclosed to the app before
 	Breadth                        // distinct groups touched
 	Misses                         // asked-for ids that did not exist
-	Denials                        // calls refused for lack of permission
+	Denials                        // calls refused, for lack of permission or for their rate
 	ReachPerActor                  // distinct members for each acting user
 	RecordsPerActor                // records for each acting user
 	Features                       // how many there are

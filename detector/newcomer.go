@@ -68,12 +68,12 @@ const coldWeight = 0.3
 
 // firstFeatures are compared in the first days: what an app discloses, for each
 // acting user where users are known because that does not depend on size, and
-// what it guesses.
-func firstFeatures(actors bool) [2]Feature {
+// what it guesses and what it is refused.
+func firstFeatures(actors bool) [3]Feature {
 	if actors {
-		return [2]Feature{ReachPerActor, Misses}
+		return [3]Feature{ReachPerActor, Misses, Denials}
 	}
-	return [2]Feature{Reach, Misses}
+	return [3]Feature{Reach, Misses, Denials}
 }
 
 // firstDays counts an app without a baseline among the others of its day, unless
@@ -109,15 +109,15 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 	}
 }
 
-// firstWeight is the part of the budget that each of the two comparisons has on
+// firstWeight is the part of the budget that each of the three comparisons has on
 // each of an app's first days.
 const firstWeight = 0.1
 
 func firstFinding(p *pending, f Feature, peers moments, tail float64) memberwatch.Finding {
 	mid, low, high := peers.central()
 	kind := memberwatch.KindColdStart
-	if f == Misses {
-		kind = memberwatch.KindEnumeration
+	if f == Misses || f == Denials {
+		kind = f.kind(dayBurst)
 	}
 	text := fmt.Sprintf("%s %s in a day, others %s", number(p.values.v[f]), featureWords[f], span(low, high))
 	return memberwatch.Finding{

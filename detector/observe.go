@@ -60,7 +60,7 @@ func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, bro
 	d := s.delta(day, class, broken)
 	d.Calls++
 	d.Records += ev.RecordCount()
-	if ev.Outcome == memberwatch.OutcomeDenied {
+	if ev.Refused() {
 		d.Denials++
 	}
 	if late {
@@ -77,7 +77,7 @@ func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, bro
 // fold adds an event to its hour and day windows.
 func (s *State) fold(hour, day *window, ev *memberwatch.Event) {
 	denied := uint64(0)
-	if ev.Outcome == memberwatch.OutcomeDenied {
+	if ev.Refused() {
 		denied = 1
 	}
 	group := hashName(ev.Group)
