@@ -20,8 +20,8 @@ type trace struct {
 func record(t *testing.T, scenario string, days int) *trace {
 	t.Helper()
 	sim := build(t, Config{
-		Seed: 21, Apps: 200, Days: days, Members: 500_000, EventsPerDay: 6_000,
-		Plant: []Planting{{Scenario: scenario, Rate: 0.3}},
+		Seed: 21, Apps: 120, Days: days, Members: 500_000, EventsPerDay: 3_600,
+		Plant: []Planting{{Scenario: scenario, Rate: 0.2}},
 	})
 	r := &trace{sim: sim, incident: sim.Truth()[0]}
 	var e memberwatch.Event
@@ -194,7 +194,7 @@ func TestSignatures(t *testing.T) {
 		}},
 	} {
 		t.Run(test.scenario, func(t *testing.T) {
-			days := 70
+			days := 50
 			if test.scenario == "S11" {
 				days = 120
 			}

@@ -22,8 +22,8 @@ func everything(t testing.TB) []Planting {
 	var plan []Planting
 	for _, s := range c.Scenarios() {
 		rate := 0.1
-		if s.ID == "S02" {
-			rate = 1 // a few reads a week are few enough
+		if s.ID == "S02" || s.ID == "B3" {
+			rate = 1 // they are few calls anyhow
 		}
 		plan = append(plan, Planting{Scenario: s.ID, Rate: rate})
 	}
@@ -65,12 +65,12 @@ func fingerprint(sim *Simulator, keep func(*memberwatch.Event) bool) (sum uint64
 }
 
 func TestSameSeedSameEvents(t *testing.T) {
-	config := Config{Seed: 7, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 4_000, Disorder: time.Minute, Plant: everything(t)}
+	config := Config{Seed: 7, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 2_000, Disorder: time.Minute, Plant: everything(t)}
 	first, events := fingerprint(build(t, config), nil)
 	again, _ := fingerprint(build(t, config), nil)
 	config.Seed = 8
 	other, _ := fingerprint(build(t, config), nil)
-	if events < 400_000 {
+	if events < 200_000 {
 		t.Errorf("only %d events", events)
 	}
 	if first != again {
@@ -122,7 +122,7 @@ func TestOrder(t *testing.T) {
 
 // TestEventsAreValid holds every event of every scenario against the contract.
 func TestEventsAreValid(t *testing.T) {
-	sim := build(t, Config{Seed: 5, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 4_000, Plant: everything(t)})
+	sim := build(t, Config{Seed: 5, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 2_000, Plant: everything(t)})
 	declared := make(map[memberwatch.AppID]time.Time)
 	for i, change := range sim.Declarations() {
 		if change.Revision != int64(i)+1 {
@@ -157,7 +157,7 @@ func TestEventsAreValid(t *testing.T) {
 
 // TestMemoryDoesNotGrow compares the heap early and late in a run.
 func TestMemoryDoesNotGrow(t *testing.T) {
-	sim := build(t, Config{Seed: 2, Apps: 200, Days: 400, Members: 100_000, EventsPerDay: 5_000})
+	sim := build(t, Config{Seed: 2, Apps: 200, Days: 300, Members: 100_000, EventsPerDay: 2_000})
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -171,9 +171,9 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	}
 	until(30)
 	early := heap()
-	until(390)
+	until(290)
 	if late := heap(); late > early+early/10+100_000 {
-		t.Errorf("heap grew from %d bytes on day 30 to %d on day 390", early, late)
+		t.Errorf("heap grew from %d bytes on day 30 to %d on day 290", early, late)
 	}
 	runtime.KeepAlive(sim)
 }

@@ -154,7 +154,7 @@ func TestDraws(t *testing.T) {
 // fan-out does not.
 func TestPerActor(t *testing.T) {
 	ratio := func(scenario string) (during, before float64) {
-		sim := build(t, Config{Seed: 12, Apps: 300, Days: 60, Members: 500_000, Plant: []Planting{{Scenario: scenario}}})
+		sim := build(t, Config{Seed: 12, Apps: 120, Days: 50, Members: 500_000, Plant: []Planting{{Scenario: scenario}}})
 		incident := sim.Truth()[0]
 		type daily struct{ members, actors map[uint64]bool }
 		days := make(map[int64]*daily)

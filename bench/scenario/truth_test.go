@@ -18,7 +18,7 @@ type tally struct {
 // TestTruth holds the truth of every scenario against a count of the events
 // that it made: events, times, apps, members, and the leak over time.
 func TestTruth(t *testing.T) {
-	config := Config{Seed: 11, Apps: 600, Days: 120, Members: 300_000, EventsPerDay: 10_000, Plant: everything(t)}
+	config := Config{Seed: 11, Apps: 500, Days: 110, Members: 300_000, EventsPerDay: 3_000, Plant: everything(t)}
 	sim := build(t, config)
 	tallies := make([]tally, len(sim.Truth()))
 	var e memberwatch.Event
