@@ -111,11 +111,7 @@ func (e *Engine) describe(s *State, ep *episode, f *memberwatch.Finding) {
 	sig.Sentence = string(sig.App) + " " + sig.Strongest.Sentence
 	sig.Model, sig.Control = Model, e.revision
 	sig.Calibration = int64(e.calibration(dayOf(f.Window.Start)).Through)
-	sig.LearningDays = s.days()
-	sig.Learning = memberwatch.LearningReady
-	if sig.LearningDays < e.cfg.ReadyDays {
-		sig.Learning = memberwatch.LearningYoung
-	}
+	sig.LearningDays, sig.Learning = s.days(), s.learning(&e.cfg, f.Time)
 }
 
 // Members from which on a statistical finding is medium, high, critical. Ours:

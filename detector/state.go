@@ -78,8 +78,10 @@ func (s *State) active() bool {
 	return len(s.open)+len(s.pending)+len(s.episodes)+s.fresh.Len() > 0
 }
 
-// View fills in what an app's state adds to its declaration.
-func (s *State) View(v *memberwatch.AppView) {
+// View fills in what an app's state adds to its declaration. now is the newest
+// event time of the whole service, nanoseconds since the epoch: an app that has
+// been silent for long beside it is STALE.
+func (s *State) View(v *memberwatch.AppView, cfg *Config, now int64) {
 	v.FirstEvent, v.LastEvent, v.Events = s.first, s.last, int64(s.events)
 	if v.ID == "" {
 		v.ID = s.App
@@ -88,6 +90,19 @@ func (s *State) View(v *memberwatch.AppView) {
 		v.Developer = s.Developer
 	}
 	v.LearningDays = s.days()
+	v.Learning = s.learning(cfg, now)
+}
+
+// learning tells how far the baseline can be trusted at an event time.
+func (s *State) learning(cfg *Config, now int64) memberwatch.Learning {
+	switch {
+	case s.days() < cfg.ReadyDays:
+		return memberwatch.LearningYoung
+	case dayOf(now)-dayOf(s.last) > maxSilentDays:
+		return memberwatch.LearningStale
+	default:
+		return memberwatch.LearningReady
+	}
 }
 
 // Late returns how many events came after their window had closed.

@@ -122,7 +122,7 @@ func (m *Monitor) App(_ context.Context, id memberwatch.AppID) (memberwatch.AppV
 	if !declared && seen == nil {
 		return memberwatch.AppView{}, err
 	}
-	return view(app, declared, seen)
+	return m.view(app, declared, seen)
 }
 
 // stored returns the committed state of an app, nil when it was never seen.
@@ -140,8 +140,17 @@ func (m *Monitor) stored(id memberwatch.AppID) (*store.State, error) {
 	return &s, nil
 }
 
+// watermark is the event time up to which some partition has closed its windows.
+func (m *Monitor) watermark() int64 {
+	newest := int64(0)
+	for _, p := range m.partitions {
+		newest = max(newest, p.stats.watermark.Load())
+	}
+	return newest
+}
+
 // view joins what is declared and what was seen.
-func view(app memberwatch.App, declared bool, seen *store.State) (memberwatch.AppView, error) {
+func (m *Monitor) view(app memberwatch.App, declared bool, seen *store.State) (memberwatch.AppView, error) {
 	v := memberwatch.AppView{App: app, Declared: declared}
 	if seen == nil {
 		return v, nil
@@ -150,7 +159,7 @@ func view(app memberwatch.App, declared bool, seen *store.State) (memberwatch.Ap
 	if err := load(state, seen); err != nil {
 		return v, err
 	}
-	state.View(&v)
+	state.View(&v, m.options.Detector, m.watermark())
 	return v, nil
 }
 
@@ -170,7 +179,7 @@ func (m *Monitor) Apps(ctx context.Context, after memberwatch.AppID, limit int, 
 			if err != nil {
 				return nil, err
 			}
-			v, err := view(app, isDeclared, seen)
+			v, err := m.view(app, isDeclared, seen)
 			if err != nil {
 				return nil, err
 			}
