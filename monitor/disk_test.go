@@ -77,6 +77,7 @@ func fillDisk(t *testing.T, dir string) {
 	if s := m.Stats(t.Context()); s.StorageError != "" {
 		t.Errorf("storage error after recovery: %s", s.StorageError)
 	}
+	complete(t, m, "gw", at.Epoch, int64(len(events))+1, events[len(events)-1].Time+3*memberwatch.Day.Length())
 	shut(t, m)
 }
 

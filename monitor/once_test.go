@@ -67,6 +67,7 @@ func (p plan) play(t *testing.T, seed uint64, events []memberwatch.Event) string
 		}
 	}
 	awaitCommitted(t, m, "gw", at.Epoch, int64(len(events)))
+	complete(t, m, "gw", at.Epoch, int64(len(events))+1, events[len(events)-1].Time+3*memberwatch.Day.Length())
 	shut(t, m)
 	return dump(t, p.options.Dir)
 }
@@ -105,6 +106,14 @@ func send(t testing.TB, m *monitor.Monitor, id memberwatch.ProducerID, epoch, ba
 	released := 0
 	err := m.Append(t.Context(), id, epoch, &memberwatch.Batch{Base: base, Events: events, Release: func() { released++ }})
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// complete says that a producer has sent everything up to an event time.
+func complete(t *testing.T, m *monitor.Monitor, id memberwatch.ProducerID, epoch, base, until int64) {
+	t.Helper()
+	if err := m.Append(t.Context(), id, epoch, &memberwatch.Batch{Base: base, Complete: until}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -156,7 +156,10 @@ func (p *partition) deliver(d *delivery) {
 		p.progress.Lost += max(gap.Count, 0)
 		p.touch(index)
 	}
-	at.live = at.live || len(d.batch.Events) > 0
+	if !at.live {
+		at.live = true
+		p.touch(index)
+	}
 	if d.last <= at.sequence && d.newest <= at.newest {
 		return
 	}
@@ -174,7 +177,7 @@ func (p *partition) deliver(d *delivery) {
 			p.observe(&d.batch.Events[e.index()], e.late())
 		}
 	}
-	at.sequence, at.newest = d.last, max(at.newest, d.newest)
+	at.sequence, at.newest = max(at.sequence, d.last), max(at.newest, d.newest)
 	p.stats.applied.Store(p.progress.Applied)
 	p.stats.late.Store(p.progress.Late)
 	p.stats.lost.Store(p.progress.Lost)

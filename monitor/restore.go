@@ -128,7 +128,7 @@ func (p *producer) resume(marks []store.Mark) {
 	for i, mark := range marks {
 		p.durable[i] = mark.Sequence
 		p.live = p.live || mark.Live
-		if mark.Sequence < least.Sequence {
+		if mark.Sequence < least.Sequence || mark.Sequence == least.Sequence && mark.Newest < least.Newest {
 			least = mark
 		}
 	}

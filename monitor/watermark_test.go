@@ -99,6 +99,33 @@ func TestAProducerThatOnlyOpensHoldsForTheIdleTimeout(t *testing.T) {
 	})
 }
 
+func TestACompletenessMarkClosesWindowsAndIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	synctest.Test(t, func(t *testing.T) {
+		options := monitor.Options{Dir: dir, Partitions: 2}
+		m := open(t, options)
+		at := openStream(t, m, "gw")
+		until := begin + int64(5*time.Hour+10*time.Minute)
+		send(t, m, "gw", at.Epoch, 1, []memberwatch.Event{eventAt("app", time.Hour)})
+		complete(t, m, "gw", at.Epoch, 2, until)
+		complete(t, m, "gw", at.Epoch, 2, until) // as after a reconnect
+		if got := watermark(t, m); got != 5 {
+			t.Errorf("closed through hour %d, want 5", got)
+		}
+		shut(t, m)
+		m = open(t, options)
+		defer shut(t, m)
+		if at = openStream(t, m, "gw"); at.Next != 2 {
+			t.Errorf("next is %d: a mark uses no sequence number", at.Next)
+		}
+		send(t, m, "gw", at.Epoch, 2, []memberwatch.Event{eventAt("app", 2*time.Hour), eventAt("app", 5*time.Hour+1)})
+		awaitCommitted(t, m, "gw", at.Epoch, 3)
+		if late := m.Stats(t.Context()).Late; late != 1 {
+			t.Errorf("%d late events, want the one of a closed hour", late)
+		}
+	})
+}
+
 func TestAnIdleServiceAcknowledgesAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	synctest.Test(t, func(t *testing.T) {
