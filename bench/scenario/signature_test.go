@@ -87,6 +87,7 @@ func readings(events []memberwatch.Event) (n int) {
 // TestSignatures checks that each scenario shows what its file says gives it
 // away, and that each look-alike differs where its file says so.
 func TestSignatures(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		scenario string
 		what     string

@@ -1,8 +1,6 @@
 package scenario
 
 import (
-	"encoding/binary"
-	"hash/fnv"
 	"runtime"
 	"slices"
 	"testing"
@@ -39,32 +37,31 @@ func build(t testing.TB, c Config) *Simulator {
 	return sim
 }
 
-// fingerprint hashes every field of every event that keep lets through.
+// fingerprint mixes every field of every event that keep lets through.
 func fingerprint(sim *Simulator, keep func(*memberwatch.Event) bool) (sum uint64, events int) {
-	h := fnv.New64a()
 	var e memberwatch.Event
-	var buf []byte
 	for sim.Next(&e) {
 		if keep != nil && !keep(&e) {
 			continue
 		}
 		events++
-		buf = append(buf[:0], e.App...)
-		buf = append(buf, e.Developer...)
-		buf = binary.LittleEndian.AppendUint64(buf, uint64(e.Time))
-		buf = append(buf, e.Endpoint+e.Group+e.Credential+e.Network...)
-		for _, c := range e.DataClasses {
-			buf = append(buf, c...)
+		for _, text := range []string{string(e.App), string(e.Developer), e.Endpoint, e.Group, e.Credential, e.Network} {
+			sum = key(sum, textKey(text))
 		}
-		for _, m := range slices.Concat(e.Disclosed, e.Requested, []uint64{e.Records, e.Actor, uint64(e.Missed), uint64(e.Outcome)}) {
-			buf = binary.LittleEndian.AppendUint64(buf, m)
+		for _, class := range e.DataClasses {
+			sum = key(sum, textKey(class))
 		}
-		h.Write(buf)
+		for _, list := range [][]uint64{e.Disclosed, e.Requested, {uint64(e.Time), e.Records, e.Actor, uint64(e.Missed), uint64(e.Outcome)}} {
+			for _, v := range list {
+				sum = key(sum, v)
+			}
+		}
 	}
-	return h.Sum64(), events
+	return sum, events
 }
 
 func TestSameSeedSameEvents(t *testing.T) {
+	t.Parallel()
 	config := Config{Seed: 7, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 2_000, Disorder: time.Minute, Plant: everything(t)}
 	first, events := fingerprint(build(t, config), nil)
 	again, _ := fingerprint(build(t, config), nil)
@@ -84,6 +81,7 @@ func TestSameSeedSameEvents(t *testing.T) {
 // TestPlantingTouchesNobodyElse: what is planted in one app leaves the traffic
 // of all others as it was.
 func TestPlantingTouchesNobodyElse(t *testing.T) {
+	t.Parallel()
 	config := Config{Seed: 3, Apps: 60, Days: 40, Members: 100_000}
 	config.Plant = []Planting{{Scenario: "S04"}, {Scenario: "S09"}, {Scenario: "B3"}}
 	planted := build(t, config)
@@ -101,6 +99,7 @@ func TestPlantingTouchesNobodyElse(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	for name, disorder := range map[string]time.Duration{"in order": 0, "a minute": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			sim := build(t, Config{Seed: 1, Apps: 200, Days: 12, Members: 50_000, Disorder: disorder})
@@ -122,6 +121,7 @@ func TestOrder(t *testing.T) {
 
 // TestEventsAreValid holds every event of every scenario against the contract.
 func TestEventsAreValid(t *testing.T) {
+	t.Parallel()
 	sim := build(t, Config{Seed: 5, Apps: 500, Days: 110, Members: 200_000, EventsPerDay: 2_000, Plant: everything(t)})
 	declared := make(map[memberwatch.AppID]time.Time)
 	for i, change := range sim.Declarations() {
@@ -179,6 +179,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 }
 
 func TestConfigErrors(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		config Config
 		want   string

@@ -11,6 +11,7 @@ import (
 // TestOrdinaryTraffic checks that the platform looks like one: heavy-tailed
 // sizes, weekly rhythm, counts wilder than Poisson that remember yesterday.
 func TestOrdinaryTraffic(t *testing.T) {
+	t.Parallel()
 	const apps, days = 300, 56
 	sim := build(t, Config{Seed: 9, Apps: apps, Days: days, Members: 200_000, EventsPerDay: 30_000})
 	number := make(map[memberwatch.AppID]int)
@@ -153,6 +154,7 @@ func TestDraws(t *testing.T) {
 // TestPerActor: honest growth of users leaves members per acting user alone, a
 // fan-out does not.
 func TestPerActor(t *testing.T) {
+	t.Parallel()
 	ratio := func(scenario string) (during, before float64) {
 		sim := build(t, Config{Seed: 12, Apps: 120, Days: 50, Members: 500_000, Plant: []Planting{{Scenario: scenario}}})
 		incident := sim.Truth()[0]

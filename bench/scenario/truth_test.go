@@ -18,6 +18,7 @@ type tally struct {
 // TestTruth holds the truth of every scenario against a count of the events
 // that it made: events, times, apps, members, and the leak over time.
 func TestTruth(t *testing.T) {
+	t.Parallel()
 	config := Config{Seed: 11, Apps: 500, Days: 110, Members: 300_000, EventsPerDay: 3_000, Plant: everything(t)}
 	sim := build(t, config)
 	tallies := make([]tally, len(sim.Truth()))
@@ -107,6 +108,7 @@ func checkLeak(t *testing.T, incident *Incident, own *tally) {
 // TestAmounts compares what incidents add with what their scenarios say, at
 // two rates.
 func TestAmounts(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		scenario, parameter string
 		want                func(i *Incident, value float64) float64 // events or members
@@ -146,6 +148,7 @@ func parameter(i *Incident, name string) float64 {
 // TestRestriction: after a restriction only those who retain access, or are
 // exempt, read the class; those who still try are refused.
 func TestRestriction(t *testing.T) {
+	t.Parallel()
 	sim := build(t, Config{Seed: 6, Apps: 300, Days: 60, Members: 100_000, Plant: []Planting{{Scenario: "S01"}, {Scenario: "S02"}, {Scenario: "B2"}, {Scenario: "S04"}}})
 	var restriction *memberwatch.Restriction
 	for _, change := range sim.Declarations() {
