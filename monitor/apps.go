@@ -16,6 +16,9 @@ type resident struct {
 	used  uint64 // tick of its newest event
 	dirty bool   // changed since it was last encoded
 	saved uint64 // the checkpoint it was last encoded for
+
+	slot   uint32 // its place in partition.slots,
+	placed bool   // if it has one
 }
 
 // storedParts gives each part of a state its place in the store, in the order
@@ -122,5 +125,8 @@ func (p *partition) evict() {
 	excess := len(p.apps) - p.max + p.max/8 + 1
 	for _, r := range clean[:min(excess, len(clean))] {
 		delete(p.apps, r.state.App)
+		if r.placed {
+			p.slots[r.slot] = nil
+		}
 	}
 }

@@ -27,20 +27,23 @@ type delivery struct {
 // the producer's newest event time, less the lateness, passes an hour. They do
 // not depend on how the stream was cut into batches, hence neither does what is
 // closed when.
-type entry uint32
-
-// step is the entry that takes the next of delivery.steps.
-const step = entry(1<<32 - 1)
-
-func eventEntry(i int, late bool) entry {
-	if late {
-		return entry(i)<<1 | 1
-	}
-	return entry(i) << 1
+type entry struct {
+	event uint32 // twice its index in the batch, plus 1 when it is late; or step
+	slot  uint32 // of the event's app in the partition
 }
 
-func (e entry) index() int { return int(e >> 1) }
-func (e entry) late() bool { return e&1 == 1 }
+// step is the event of an entry that takes the next of delivery.steps.
+const step = 1<<32 - 1
+
+func eventEntry(i int, late bool, slot uint32) entry {
+	if late {
+		return entry{event: uint32(i)<<1 | 1, slot: slot}
+	}
+	return entry{event: uint32(i) << 1, slot: slot}
+}
+
+func (e entry) index() int { return int(e.event >> 1) }
+func (e entry) late() bool { return e.event&1 == 1 }
 
 // reset prepares a delivery from the pool for a batch.
 func (d *delivery) reset(p *producer, b *memberwatch.Batch, partitions int) {

@@ -68,7 +68,10 @@ func newMonitor(o Options, files *store.Store) *Monitor {
 		queued: &budget{size: o.MaxQueuedBytes}, uncommitted: &budget{size: o.MaxUncommittedBytes},
 		closing: make(chan struct{}), flushed: make(chan struct{}), stop: make(chan struct{}),
 	}
-	m.routes = routes{known: make(map[memberwatch.AppID]int), developers: make(map[memberwatch.AppID]memberwatch.DeveloperID)}
+	m.routes = routes{
+		known: make(map[memberwatch.AppID]place), apps: make([]uint32, n),
+		developers: make(map[memberwatch.AppID]memberwatch.DeveloperID),
+	}
 	m.registry.declared = make(map[memberwatch.DataClass]bool)
 	m.deliveries.New = func() any { return &delivery{queued: m.queued, pool: &m.deliveries} }
 	m.fleet = newFleet(m, n)

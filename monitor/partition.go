@@ -21,11 +21,12 @@ type partition struct {
 	stop   <-chan struct{} // closed when the owner must end at once
 
 	apps     map[memberwatch.AppID]*resident
-	max      int    // apps to keep in memory
-	tick     uint64 // for finding the least recently used app
-	crowded  uint64 // checkpoint after which evicting was tried in vain
-	marks    []mark // by producer
-	touched  []int  // producers whose marks changed since the last checkpoint
+	slots    []*resident // the same by slot, once an event has named it
+	max      int         // apps to keep in memory
+	tick     uint64      // for finding the least recently used app
+	crowded  uint64      // checkpoint after which evicting was tried in vain
+	marks    []mark      // by producer
+	touched  []int       // producers whose marks changed since the last checkpoint
 	progress store.Progress
 	rulings  []ruling // from the fleet, not yet applied
 	judged   int64    // windows up to here are judged by the fleet, durably
@@ -167,14 +168,14 @@ func (p *partition) deliver(d *delivery) {
 	p.touch(index)
 	steps := d.steps
 	for _, e := range d.parts[p.index] {
-		if e == step {
+		if e.event == step {
 			at.newest = max(at.newest, steps[0])
 			steps = steps[1:]
 			p.advance()
 			continue
 		}
 		if base+int64(e.index()) > at.sequence {
-			p.observe(&d.batch.Events[e.index()], e.late())
+			p.observe(&d.batch.Events[e.index()], e.late(), e.slot)
 		}
 	}
 	at.sequence, at.newest = max(at.sequence, d.last), max(at.newest, d.newest)
@@ -185,10 +186,14 @@ func (p *partition) deliver(d *delivery) {
 }
 
 // observe folds one event into its app.
-func (p *partition) observe(ev *memberwatch.Event, late bool) {
-	r := p.apps[ev.App]
+func (p *partition) observe(ev *memberwatch.Event, late bool, slot uint32) {
+	if int(slot) >= len(p.slots) {
+		p.slots = append(p.slots, make([]*resident, int(slot)+1-len(p.slots))...)
+	}
+	r := p.slots[slot]
 	if r == nil {
 		r = p.admit(ev)
+		r.slot, r.placed, p.slots[slot] = slot, true, r
 	}
 	r.used = p.tick
 	late = late || hourOf(ev.Time)+hour <= p.progress.Closed

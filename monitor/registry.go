@@ -128,12 +128,12 @@ func (m *Monitor) App(_ context.Context, id memberwatch.AppID) (memberwatch.AppV
 // stored returns the committed state of an app, nil when it was never seen.
 func (m *Monitor) stored(id memberwatch.AppID) (*store.State, error) {
 	m.routes.mu.RLock()
-	partition, ok := m.routes.known[id]
+	at, ok := m.routes.known[id]
 	m.routes.mu.RUnlock()
 	if !ok {
 		return nil, nil
 	}
-	s, ok, err := m.store.Partitions[partition].State(id)
+	s, ok, err := m.store.Partitions[at.partition].State(id)
 	if err != nil || !ok {
 		return nil, err
 	}

@@ -137,11 +137,11 @@ func (p *producer) resume(marks []store.Mark) {
 }
 
 func (m *Monitor) restoreRoutes(p *partition) error {
-	err := p.file.Routes(func(app memberwatch.AppID, partition int) { m.routes.known[app] = partition })
+	err := p.file.Routes(func(app memberwatch.AppID, partition int) { m.routes.add(app, partition) })
 	if err != nil {
 		return err
 	}
-	return p.file.Owners(func(app memberwatch.AppID, _ memberwatch.DeveloperID) { m.routes.known[app] = p.index })
+	return p.file.Owners(func(app memberwatch.AppID, _ memberwatch.DeveloperID) { m.routes.add(app, p.index) })
 }
 
 // restoreStates indexes the open and waiting windows of all apps that have any,

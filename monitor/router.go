@@ -146,14 +146,14 @@ func (m *Monitor) split(d *delivery) {
 		if ev.App == "" {
 			continue
 		}
-		partition, ok := m.routes.known[ev.App]
+		at, ok := m.routes.known[ev.App]
 		if !ok {
 			m.routes.mu.RUnlock()
-			partition = m.assign(ev)
+			at = m.assign(ev)
 			m.routes.mu.RLock()
 		}
 		end := hourOf(ev.Time) + hour
-		d.parts[partition] = append(d.parts[partition], eventEntry(i, end <= newest-lateness))
+		d.parts[at.partition] = append(d.parts[at.partition], eventEntry(i, end <= newest-lateness, at.slot))
 		if ev.Time > newest {
 			if hourOf(ev.Time-lateness) > hourOf(newest-lateness) {
 				d.step(ev.Time)
@@ -184,7 +184,7 @@ func (m *Monitor) complete(d *delivery) {
 func (d *delivery) step(newest int64) {
 	d.steps = append(d.steps, newest)
 	for i := range d.parts {
-		d.parts[i] = append(d.parts[i], step)
+		d.parts[i] = append(d.parts[i], entry{event: step})
 	}
 }
 
@@ -204,23 +204,42 @@ func (m *Monitor) tell(msg message) {
 	}
 }
 
-// routes remembers which partition owns an app. A developer's apps live
-// together, and an app never moves: not even when its developer becomes known
-// later, or after a restart.
+// routes remembers where each app lives. A developer's apps live together, and
+// an app never moves: not even when its developer becomes known later, or after
+// a restart.
 type routes struct {
 	mu         sync.RWMutex
-	known      map[memberwatch.AppID]int
+	known      map[memberwatch.AppID]place
+	apps       []uint32                                      // by partition: how many live there
 	developers map[memberwatch.AppID]memberwatch.DeveloperID // as declared
+}
+
+// place is an app's partition, and its number there in this process: so that an
+// event costs one look-up by name, not one more in its partition.
+type place struct {
+	partition int32
+	slot      uint32
+}
+
+// add gives a new app the next place in a partition.
+func (r *routes) add(app memberwatch.AppID, partition int) place {
+	if at, ok := r.known[app]; ok {
+		return at
+	}
+	at := place{partition: int32(partition), slot: r.apps[partition]}
+	r.apps[partition]++
+	r.known[app] = at
+	return at
 }
 
 // assign gives a new app its partition and tells all partitions about it before
 // any event of the app can reach them. Each writes it down with its next
 // checkpoint, so whoever has committed an event knows where its app lives.
-func (m *Monitor) assign(ev *memberwatch.Event) int {
+func (m *Monitor) assign(ev *memberwatch.Event) place {
 	m.routes.mu.Lock()
 	defer m.routes.mu.Unlock()
-	if partition, ok := m.routes.known[ev.App]; ok {
-		return partition // another producer was faster
+	if at, ok := m.routes.known[ev.App]; ok {
+		return at // another producer was faster
 	}
 	key := string(ev.Developer)
 	if key == "" {
@@ -230,10 +249,9 @@ func (m *Monitor) assign(ev *memberwatch.Event) int {
 		key = string(ev.App)
 	}
 	app := memberwatch.AppID([]byte(ev.App)) // the event's memory is borrowed
-	partition := int(hashName(key) % uint64(len(m.partitions)))
-	m.routes.known[app] = partition
-	m.tell(message{route: &store.Route{App: app, Partition: partition}})
-	return partition
+	at := m.routes.add(app, int(hashName(key)%uint64(len(m.partitions))))
+	m.tell(message{route: &store.Route{App: app, Partition: int(at.partition)}})
+	return at
 }
 
 // hashName is FNV-1a with the finaliser of MurmurHash3, which spreads the low
