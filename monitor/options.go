@@ -19,7 +19,8 @@ type Options struct {
 	// partition (250 ms). When commits are slow the interval stretches to 1 s.
 	CheckpointInterval time.Duration
 	// MaxResident bounds the apps in memory, over all partitions (50,000). Apps
-	// with changes that are not on the disk yet come on top.
+	// with changes that are not on the disk yet come on top; of every other app
+	// about a hundred bytes stay, to know where it lives.
 	MaxResident int
 	// IdleTimeout is how long a silent producer holds back the watermark
 	// (1 min).
