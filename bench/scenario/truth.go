@@ -45,15 +45,22 @@ func (i *Incident) FirstEvent() int64 { return i.leak.first }
 func (i *Incident) Leaked() int64 { return i.leak.members }
 
 // LeakedBy returns how many distinct members had leaked at an event time, in
-// nanoseconds since the epoch. It is exact to the minute during the first three
-// days of the incident and to the hour later.
+// nanoseconds since the epoch. It is recorded by the minute during the first
+// three days of the incident and by the hour later; within a record it rises
+// evenly from its first event to its last.
 func (i *Incident) LeakedBy(t int64) int64 {
 	points := i.leak.points
-	n := sort.Search(len(points), func(n int) bool { return points[n].time > t })
-	if n == 0 {
-		return 0
+	n := sort.Search(len(points), func(n int) bool { return points[n].last > t })
+	var before int64
+	if n > 0 {
+		before = points[n-1].members
 	}
-	return points[n-1].members
+	if n == len(points) || t < points[n].first {
+		return before
+	}
+	p := points[n]
+	part := float64(t-p.first) / float64(p.last-p.first)
+	return before + int64(part*float64(p.members-before))
 }
 
 // leak counts distinct members over time. Its set is one bit per member of the
@@ -68,8 +75,8 @@ type leak struct {
 
 // leakPoint says how many members had leaked by the end of a step of time.
 type leakPoint struct {
-	time    int64 // of the newest event in the step
-	members int64
+	first, last int64 // times of the events in the step
+	members     int64
 }
 
 // fineSteps is how long a leak is recorded by the minute.
@@ -107,12 +114,12 @@ func (l *leak) record(t int64) {
 	if t-l.first >= fineSteps {
 		step = hour
 	}
-	if n := len(l.points); n > 0 && (t <= l.points[n-1].time || l.points[n-1].time/step == t/step) {
+	if n := len(l.points); n > 0 && (t <= l.points[n-1].last || l.points[n-1].last/step == t/step) {
 		l.points[n-1].members = l.members
-		l.points[n-1].time = max(t, l.points[n-1].time)
+		l.points[n-1].last = max(t, l.points[n-1].last)
 		return
 	}
-	l.points = append(l.points, leakPoint{t, l.members})
+	l.points = append(l.points, leakPoint{first: t, last: t, members: l.members})
 }
 
 // note counts an event of the incident.

@@ -25,6 +25,7 @@ import (
 // demoFlags say what platform is simulated and where the service works.
 type demoFlags struct {
 	seed       uint64
+	until      moment
 	apps, days int
 	dataDir    string
 	listen     string
@@ -45,7 +46,8 @@ func newDemo() *cobra.Command {
 	flags := cmd.Flags()
 	flags.Uint64Var(&f.seed, "seed", 1, "chooses everything that is random")
 	flags.IntVar(&f.apps, "apps", 320, "number of apps")
-	flags.IntVar(&f.days, "days", 60, "simulated days; the last one is yesterday")
+	flags.IntVar(&f.days, "days", 60, "simulated days")
+	flags.Var(&f.until, "until", "day before which simulated time ends, to repeat an earlier demo; default: today")
 	flags.StringVar(&f.dataDir, "data-dir", "", "data directory, which must be empty or new; none: a temporary one")
 	flags.StringVar(&f.listen, "listen", client.DefaultTarget, "address to listen on; only this machine may reach it")
 	flags.BoolVar(&f.once, "once", false, "end after the comparison")
@@ -81,15 +83,18 @@ func demoPlan() []scenario.Planting {
 	}
 }
 
-// simulator returns the platform of the flags. It ends with the last midnight,
-// because a service takes no events of the future.
-func (f *demoFlags) simulator(now time.Time) (*scenario.Simulator, error) {
+// simulator returns the platform of the flags. It ends with a midnight that has
+// passed, because a service takes no events of the future.
+func (f *demoFlags) simulator() (*scenario.Simulator, error) {
+	if f.until.time.After(time.Now()) {
+		return nil, usagef("--until %s lies in the future", f.until.text)
+	}
 	if f.days < 1 || f.apps < 1 {
 		return nil, usagef("--days and --apps must be at least 1, not %d and %d", f.days, f.apps)
 	}
 	sim, err := scenario.New(scenario.Config{
 		Seed: f.seed, Apps: f.apps, Days: f.days, Members: 1_000_000, EventsPerDay: demoEventsPerApp * f.apps, Rest: 1,
-		Start: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -f.days), Plant: demoPlan(),
+		Start: f.until.time.UTC().Truncate(24*time.Hour).AddDate(0, 0, -f.days), Plant: demoPlan(),
 	})
 	if err != nil {
 		return nil, hinted{err, "the demo is made for some hundred apps over some weeks, such as --apps 320 --days 60"}
@@ -99,7 +104,10 @@ func (f *demoFlags) simulator(now time.Time) (*scenario.Simulator, error) {
 
 // runDemo does it all: service, stream, comparison.
 func runDemo(cmd *cobra.Command, f *demoFlags) error {
-	sim, err := f.simulator(time.Now())
+	if f.until.time.IsZero() {
+		f.until.time = time.Now()
+	}
+	sim, err := f.simulator()
 	if err != nil {
 		return err
 	}
