@@ -2,9 +2,11 @@ package monitor
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/sketch"
@@ -24,8 +26,13 @@ func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([
 	gathered := make([]*access, len(m.store.Partitions))
 	errs := make([]error, len(m.store.Partitions))
 	var readers sync.WaitGroup
-	for i, p := range m.store.Partitions {
-		readers.Go(func() { gathered[i], errs[i] = m.gather(ctx, p, &q) })
+	var next atomic.Int32
+	for range runtime.GOMAXPROCS(0) { // more readers would push each other's sums out of the caches
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(gathered); i = int(next.Add(1)) - 1 {
+				gathered[i], errs[i] = m.gather(ctx, m.store.Partitions[i], &q)
+			}
+		})
 	}
 	readers.Wait()
 	all := newAccess(&q)

@@ -59,6 +59,29 @@ func (m *Monitor) LiftRestriction(_ context.Context, id memberwatch.RestrictionI
 	return *change.Restriction, nil
 }
 
+// PutCanaries declares or withdraws planted members and returns the number of
+// the change. It holds for all events appended afterwards.
+func (m *Monitor) PutCanaries(_ context.Context, c memberwatch.Canaries) (int64, error) {
+	if err := c.Validate(); err != nil {
+		return 0, err
+	}
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutCanaries(c, now) })
+	return change.Revision, err
+}
+
+// PutAttestation records that an app's data is attested to be deleted. It holds
+// for all events appended afterwards.
+func (m *Monitor) PutAttestation(_ context.Context, a memberwatch.Attestation) (memberwatch.Attestation, error) {
+	if err := a.Validate(); err != nil {
+		return a, err
+	}
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutAttestation(a, now) })
+	if err != nil {
+		return a, err
+	}
+	return *change.Attestation, nil
+}
+
 // change makes a control change durable, then queues it in every partition.
 func (m *Monitor) change(commit func(now time.Time) (memberwatch.Change, error)) (memberwatch.Change, error) {
 	m.registry.mu.Lock()
