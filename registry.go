@@ -97,6 +97,45 @@ func (r *Restriction) InForce(t int64) bool {
 	return r.Lifted.IsZero() || t < r.Lifted.UnixNano()
 }
 
+// MaxCanaries is how many members one declaration of canaries may list.
+const MaxCanaries = 65_536
+
+// Canaries are members whom the platform planted where no app has a reason to
+// look. Whoever reads one did not come by it honestly.
+type Canaries struct {
+	Members   []MemberID
+	Withdrawn bool // they are canaries no longer
+}
+
+// Validate checks a declaration of canaries.
+func (c *Canaries) Validate() error {
+	if n := len(c.Members); n == 0 || n > MaxCanaries {
+		return invalidf("CANARIES_INVALID", "%d canaries are declared, it must be 1 to %d: declare more in several calls", n, MaxCanaries)
+	}
+	return nil
+}
+
+// Attestation says that a developer attests to have deleted, by a time, all
+// member data that an app had obtained. What the app knows after it, it must
+// have learnt after it.
+type Attestation struct {
+	App      AppID
+	Time     time.Time // by which everything was deleted
+	Note     string    // who attested, where the document is
+	Revision int64     // of the control change that recorded it
+}
+
+// Validate checks an attestation.
+func (a *Attestation) Validate() error {
+	switch {
+	case a.App == "" || len(a.App) > MaxNameBytes:
+		return invalidf("ATTESTATION_INVALID", "app id %q must have 1 to %d bytes", a.App, MaxNameBytes)
+	case a.Time.IsZero():
+		return invalidf("ATTESTATION_INVALID", "attestation for app %q has no time", a.App)
+	}
+	return nil
+}
+
 // Change is one numbered control change: the platform declared something, and
 // every partition applies it in the order of the revisions. Exactly one of the
 // pointers is set.
@@ -105,6 +144,8 @@ type Change struct {
 	Time        time.Time
 	App         *App
 	Restriction *Restriction
+	Canaries    *Canaries
+	Attestation *Attestation
 }
 
 func invalidf(reason, format string, args ...any) error {

@@ -13,6 +13,16 @@ type Kind string
 const (
 	// KindRestricted is access after a restriction took effect.
 	KindRestricted Kind = "access-after-restriction"
+	// KindUncertified is a read of a data class outside the app's certified
+	// purposes.
+	KindUncertified Kind = "uncertified-class"
+	// KindExpired is a read after the app's certification has expired.
+	KindExpired Kind = "certification-expired"
+	// KindCanary is a canary disclosed to an app or asked for by it.
+	KindCanary Kind = "canary-read"
+	// KindImpossible is an app that asks for members whom it cannot know, having
+	// attested that it deleted them.
+	KindImpossible Kind = "impossible-knowledge"
 	// KindVolumeBurst is far more members or records in one window than expected.
 	KindVolumeBurst Kind = "volume-burst"
 	// KindVolumeSlow is a lasting rise of members or records.

@@ -25,6 +25,10 @@ type Registry interface {
 	LiftRestriction(ctx context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error)
 	// Restrictions returns up to limit restrictions in the order of their ids, beginning after one.
 	Restrictions(ctx context.Context, after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error)
+	// PutCanaries declares or withdraws planted members and returns the number of the control change.
+	PutCanaries(ctx context.Context, c memberwatch.Canaries) (int64, error)
+	// PutAttestation records that an app's data is attested to be deleted.
+	PutAttestation(ctx context.Context, a memberwatch.Attestation) (memberwatch.Attestation, error)
 }
 
 // registryService serves RegistryService.
@@ -153,4 +157,34 @@ func (s *registryService) ListRestrictions(ctx context.Context, r *pb.ListRestri
 		m.Restrictions = append(m.Restrictions, wire.EncodeRestriction(&restrictions[i]))
 	}
 	return m, nil
+}
+
+// PutCanaries declares or withdraws planted members.
+func (s *registryService) PutCanaries(ctx context.Context, r *pb.PutCanariesRequest) (*pb.PutCanariesResponse, error) {
+	canaries := wire.DecodeCanaries(r)
+	if err := canaries.Validate(); err != nil {
+		return nil, wire.InField("members", err)
+	}
+	revision, err := s.registry.PutCanaries(ctx, canaries)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.PutCanariesResponse{Revision: revision}, nil
+}
+
+// PutAttestation records that an app's data is attested to be deleted.
+func (s *registryService) PutAttestation(ctx context.Context, r *pb.PutAttestationRequest) (*pb.PutAttestationResponse, error) {
+	attestation, err := wire.DecodeAttestation(r.GetAttestation())
+	if err != nil {
+		return nil, wire.InField("attestation", err)
+	}
+	attestation.Revision = 0 // the registry's to know
+	if err := attestation.Validate(); err != nil {
+		return nil, wire.InField("attestation", err)
+	}
+	recorded, err := s.registry.PutAttestation(ctx, attestation)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.PutAttestationResponse{Attestation: wire.EncodeAttestation(&recorded)}, nil
 }

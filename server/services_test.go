@@ -107,6 +107,27 @@ func TestRestrictions(t *testing.T) {
 	}
 }
 
+func TestCanariesAndAttestations(t *testing.T) {
+	s := start(t, Options{})
+	registry := pb.NewRegistryServiceClient(s)
+	put, err := registry.PutCanaries(t.Context(), &pb.PutCanariesRequest{Members: []uint64{3, 1 << 60}})
+	if err != nil || put.GetRevision() != 1 {
+		t.Errorf("canaries: %v, %v", put, err)
+	}
+	if _, err := registry.PutCanaries(t.Context(), &pb.PutCanariesRequest{}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("no canaries: %v", err)
+	}
+	a := &pb.Attestation{App: "apps/a", AttestTime: timestamppb.New(day), Note: "signed by the developer", Revision: 99}
+	recorded, err := registry.PutAttestation(t.Context(), &pb.PutAttestationRequest{Attestation: a})
+	a.Revision = 2
+	if err != nil || !proto.Equal(recorded.GetAttestation(), a) {
+		t.Errorf("recorded %v, %v; want %v", recorded, err, a)
+	}
+	if _, err := registry.PutAttestation(t.Context(), &pb.PutAttestationRequest{Attestation: &pb.Attestation{App: "apps/a"}}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("attestation without a time: %v", err)
+	}
+}
+
 // signalling returns a service with a signal open for each of 3 apps, by access after a restriction.
 func signalling(t *testing.T, o Options) (*system, *producer) {
 	s := start(t, o)

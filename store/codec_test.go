@@ -43,8 +43,18 @@ func anyApp(t *rapid.T) memberwatch.App {
 
 func anyChange(t *rapid.T) memberwatch.Change {
 	c := memberwatch.Change{Revision: rapid.Int64().Draw(t, "revision"), Time: anyTime(t)}
-	if rapid.Bool().Draw(t, "app") {
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0:
 		c.App = new(anyApp(t))
+		return c
+	case 1:
+		c.Canaries = &memberwatch.Canaries{Withdrawn: rapid.Bool().Draw(t, "withdrawn")}
+		for range rapid.IntRange(0, 3).Draw(t, "canaries") {
+			c.Canaries.Members = append(c.Canaries.Members, memberwatch.MemberID(rapid.Uint64().Draw(t, "canary")))
+		}
+		return c
+	case 2:
+		c.Attestation = &memberwatch.Attestation{App: memberwatch.AppID(anyText(t)), Time: anyTime(t), Note: anyText(t), Revision: c.Revision}
 		return c
 	}
 	c.Restriction = &memberwatch.Restriction{

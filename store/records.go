@@ -94,22 +94,58 @@ func (d *decoder) apps() []memberwatch.AppID {
 	return ids
 }
 
+func (e *encoder) canaries(c *memberwatch.Canaries) {
+	e.bool(c.Withdrawn)
+	e.uint(uint64(len(c.Members)))
+	for _, member := range c.Members {
+		e.uint(uint64(member))
+	}
+}
+
+func (d *decoder) canaries() memberwatch.Canaries {
+	c := memberwatch.Canaries{Withdrawn: d.bool()}
+	for n := d.count(); n > 0 && d.err == nil; n-- {
+		c.Members = append(c.Members, memberwatch.MemberID(d.uint()))
+	}
+	return c
+}
+
+func (e *encoder) attestation(a *memberwatch.Attestation) {
+	e.string(string(a.App))
+	e.time(a.Time)
+	e.string(a.Note)
+	e.int(a.Revision)
+}
+
+func (d *decoder) attestation() memberwatch.Attestation {
+	return memberwatch.Attestation{App: memberwatch.AppID(d.string()), Time: d.time(), Note: d.string(), Revision: d.int()}
+}
+
 // Which pointer of a change is set.
 const (
 	changeApp         = 1
 	changeRestriction = 2
+	changeCanaries    = 3
+	changeAttestation = 4
 )
 
 func encodeChange(c *memberwatch.Change) []byte {
 	e := newEncoder(160)
 	e.int(c.Revision)
 	e.time(c.Time)
-	if c.App != nil {
+	switch {
+	case c.App != nil:
 		e.uint(changeApp)
 		e.app(c.App)
-	} else {
+	case c.Restriction != nil:
 		e.uint(changeRestriction)
 		e.restriction(c.Restriction)
+	case c.Canaries != nil:
+		e.uint(changeCanaries)
+		e.canaries(c.Canaries)
+	default:
+		e.uint(changeAttestation)
+		e.attestation(c.Attestation)
 	}
 	return e.seal()
 }
@@ -124,6 +160,12 @@ func decodeChange(record []byte) (memberwatch.Change, error) {
 	case changeRestriction:
 		restriction := d.restriction()
 		c.Restriction = &restriction
+	case changeCanaries:
+		canaries := d.canaries()
+		c.Canaries = &canaries
+	case changeAttestation:
+		attestation := d.attestation()
+		c.Attestation = &attestation
 	default:
 		d.fail("unknown kind of change")
 	}

@@ -64,6 +64,21 @@ func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at, now time.Ti
 	return change, err
 }
 
+// PutCanaries records planted members. Only the log of changes holds them.
+func (p *Platform) PutCanaries(c memberwatch.Canaries, now time.Time) (memberwatch.Change, error) {
+	change := memberwatch.Change{Time: now, Canaries: &c}
+	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
+	return change, err
+}
+
+// PutAttestation records what a developer attests. Only the log of changes
+// holds it.
+func (p *Platform) PutAttestation(a memberwatch.Attestation, now time.Time) (memberwatch.Change, error) {
+	change := memberwatch.Change{Time: now, Attestation: &a}
+	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
+	return change, err
+}
+
 func putRestriction(tx *bolt.Tx, change *memberwatch.Change) error {
 	r := change.Restriction
 	if err := appendChange(tx, change); err != nil {
@@ -72,8 +87,8 @@ func putRestriction(tx *bolt.Tx, change *memberwatch.Change) error {
 	return tx.Bucket(bucketRestrictions).Put([]byte(r.ID), encodeRestriction(r))
 }
 
-// appendChange numbers a change and writes it to the log. A restriction learns
-// its revision.
+// appendChange numbers a change and writes it to the log. Restrictions and
+// attestations learn their revision.
 func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	bucket := tx.Bucket(bucketChanges)
 	n, err := bucket.NextSequence()
@@ -83,6 +98,9 @@ func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	change.Revision = int64(n)
 	if change.Restriction != nil {
 		change.Restriction.Revision = change.Revision
+	}
+	if change.Attestation != nil {
+		change.Attestation.Revision = change.Revision
 	}
 	return bucket.Put(sequenceKey(n), encodeChange(change))
 }

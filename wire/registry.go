@@ -126,3 +126,38 @@ func decodeApps(names []string) ([]memberwatch.AppID, error) {
 	}
 	return ids, nil
 }
+
+// EncodeCanaries returns the request that declares canaries.
+func EncodeCanaries(c *memberwatch.Canaries) *pb.PutCanariesRequest {
+	m := &pb.PutCanariesRequest{Withdraw: c.Withdrawn}
+	for _, member := range c.Members {
+		m.Members = append(m.Members, uint64(member))
+	}
+	return m
+}
+
+// DecodeCanaries returns the canaries of a request.
+func DecodeCanaries(m *pb.PutCanariesRequest) memberwatch.Canaries {
+	c := memberwatch.Canaries{Withdrawn: m.GetWithdraw()}
+	for _, member := range m.GetMembers() {
+		c.Members = append(c.Members, memberwatch.MemberID(member))
+	}
+	return c
+}
+
+// EncodeAttestation returns the message for an attestation.
+func EncodeAttestation(a *memberwatch.Attestation) *pb.Attestation {
+	return &pb.Attestation{App: AppName(a.App), AttestTime: encodeTime(a.Time), Note: a.Note, Revision: a.Revision}
+}
+
+// DecodeAttestation returns the attestation of a message.
+func DecodeAttestation(m *pb.Attestation) (memberwatch.Attestation, error) {
+	var d decoder
+	a := memberwatch.Attestation{
+		App:      parse(&d, "app", ParseAppName, m.GetApp()),
+		Time:     parse(&d, "attest_time", decodeTime, m.GetAttestTime()),
+		Note:     m.GetNote(),
+		Revision: m.GetRevision(),
+	}
+	return a, d.err
+}

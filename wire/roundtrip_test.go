@@ -108,6 +108,10 @@ func TestRoundTrips(t *testing.T) {
 	t.Run("event", roundTrip(event, encodeEvent, decodeEvent))
 	t.Run("app", roundTrip(rapid.Custom(drawApp), wire.EncodeApp, wire.DecodeApp))
 	t.Run("restriction", roundTrip(rapid.Custom(drawRestriction), wire.EncodeRestriction, wire.DecodeRestriction))
+	t.Run("attestation", roundTrip(rapid.Custom(drawAttestation), wire.EncodeAttestation, wire.DecodeAttestation))
+	t.Run("canaries", roundTrip(rapid.Custom(drawCanaries), wire.EncodeCanaries, func(m *pb.PutCanariesRequest) (memberwatch.Canaries, error) {
+		return wire.DecodeCanaries(m), nil
+	}))
 	t.Run("signal", roundTrip(rapid.Custom(drawSignal), wire.EncodeSignal, wire.DecodeSignal))
 	t.Run("finding", roundTrip(finding, wire.EncodeFinding, func(m *pb.Finding) (memberwatch.Finding, error) {
 		return wire.DecodeFinding(memberwatch.KindNovelty, m)
@@ -153,6 +157,17 @@ func drawRestriction(t *rapid.T) memberwatch.Restriction {
 		Effective: instant.Draw(t, "effective"), Grace: time.Duration(nanos.Draw(t, "grace")), Lifted: instant.Draw(t, "lifted"),
 		Reason: text.Draw(t, "reason"), Revision: counter.Draw(t, "revision"),
 	}
+}
+
+func drawAttestation(t *rapid.T) memberwatch.Attestation {
+	return memberwatch.Attestation{
+		App: memberwatch.AppID(id.Draw(t, "app")), Time: instant.Draw(t, "time"), Note: text.Draw(t, "note"), Revision: counter.Draw(t, "revision"),
+	}
+}
+
+func drawCanaries(t *rapid.T) memberwatch.Canaries {
+	member := rapid.Custom(func(t *rapid.T) memberwatch.MemberID { return memberwatch.MemberID(rapid.Uint64().Draw(t, "member")) })
+	return memberwatch.Canaries{Members: list(t, member, "members"), Withdrawn: flag.Draw(t, "withdrawn")}
 }
 
 // drawSignal leaves out what the message does not hold of the strongest finding.

@@ -1072,6 +1072,274 @@ func (x *LiftRestrictionResponse) GetRestriction() *Restriction {
 	return nil
 }
 
+// PutCanariesRequest declares planted members.
+type PutCanariesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keyed hashes of the members, as in events. 1 to 65,536.
+	Members []uint64 `protobuf:"fixed64,1,rep,packed,name=members,proto3" json:"members,omitempty"`
+	// True when they are canaries no longer.
+	Withdraw      bool `protobuf:"varint,2,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutCanariesRequest) Reset() {
+	*x = PutCanariesRequest{}
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutCanariesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutCanariesRequest) ProtoMessage() {}
+
+func (x *PutCanariesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutCanariesRequest.ProtoReflect.Descriptor instead.
+func (*PutCanariesRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_registry_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *PutCanariesRequest) GetMembers() []uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *PutCanariesRequest) GetWithdraw() bool {
+	if x != nil {
+		return x.Withdraw
+	}
+	return false
+}
+
+// PutCanariesResponse confirms the declaration.
+type PutCanariesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of this control change.
+	Revision      int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutCanariesResponse) Reset() {
+	*x = PutCanariesResponse{}
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutCanariesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutCanariesResponse) ProtoMessage() {}
+
+func (x *PutCanariesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutCanariesResponse.ProtoReflect.Descriptor instead.
+func (*PutCanariesResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_registry_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PutCanariesResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// Attestation says that a developer attests to have deleted all member data
+// that an app had obtained by a time.
+type Attestation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// By when everything was deleted.
+	AttestTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=attest_time,json=attestTime,proto3" json:"attest_time,omitempty"`
+	// Who attested, where the document is.
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// The control revision that recorded it.
+	Revision      int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attestation) Reset() {
+	*x = Attestation{}
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attestation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attestation) ProtoMessage() {}
+
+func (x *Attestation) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
+func (*Attestation) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_registry_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Attestation) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Attestation) GetAttestTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AttestTime
+	}
+	return nil
+}
+
+func (x *Attestation) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Attestation) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// PutAttestationRequest records an attestation. A later one of the same app
+// replaces it.
+type PutAttestationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The attestation; revision is ignored.
+	Attestation   *Attestation `protobuf:"bytes,1,opt,name=attestation,proto3" json:"attestation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAttestationRequest) Reset() {
+	*x = PutAttestationRequest{}
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAttestationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAttestationRequest) ProtoMessage() {}
+
+func (x *PutAttestationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAttestationRequest.ProtoReflect.Descriptor instead.
+func (*PutAttestationRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_registry_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PutAttestationRequest) GetAttestation() *Attestation {
+	if x != nil {
+		return x.Attestation
+	}
+	return nil
+}
+
+// PutAttestationResponse returns what was recorded.
+type PutAttestationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The attestation as recorded.
+	Attestation   *Attestation `protobuf:"bytes,1,opt,name=attestation,proto3" json:"attestation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutAttestationResponse) Reset() {
+	*x = PutAttestationResponse{}
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutAttestationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutAttestationResponse) ProtoMessage() {}
+
+func (x *PutAttestationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_registry_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutAttestationResponse.ProtoReflect.Descriptor instead.
+func (*PutAttestationResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_registry_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PutAttestationResponse) GetAttestation() *Attestation {
+	if x != nil {
+		return x.Attestation
+	}
+	return nil
+}
+
 var File_memberwatch_v1_registry_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_registry_proto_rawDesc = "" +
@@ -1149,19 +1417,36 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\tlift_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bliftTime\"X\n" +
 	"\x17LiftRestrictionResponse\x12=\n" +
-	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction*\x80\x01\n" +
+	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"J\n" +
+	"\x12PutCanariesRequest\x12\x18\n" +
+	"\amembers\x18\x01 \x03(\x06R\amembers\x12\x1a\n" +
+	"\bwithdraw\x18\x02 \x01(\bR\bwithdraw\"1\n" +
+	"\x13PutCanariesResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\x8c\x01\n" +
+	"\vAttestation\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12;\n" +
+	"\vattest_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"attestTime\x12\x12\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\"V\n" +
+	"\x15PutAttestationRequest\x12=\n" +
+	"\vattestation\x18\x01 \x01(\v2\x1b.memberwatch.v1.AttestationR\vattestation\"W\n" +
+	"\x16PutAttestationResponse\x12=\n" +
+	"\vattestation\x18\x01 \x01(\v2\x1b.memberwatch.v1.AttestationR\vattestation*\x80\x01\n" +
 	"\rLearningState\x12\x1e\n" +
 	"\x1aLEARNING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17LEARNING_STATE_LEARNING\x10\x01\x12\x18\n" +
 	"\x14LEARNING_STATE_READY\x10\x02\x12\x18\n" +
-	"\x14LEARNING_STATE_STALE\x10\x032\x9e\x04\n" +
+	"\x14LEARNING_STATE_STALE\x10\x032\xd7\x05\n" +
 	"\x0fRegistryService\x12G\n" +
 	"\x06PutApp\x12\x1d.memberwatch.v1.PutAppRequest\x1a\x1e.memberwatch.v1.PutAppResponse\x12G\n" +
 	"\x06GetApp\x12\x1d.memberwatch.v1.GetAppRequest\x1a\x1e.memberwatch.v1.GetAppResponse\x12M\n" +
 	"\bListApps\x12\x1f.memberwatch.v1.ListAppsRequest\x1a .memberwatch.v1.ListAppsResponse\x12_\n" +
 	"\x0ePutRestriction\x12%.memberwatch.v1.PutRestrictionRequest\x1a&.memberwatch.v1.PutRestrictionResponse\x12e\n" +
 	"\x10ListRestrictions\x12'.memberwatch.v1.ListRestrictionsRequest\x1a(.memberwatch.v1.ListRestrictionsResponse\x12b\n" +
-	"\x0fLiftRestriction\x12&.memberwatch.v1.LiftRestrictionRequest\x1a'.memberwatch.v1.LiftRestrictionResponseB\xc3\x01\n" +
+	"\x0fLiftRestriction\x12&.memberwatch.v1.LiftRestrictionRequest\x1a'.memberwatch.v1.LiftRestrictionResponse\x12V\n" +
+	"\vPutCanaries\x12\".memberwatch.v1.PutCanariesRequest\x1a#.memberwatch.v1.PutCanariesResponse\x12_\n" +
+	"\x0ePutAttestation\x12%.memberwatch.v1.PutAttestationRequest\x1a&.memberwatch.v1.PutAttestationResponseB\xc3\x01\n" +
 	"\x12com.memberwatch.v1B\rRegistryProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
 var (
@@ -1177,7 +1462,7 @@ func file_memberwatch_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_memberwatch_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_memberwatch_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_memberwatch_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_memberwatch_v1_registry_proto_goTypes = []any{
 	(LearningState)(0),               // 0: memberwatch.v1.LearningState
 	(*App)(nil),                      // 1: memberwatch.v1.App
@@ -1195,21 +1480,26 @@ var file_memberwatch_v1_registry_proto_goTypes = []any{
 	(*ListRestrictionsResponse)(nil), // 13: memberwatch.v1.ListRestrictionsResponse
 	(*LiftRestrictionRequest)(nil),   // 14: memberwatch.v1.LiftRestrictionRequest
 	(*LiftRestrictionResponse)(nil),  // 15: memberwatch.v1.LiftRestrictionResponse
-	(*timestamppb.Timestamp)(nil),    // 16: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 17: google.protobuf.Duration
+	(*PutCanariesRequest)(nil),       // 16: memberwatch.v1.PutCanariesRequest
+	(*PutCanariesResponse)(nil),      // 17: memberwatch.v1.PutCanariesResponse
+	(*Attestation)(nil),              // 18: memberwatch.v1.Attestation
+	(*PutAttestationRequest)(nil),    // 19: memberwatch.v1.PutAttestationRequest
+	(*PutAttestationResponse)(nil),   // 20: memberwatch.v1.PutAttestationResponse
+	(*timestamppb.Timestamp)(nil),    // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 22: google.protobuf.Duration
 }
 var file_memberwatch_v1_registry_proto_depIdxs = []int32{
 	2,  // 0: memberwatch.v1.App.purposes:type_name -> memberwatch.v1.Purpose
-	16, // 1: memberwatch.v1.App.certify_time:type_name -> google.protobuf.Timestamp
-	16, // 2: memberwatch.v1.App.certification_expire_time:type_name -> google.protobuf.Timestamp
-	16, // 3: memberwatch.v1.App.create_time:type_name -> google.protobuf.Timestamp
-	16, // 4: memberwatch.v1.App.update_time:type_name -> google.protobuf.Timestamp
-	16, // 5: memberwatch.v1.App.first_event_time:type_name -> google.protobuf.Timestamp
-	16, // 6: memberwatch.v1.App.last_event_time:type_name -> google.protobuf.Timestamp
+	21, // 1: memberwatch.v1.App.certify_time:type_name -> google.protobuf.Timestamp
+	21, // 2: memberwatch.v1.App.certification_expire_time:type_name -> google.protobuf.Timestamp
+	21, // 3: memberwatch.v1.App.create_time:type_name -> google.protobuf.Timestamp
+	21, // 4: memberwatch.v1.App.update_time:type_name -> google.protobuf.Timestamp
+	21, // 5: memberwatch.v1.App.first_event_time:type_name -> google.protobuf.Timestamp
+	21, // 6: memberwatch.v1.App.last_event_time:type_name -> google.protobuf.Timestamp
 	0,  // 7: memberwatch.v1.App.learning_state:type_name -> memberwatch.v1.LearningState
-	16, // 8: memberwatch.v1.Restriction.effective_time:type_name -> google.protobuf.Timestamp
-	17, // 9: memberwatch.v1.Restriction.grace:type_name -> google.protobuf.Duration
-	16, // 10: memberwatch.v1.Restriction.lift_time:type_name -> google.protobuf.Timestamp
+	21, // 8: memberwatch.v1.Restriction.effective_time:type_name -> google.protobuf.Timestamp
+	22, // 9: memberwatch.v1.Restriction.grace:type_name -> google.protobuf.Duration
+	21, // 10: memberwatch.v1.Restriction.lift_time:type_name -> google.protobuf.Timestamp
 	1,  // 11: memberwatch.v1.PutAppRequest.app:type_name -> memberwatch.v1.App
 	1,  // 12: memberwatch.v1.PutAppResponse.app:type_name -> memberwatch.v1.App
 	1,  // 13: memberwatch.v1.GetAppResponse.app:type_name -> memberwatch.v1.App
@@ -1217,25 +1507,32 @@ var file_memberwatch_v1_registry_proto_depIdxs = []int32{
 	3,  // 15: memberwatch.v1.PutRestrictionRequest.restriction:type_name -> memberwatch.v1.Restriction
 	3,  // 16: memberwatch.v1.PutRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
 	3,  // 17: memberwatch.v1.ListRestrictionsResponse.restrictions:type_name -> memberwatch.v1.Restriction
-	16, // 18: memberwatch.v1.LiftRestrictionRequest.lift_time:type_name -> google.protobuf.Timestamp
+	21, // 18: memberwatch.v1.LiftRestrictionRequest.lift_time:type_name -> google.protobuf.Timestamp
 	3,  // 19: memberwatch.v1.LiftRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
-	4,  // 20: memberwatch.v1.RegistryService.PutApp:input_type -> memberwatch.v1.PutAppRequest
-	6,  // 21: memberwatch.v1.RegistryService.GetApp:input_type -> memberwatch.v1.GetAppRequest
-	8,  // 22: memberwatch.v1.RegistryService.ListApps:input_type -> memberwatch.v1.ListAppsRequest
-	10, // 23: memberwatch.v1.RegistryService.PutRestriction:input_type -> memberwatch.v1.PutRestrictionRequest
-	12, // 24: memberwatch.v1.RegistryService.ListRestrictions:input_type -> memberwatch.v1.ListRestrictionsRequest
-	14, // 25: memberwatch.v1.RegistryService.LiftRestriction:input_type -> memberwatch.v1.LiftRestrictionRequest
-	5,  // 26: memberwatch.v1.RegistryService.PutApp:output_type -> memberwatch.v1.PutAppResponse
-	7,  // 27: memberwatch.v1.RegistryService.GetApp:output_type -> memberwatch.v1.GetAppResponse
-	9,  // 28: memberwatch.v1.RegistryService.ListApps:output_type -> memberwatch.v1.ListAppsResponse
-	11, // 29: memberwatch.v1.RegistryService.PutRestriction:output_type -> memberwatch.v1.PutRestrictionResponse
-	13, // 30: memberwatch.v1.RegistryService.ListRestrictions:output_type -> memberwatch.v1.ListRestrictionsResponse
-	15, // 31: memberwatch.v1.RegistryService.LiftRestriction:output_type -> memberwatch.v1.LiftRestrictionResponse
-	26, // [26:32] is the sub-list for method output_type
-	20, // [20:26] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	21, // 20: memberwatch.v1.Attestation.attest_time:type_name -> google.protobuf.Timestamp
+	18, // 21: memberwatch.v1.PutAttestationRequest.attestation:type_name -> memberwatch.v1.Attestation
+	18, // 22: memberwatch.v1.PutAttestationResponse.attestation:type_name -> memberwatch.v1.Attestation
+	4,  // 23: memberwatch.v1.RegistryService.PutApp:input_type -> memberwatch.v1.PutAppRequest
+	6,  // 24: memberwatch.v1.RegistryService.GetApp:input_type -> memberwatch.v1.GetAppRequest
+	8,  // 25: memberwatch.v1.RegistryService.ListApps:input_type -> memberwatch.v1.ListAppsRequest
+	10, // 26: memberwatch.v1.RegistryService.PutRestriction:input_type -> memberwatch.v1.PutRestrictionRequest
+	12, // 27: memberwatch.v1.RegistryService.ListRestrictions:input_type -> memberwatch.v1.ListRestrictionsRequest
+	14, // 28: memberwatch.v1.RegistryService.LiftRestriction:input_type -> memberwatch.v1.LiftRestrictionRequest
+	16, // 29: memberwatch.v1.RegistryService.PutCanaries:input_type -> memberwatch.v1.PutCanariesRequest
+	19, // 30: memberwatch.v1.RegistryService.PutAttestation:input_type -> memberwatch.v1.PutAttestationRequest
+	5,  // 31: memberwatch.v1.RegistryService.PutApp:output_type -> memberwatch.v1.PutAppResponse
+	7,  // 32: memberwatch.v1.RegistryService.GetApp:output_type -> memberwatch.v1.GetAppResponse
+	9,  // 33: memberwatch.v1.RegistryService.ListApps:output_type -> memberwatch.v1.ListAppsResponse
+	11, // 34: memberwatch.v1.RegistryService.PutRestriction:output_type -> memberwatch.v1.PutRestrictionResponse
+	13, // 35: memberwatch.v1.RegistryService.ListRestrictions:output_type -> memberwatch.v1.ListRestrictionsResponse
+	15, // 36: memberwatch.v1.RegistryService.LiftRestriction:output_type -> memberwatch.v1.LiftRestrictionResponse
+	17, // 37: memberwatch.v1.RegistryService.PutCanaries:output_type -> memberwatch.v1.PutCanariesResponse
+	20, // 38: memberwatch.v1.RegistryService.PutAttestation:output_type -> memberwatch.v1.PutAttestationResponse
+	31, // [31:39] is the sub-list for method output_type
+	23, // [23:31] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_registry_proto_init() }
@@ -1249,7 +1546,7 @@ func file_memberwatch_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_registry_proto_rawDesc), len(file_memberwatch_v1_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

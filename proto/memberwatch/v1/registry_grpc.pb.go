@@ -25,14 +25,17 @@ const (
 	RegistryService_PutRestriction_FullMethodName   = "/memberwatch.v1.RegistryService/PutRestriction"
 	RegistryService_ListRestrictions_FullMethodName = "/memberwatch.v1.RegistryService/ListRestrictions"
 	RegistryService_LiftRestriction_FullMethodName  = "/memberwatch.v1.RegistryService/LiftRestriction"
+	RegistryService_PutCanaries_FullMethodName      = "/memberwatch.v1.RegistryService/PutCanaries"
+	RegistryService_PutAttestation_FullMethodName   = "/memberwatch.v1.RegistryService/PutAttestation"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// RegistryService keeps what the platform has declared: its third-party apps
-// and the restrictions on them. Each write is one numbered control change.
+// RegistryService keeps what the platform has declared: its third-party apps,
+// the restrictions on them, what their developers attest, and its canaries. Each
+// write is one numbered control change.
 type RegistryServiceClient interface {
 	// PutApp creates or replaces an app.
 	PutApp(ctx context.Context, in *PutAppRequest, opts ...grpc.CallOption) (*PutAppResponse, error)
@@ -46,6 +49,11 @@ type RegistryServiceClient interface {
 	ListRestrictions(ctx context.Context, in *ListRestrictionsRequest, opts ...grpc.CallOption) (*ListRestrictionsResponse, error)
 	// LiftRestriction ends a restriction from a time on; it stays on record.
 	LiftRestriction(ctx context.Context, in *LiftRestrictionRequest, opts ...grpc.CallOption) (*LiftRestrictionResponse, error)
+	// PutCanaries declares or withdraws planted members, in bulk. Nothing lists
+	// them: a canary that is known is none.
+	PutCanaries(ctx context.Context, in *PutCanariesRequest, opts ...grpc.CallOption) (*PutCanariesResponse, error)
+	// PutAttestation records that an app's data is attested to be deleted.
+	PutAttestation(ctx context.Context, in *PutAttestationRequest, opts ...grpc.CallOption) (*PutAttestationResponse, error)
 }
 
 type registryServiceClient struct {
@@ -116,12 +124,33 @@ func (c *registryServiceClient) LiftRestriction(ctx context.Context, in *LiftRes
 	return out, nil
 }
 
+func (c *registryServiceClient) PutCanaries(ctx context.Context, in *PutCanariesRequest, opts ...grpc.CallOption) (*PutCanariesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutCanariesResponse)
+	err := c.cc.Invoke(ctx, RegistryService_PutCanaries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) PutAttestation(ctx context.Context, in *PutAttestationRequest, opts ...grpc.CallOption) (*PutAttestationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutAttestationResponse)
+	err := c.cc.Invoke(ctx, RegistryService_PutAttestation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
 //
-// RegistryService keeps what the platform has declared: its third-party apps
-// and the restrictions on them. Each write is one numbered control change.
+// RegistryService keeps what the platform has declared: its third-party apps,
+// the restrictions on them, what their developers attest, and its canaries. Each
+// write is one numbered control change.
 type RegistryServiceServer interface {
 	// PutApp creates or replaces an app.
 	PutApp(context.Context, *PutAppRequest) (*PutAppResponse, error)
@@ -135,6 +164,11 @@ type RegistryServiceServer interface {
 	ListRestrictions(context.Context, *ListRestrictionsRequest) (*ListRestrictionsResponse, error)
 	// LiftRestriction ends a restriction from a time on; it stays on record.
 	LiftRestriction(context.Context, *LiftRestrictionRequest) (*LiftRestrictionResponse, error)
+	// PutCanaries declares or withdraws planted members, in bulk. Nothing lists
+	// them: a canary that is known is none.
+	PutCanaries(context.Context, *PutCanariesRequest) (*PutCanariesResponse, error)
+	// PutAttestation records that an app's data is attested to be deleted.
+	PutAttestation(context.Context, *PutAttestationRequest) (*PutAttestationResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -162,6 +196,12 @@ func (UnimplementedRegistryServiceServer) ListRestrictions(context.Context, *Lis
 }
 func (UnimplementedRegistryServiceServer) LiftRestriction(context.Context, *LiftRestrictionRequest) (*LiftRestrictionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LiftRestriction not implemented")
+}
+func (UnimplementedRegistryServiceServer) PutCanaries(context.Context, *PutCanariesRequest) (*PutCanariesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutCanaries not implemented")
+}
+func (UnimplementedRegistryServiceServer) PutAttestation(context.Context, *PutAttestationRequest) (*PutAttestationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutAttestation not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -292,6 +332,42 @@ func _RegistryService_LiftRestriction_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_PutCanaries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutCanariesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).PutCanaries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_PutCanaries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).PutCanaries(ctx, req.(*PutCanariesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_PutAttestation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutAttestationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).PutAttestation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_PutAttestation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).PutAttestation(ctx, req.(*PutAttestationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +398,14 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "LiftRestriction",
 			Handler:    _RegistryService_LiftRestriction_Handler,
+		},
+		{
+			MethodName: "PutCanaries",
+			Handler:    _RegistryService_PutCanaries_Handler,
+		},
+		{
+			MethodName: "PutAttestation",
+			Handler:    _RegistryService_PutAttestation_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
