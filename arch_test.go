@@ -95,6 +95,14 @@ var rooms = map[string]room{
 		imports: []string{".", "bench/scenario", "client", "detector", "detector/sketch", "monitor"},
 		why:     "measures the very code that runs in production, from outside: what lies on disk is not its business",
 	},
+	"bench/calibration": {
+		imports: []string{".", "detector"},
+		why:     "feeds counts to the very statistics that run in production, and knows no event",
+	},
+	"bench/nab": {
+		imports: []string{".", "detector"},
+		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
+	},
 	"bench/scenario": {
 		imports:   []string{"."},
 		libraries: []string{"github.com/goccy/go-yaml/..."},
@@ -102,7 +110,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/scenario", "client", "console", "detector", "monitor", "notify", "proto/memberwatch/v1",
+			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "client", "console", "detector", "monitor", "notify", "proto/memberwatch/v1",
 			"server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/..."},

@@ -107,7 +107,7 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 			if e.cfg.Weights[f].of(stream) == 0 || f.perActor() && x.actors < 1 || f == Novelty && s.days() < noveltyDays {
 				continue
 			}
-			s.seriesOf(stream, f).learn(stream, i, x.v[f], exposure(f, x))
+			s.seriesOf(stream, f).learn(&shapes[stream], i, x.v[f], exposure(f, x))
 		}
 	}
 }

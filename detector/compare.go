@@ -72,7 +72,7 @@ const rankedDays = 7
 // test compares one feature with one predictive.
 func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
 	exposed := exposure(f, x)
-	p := s.seriesOf(stream, f).predict(slot(stream, at), exposed)
+	p := s.seriesOf(stream, f).predict(&shapes[stream], slot(stream, at), exposed)
 	if !p.ok {
 		return comparison{}, false
 	}

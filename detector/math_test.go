@@ -149,9 +149,9 @@ func TestPredictionAgrees(t *testing.T) {
 	var s series
 	rng := rand.New(rand.NewPCG(3, 3))
 	for day := range 60 {
-		s.learn(dayBurst, day%7, 100+20*rng.NormFloat64(), 1)
+		s.learn(&shapes[dayBurst], day%7, 100+20*rng.NormFloat64(), 1)
 	}
-	p := s.predict(3, 1)
+	p := s.predict(&shapes[dayBurst], 3, 1)
 	for _, q := range []float64{0.9, 0.5, 0.1, 1e-3, 1e-6} {
 		near(t, "tail(quantile)", p.tail(p.quantile(q))/q, 1, 1e-4)
 	}
@@ -169,10 +169,10 @@ func TestPredictionAgrees(t *testing.T) {
 func TestZeroSeriesGrows(t *testing.T) {
 	for stream := range streams {
 		var lazy, full series
-		full.grow(shapes[stream])
+		full.grow(&shapes[stream])
 		for day := range 20 {
-			lazy.learn(stream, day%7, 0, 1)
-			full.learn(stream, day%7, 0, 1)
+			lazy.learn(&shapes[stream], day%7, 0, 1)
+			full.learn(&shapes[stream], day%7, 0, 1)
 		}
 		if lazy.body != nil {
 			t.Fatal("a zero series has a body")
@@ -180,7 +180,7 @@ func TestZeroSeriesGrows(t *testing.T) {
 		if lazy.n != full.n {
 			t.Errorf("stream %d: learnt %d and %d windows", stream, lazy.n, full.n)
 		}
-		lazy.learn(stream, 6, 30, 1)
+		lazy.learn(&shapes[stream], 6, 30, 1)
 		if lazy.body == nil {
 			t.Fatal("a moved series has no body")
 		}

@@ -281,7 +281,7 @@ func poisson(rng *rand.Rand, mean float64) int {
 	return n
 }
 
-var blocks = []rune("▁▂▃▄▅▆▇█")
+var bars = []rune("▁▂▃▄▅▆▇█")
 
 // draw shows what came out.
 func (p *script) draw() string {
@@ -294,7 +294,7 @@ func (p *script) draw() string {
 		top := slices.Max(append([]float64{1}, row...))
 		fmt.Fprintf(&b, "%-10s ", a.name)
 		for _, v := range row {
-			b.WriteRune(blocks[int(math.Round(v/top*7))])
+			b.WriteRune(bars[int(math.Round(v/top*7))])
 		}
 		fmt.Fprintf(&b, " most %s members a day\n", number(top))
 	}

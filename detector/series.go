@@ -24,30 +24,33 @@ const experts = 4
 
 // Constants of the mixture, all from recipe R1 unless said.
 const (
-	clipLevel   = 3.0  // levels learn residuals clipped at 3 s: one burst must not become normal
-	clipScale   = 5.0  // scales learn residuals clipped at 5 s
-	forgetLogW  = 0.97 // discount of the log-likelihood
-	rateScale   = 1.0 / 60
-	rateSlot    = 1.0 / 4
-	rateSeason  = 1.0 / 8
-	priorScale  = 0.8 // s0 in ln units: the day-to-day spread assumed of a young app; ours, from the simulator
-	priorWeight = 4.0 // windows after which the own spread outweighs the prior
+	clipLevel               = 3.0   // levels learn residuals clipped at 3 s: one burst must not become normal
+	clipScale               = 6.0   // scales learn residuals clipped at 6 s, once they have been tested
+	forgetLogW              = 0.98  // discount of the log-likelihood
+	testedAtAll, testedWell = 5, 10 // residuals before an expert without a prior is heard, and is clipped
+	measuredFloor           = 3e-3  // least scale of measurements, in x: 0.3 % of a value far from zero
+	priorScale              = 0.8   // s0 in ln units: the day-to-day spread assumed of a young app; ours, from the simulator
 )
 
-// shape says how a series moves at its scale.
+// shape says how a series moves at its scale. Rates are per window.
 type shape struct {
 	fast, slow float64 // rates of the two levels
+	spread     float64 // rate of the experts' scales
+	slot       float64 // rate of the level of a slot
+	season     float64 // rate of a slot's offset from the slow level; 0: the levels know no season
 	slots      int     // slots of the season
+	echoes     int     // last values remembered: none, the newest, or that of each slot
 	lag        int     // windows the learning stays behind
-	echo       bool    // whether the last value of a slot is an expert
+	prior      float64 // windows after which the own spread outweighs the prior one; 0: none is known
+	measured   bool    // values are measurements: of any sign, without a count's sampling noise
 }
 
 // shapes by stream. Hours have a slot for each hour of day, apart for weekends:
 // 48 slots learn in days where 168 need months.
 var shapes = [streams]shape{
-	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, slots: 48},
-	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, slots: 7, echo: true},
-	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, slots: 7, lag: 7, echo: true},
+	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4},
+	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4},
+	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, lag: 7},
 }
 
 // series is the state of one expectation. A feature that has never been anything
@@ -65,19 +68,17 @@ type seriesBody struct {
 	level  [2]float32
 	spread [experts]float32 // EW mean of squared residuals
 	logW   [experts]float32
-	season []float32 // offset of each slot from the slow level
-	slot   []float32 // EW level of each slot
-	last   []float32 // newest value of each slot; none at the hour scale
-	seen   []uint8   // values seen in each slot, saturating
-	queue  []float32 // values waiting for their lag, oldest first
+	tested [experts]uint16 // residuals behind each scale, saturating
+	season []float32       // offset of each slot from the slow level
+	slot   []float32       // EW level of each slot
+	last   []float32       // newest values: of each slot, of all, or none
+	seen   []uint8         // values seen in each slot, saturating
+	queue  []float32       // values waiting for their lag, oldest first
 }
 
-func newBody(sh shape) *seriesBody {
+func newBody(sh *shape) *seriesBody {
 	n := sh.slots
-	floats := 2 * n
-	if sh.echo {
-		floats += n
-	}
+	floats := 2*n + sh.echoes
 	all := make([]float32, floats+sh.lag)
 	b := &seriesBody{season: all[:n:n], slot: all[n : 2*n : 2*n], last: all[2*n : floats : floats], seen: make([]uint8, n)}
 	b.queue = all[floats:floats:len(all)]
@@ -85,13 +86,16 @@ func newBody(sh shape) *seriesBody {
 }
 
 // grow gives a series that was all zero its body.
-func (s *series) grow(sh shape) {
+func (s *series) grow(sh *shape) {
 	if s.body != nil {
 		return
 	}
 	s.body = newBody(sh)
 	for i := range s.body.seen {
 		s.body.seen[i] = uint8(min(int(s.n)/sh.slots, 255))
+	}
+	for i := range s.body.tested {
+		s.body.tested[i] = uint16(min(s.n, math.MaxUint16))
 	}
 	s.body.queue = s.body.queue[:s.wait]
 }
@@ -107,46 +111,58 @@ type prediction struct {
 // predict returns the expectation of the window in slot. exposure is the number
 // of acting users behind a ratio, 1 for plain counts: the Poisson floor of the
 // scale follows the numerator's size.
-func (s *series) predict(slot int, exposure float64) prediction {
+func (s *series) predict(sh *shape, slot int, exposure float64) prediction {
 	var p prediction
 	if s.n == 0 {
 		return p
 	}
-	p.ok = true
 	if b := s.body; b != nil {
 		season := float64(b.season[slot])
-		p.mean = [experts]float64{max(float64(b.level[0])+season, 0), max(float64(b.level[1])+season, 0), max(float64(b.slot[slot]), 0)}
+		p.mean = [experts]float64{float64(b.level[0]) + season, float64(b.level[1]) + season, float64(b.slot[slot])}
 		if len(b.last) > 0 {
-			p.mean[3] = max(float64(b.last[slot]), 0)
+			p.mean[3] = float64(b.last[slot%len(b.last)])
+		}
+	}
+	if !sh.measured {
+		for i := range p.mean {
+			p.mean[i] = max(p.mean[i], 0)
 		}
 	}
 	best := math.Inf(-1)
 	for i := range experts {
-		if s.speaks(i, slot) {
+		if s.speaks(sh, i, slot) {
 			best = max(best, s.logWeight(i))
 		}
 	}
 	sum := 0.0
 	for i := range experts {
-		p.sd[i] = s.scale(i, p.mean[i], exposure)
-		if s.speaks(i, slot) {
+		p.sd[i] = s.scale(sh, i, p.mean[i], exposure)
+		if s.speaks(sh, i, slot) {
 			p.w[i] = math.Exp(s.logWeight(i) - best)
 			sum += p.w[i]
 		}
 	}
-	for i := range experts {
-		p.w[i] /= sum
+	if p.ok = sum > 0; p.ok {
+		for i := range experts {
+			p.w[i] /= sum
+		}
 	}
 	return p
 }
 
-// speaks tells whether an expert has something to say about a slot: levels
-// always, slot experts once they saw it twice.
-func (s *series) speaks(i, slot int) bool {
+// knows tells whether an expert has something to say about a slot: levels
+// always, those of the slot once they saw it twice.
+func (s *series) knows(i, slot int) bool {
 	if i < 2 {
 		return true
 	}
 	return s.body != nil && s.body.seen[slot] >= 2 && (i == 2 || len(s.body.last) > 0)
+}
+
+// speaks tells whether an expert is heard: one without a prior scale must first
+// have been tested.
+func (s *series) speaks(sh *shape, i, slot int) bool {
+	return s.knows(i, slot) && (sh.prior > 0 || s.body != nil && s.body.tested[i] >= testedAtAll)
 }
 
 func (s *series) logWeight(i int) float64 {
@@ -157,14 +173,17 @@ func (s *series) logWeight(i int) float64 {
 }
 
 // scale is the standard deviation of an expert's residual in ln units, shrunk to
-// the prior and floored by Poisson noise: var ln(v+1) ~ m/(m+1)^2.
-func (s *series) scale(i int, mean, exposure float64) float64 {
+// the prior and floored: for counts by Poisson noise, var ln(v+1) ~ m/(m+1)^2.
+func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
 	n, spread := float64(s.n), 0.0
 	if s.body != nil {
-		spread = float64(s.body.spread[i])
+		n, spread = float64(s.body.tested[i]), float64(s.body.spread[i])
 	}
-	own := (float64(n*spread) + priorWeight*priorScale*priorScale) / (n + priorWeight)
-	m := math.Expm1(mean) * exposure
+	own := (float64(n*spread) + sh.prior*priorScale*priorScale) / max(n+sh.prior, 1)
+	if sh.measured {
+		return math.Sqrt(own) + measuredFloor
+	}
+	m := max(math.Expm1(mean), 0) * exposure
 	floor := (m + 0.25) / float64((m+1)*(m+1))
 	return math.Sqrt(own + floor)
 }
@@ -222,9 +241,8 @@ func studentTail(z float64) float64 {
 }
 
 // learn takes the value of the window in slot into the series, after the lag.
-func (s *series) learn(stream streamID, slot int, v, exposure float64) {
-	sh := shapes[stream]
-	if s.body == nil {
+func (s *series) learn(sh *shape, slot int, v, exposure float64) {
+	if s.body == nil && !sh.measured {
 		if v == 0 {
 			if int(s.wait) < sh.lag {
 				s.wait++
@@ -233,8 +251,8 @@ func (s *series) learn(stream streamID, slot int, v, exposure float64) {
 			}
 			return
 		}
-		s.grow(sh)
 	}
+	s.grow(sh)
 	x := math.Log1p(v)
 	if sh.lag > 0 {
 		q := s.body.queue
@@ -251,54 +269,60 @@ func (s *series) learn(stream streamID, slot int, v, exposure float64) {
 }
 
 // absorb scores the experts against x and moves them towards it.
-func (s *series) absorb(sh shape, slot int, x, exposure float64) {
+func (s *series) absorb(sh *shape, slot int, x, exposure float64) {
 	if s.n == 0 {
 		s.body.level = [2]float32{float32(x), float32(x)}
 	} else {
-		s.scoreExperts(s.predict(slot, exposure), slot, x)
+		s.scoreExperts(sh, s.predict(sh, slot, exposure), slot, x)
 	}
 	s.n++
 	s.move(sh, slot, x, exposure)
 }
 
 // scoreExperts updates each expert's scale and likelihood.
-func (s *series) scoreExperts(p prediction, slot int, x float64) {
-	g := max(1/float64(s.n), rateScale)
+func (s *series) scoreExperts(sh *shape, p prediction, slot int, x float64) {
 	for i := range experts {
-		if !s.speaks(i, slot) {
+		if !s.knows(i, slot) {
 			continue
 		}
+		s.body.tested[i] = min(s.body.tested[i], math.MaxUint16-1) + 1
+		g := max(1/float64(s.body.tested[i]), sh.spread)
 		r := x - p.mean[i]
 		z := r / p.sd[i]
-		r = clip(r, clipScale*p.sd[i])
+		if sh.prior > 0 || s.body.tested[i] > testedWell {
+			r = clip(r, clipScale*p.sd[i])
+		}
 		spread := float64(s.body.spread[i])
 		s.body.spread[i] = float32(spread + float64(g*(float64(r*r)-spread)))
+		if !s.speaks(sh, i, slot) {
+			continue
+		}
 		likelihood := -math.Log(p.sd[i]) - float64(2.5*math.Log1p(float64(z*z)/4))
 		s.body.logW[i] = float32(float64(forgetLogW*float64(s.body.logW[i])) + likelihood)
 	}
 }
 
 // move shifts levels, season and slots towards x, by clipped residuals.
-func (s *series) move(sh shape, slot int, x, exposure float64) {
+func (s *series) move(sh *shape, slot int, x, exposure float64) {
 	b := s.body
 	season := float64(b.season[slot])
 	for i, rate := range [2]float64{sh.fast, sh.slow} {
 		level := float64(b.level[i])
-		bound := clipLevel * s.scale(i, max(level+season, 0), exposure)
+		bound := clipLevel * s.scale(sh, i, level+season, exposure)
 		b.level[i] = float32(level + float64(max(1/float64(s.n), rate)*clip(x-season-level, bound)))
 	}
 	level := float64(b.level[1])
-	bound := clipLevel * s.scale(1, max(level+season, 0), exposure)
-	b.season[slot] = float32(season + float64(rateSeason*clip(x-level-season, bound)))
+	bound := clipLevel * s.scale(sh, 1, level+season, exposure)
+	b.season[slot] = float32(season + float64(sh.season*clip(x-level-season, bound)))
 	if b.seen[slot] == 0 {
 		b.slot[slot] = float32(x)
 	} else {
 		old := float64(b.slot[slot])
-		rate := max(1/(float64(b.seen[slot])+1), rateSlot)
+		rate := max(1/(float64(b.seen[slot])+1), sh.slot)
 		b.slot[slot] = float32(old + float64(rate*clip(x-old, bound)))
 	}
 	if len(b.last) > 0 {
-		b.last[slot] = float32(x)
+		b.last[slot%len(b.last)] = float32(x)
 	}
 	b.seen[slot] = min(b.seen[slot], 254) + 1
 }
@@ -316,12 +340,15 @@ func (s *series) encode(e *encoder) {
 	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
 		e.floats(part)
 	}
+	for _, n := range b.tested {
+		e.uint(uint64(n))
+	}
 	e.b = append(e.b, b.seen...)
 	e.uint(uint64(len(b.queue)))
 	e.floats(b.queue)
 }
 
-func (s *series) decode(d *decoder, sh shape) {
+func (s *series) decode(d *decoder, sh *shape) {
 	*s = series{n: uint32(min(d.uint(), math.MaxUint32))}
 	if !d.bool() {
 		s.wait = uint8(min(d.uint(), uint64(sh.lag)))
@@ -330,6 +357,9 @@ func (s *series) decode(d *decoder, sh shape) {
 	b := newBody(sh)
 	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
 		d.floats(part)
+	}
+	for i := range b.tested {
+		b.tested[i] = uint16(min(d.uint(), math.MaxUint16))
 	}
 	copy(b.seen, d.take(len(b.seen)))
 	n := d.count(4)

@@ -288,7 +288,7 @@ func (s *State) loadBaseline(b []byte) error {
 	for i := range s.closed {
 		s.closed[i] = d.int()
 	}
-	s.eachSeries(func(stream streamID, x *series) { x.decode(d, shapes[stream]) })
+	s.eachSeries(func(stream streamID, x *series) { x.decode(d, &shapes[stream]) })
 	for f := range s.rise {
 		s.rise[f].decode(d)
 	}

@@ -144,7 +144,7 @@ func Best(files []File, scores [][]float64, p Profile) (threshold float64, best 
 	t := newTally(files, p)
 	type key struct{ file, window int }
 	earned := make(map[key]float64)
-	threshold, best = math.Inf(1), t.result()
+	threshold, best = math.MaxFloat64, t.result() // no row reaches it
 	for n, r := range rows {
 		value, window := p.row(&files[r.file], r.i)
 		if window < 0 {

@@ -1,9 +1,11 @@
 package nab
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -122,7 +124,102 @@ func TestBest(t *testing.T) {
 	if same := Score(files, [][]int{{20, 61}}, Profiles[0]); math.Abs(same.Score-best.Score) > 1e-9 {
 		t.Errorf("best %.6f, the same rows score %.6f", best.Score, same.Score)
 	}
-	if threshold, best := Best(files, [][]float64{make([]float64, 100)}, Profiles[1]); best.Score > 0 || best.Found != 0 || !math.IsInf(threshold, 1) {
+	if threshold, best := Best(files, [][]float64{make([]float64, 100)}, Profiles[1]); best.Score > 0 || best.Found != 0 || threshold != math.MaxFloat64 {
 		t.Errorf("equal scores everywhere: %v, %+v, want no detection", threshold, best)
+	}
+}
+
+// TestYardstick holds the stream model to what was promised of it: one setting
+// and one threshold for every series.
+func TestYardstick(t *testing.T) {
+	files := devFiles(t)
+	r := AtFixed(files, Scores(files), Threshold)
+	if r.Standard < 77 {
+		t.Errorf("standard profile %.2f, want at least 77", r.Standard)
+	}
+	if most := 0.3e-3 * float64(r.Rows); float64(r.FalseRows) > most {
+		t.Errorf("%d false rows, want at most %.0f", r.FalseRows, most)
+	}
+	for _, f := range r.Files {
+		if strings.HasPrefix(f.Name, "artificialNoAnomaly/") && f.FalseRows > 0 {
+			t.Errorf("%s has %d alarms and no anomaly", f.Name, f.FalseRows)
+		}
+		if strings.HasSuffix(f.Name, "/art_flatline.csv") && f.Most != 0 {
+			t.Errorf("%s scores %v, want 0", f.Name, f.Most)
+		}
+	}
+	if best := AtBest(files, Scores(files)); best.Standard < r.Standard || best.Origin == r.Origin {
+		t.Errorf("optimised %.2f (%s), fixed %.2f", best.Standard, best.Origin, r.Standard)
+	}
+}
+
+// TestReadErrors: what is wrong with a folder is named with file and line.
+func TestReadErrors(t *testing.T) {
+	const rows = "timestamp,value\n2014-04-01 00:00:00,1\n2014-04-01 00:05:00,2\n2014-04-01 00:10:00,3\n"
+	const label = `{"g/a.csv": [["2014-04-01 00:00:00.000000", "2014-04-01 00:10:00.000000"]]}`
+	for _, c := range []struct{ name, series, labels, want string }{
+		{"fine", rows, label, ""},
+		{"no labels", rows, "", "combined_windows.json"},
+		{"broken labels", rows, "{", "combined_windows.json"},
+		{"empty labels", rows, "{}", "name no series"},
+		{"no series", "", label, "a.csv"},
+		{"broken value", rows + "2014-04-01 00:15:00,high\n", label, `a.csv:5: "high" is not a finite number`},
+		{"broken time", rows + "noon,4\n", label, `a.csv:5: timestamp "noon"`},
+		{"short row", rows + "2014-04-01 00:15:00\n", label, "a.csv:5"},
+		{"label off the rows", rows, `{"g/a.csv": [["2014-04-01 00:01:00", "2014-04-01 00:10:00"]]}`, "no row at"},
+		{"empty window", rows, `{"g/a.csv": [["2014-04-01 00:05:00", "2014-04-01 00:05:00"]]}`, "less than two rows"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write := func(name, text string) {
+				if text == "" {
+					return
+				}
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("data/g/a.csv", c.series)
+			write("combined_windows.json", c.labels)
+			_, err := Read(dir)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestReadScores reads another detector's files in the benchmark's layout.
+func TestReadScores(t *testing.T) {
+	files := small()
+	dir := filepath.Join(t.TempDir(), "other")
+	if err := os.MkdirAll(filepath.Join(dir, "hand"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("timestamp,value,anomaly_score,label\n")
+	for i := range 100 {
+		score := 0.0
+		if i == 20 || i == 60 {
+			score = 0.9
+		}
+		fmt.Fprintf(&b, "2014-04-01 00:00:00,%d,%v,0\n", i, score)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "hand", "other_made.csv"), []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	scores, err := ReadScores(dir, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := OfOthers(files, scores); r.Standard != 100 || r.Threshold != 0.9 || r.Origin != Optimised {
+		t.Errorf("%+v, want 100 at 0.9", r)
+	}
+	if _, err := ReadScores(t.TempDir(), files); err == nil {
+		t.Error("no error for a folder without scores")
 	}
 }

@@ -55,7 +55,7 @@ func newRoot() *cobra.Command {
 		return &usageError{message: err.Error(), hint: fmt.Sprintf("see %s --help", cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newServe(), newDemo(), newReplay(), newSignals(), newApps(), newRestrict(), newReport(), newStats(), newVersion(),
+		newServe(), newDemo(), newBench(), newReplay(), newSignals(), newApps(), newRestrict(), newReport(), newStats(), newVersion(),
 	)
 	return root
 }

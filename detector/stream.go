@@ -1,0 +1,145 @@
+package detector
+
+import (
+	"math"
+	"time"
+)
+
+// Stream scores one series that has no fleet beside it: measurements at an even
+// pace. It predicts with the expectation that apps have, adds what prediction
+// misses, and calibrates on the series' own maxima instead of the fleet's ranks.
+//
+//	x = asinh(v/u),  u = 0.2 mean |v| of the first 50 values
+//	S = -log10(2 min(P(X > x), P(X < x)))
+//	E = cbrt((0.7 run_10(min(S, 3)))^3 + rarity^3 + run_30(rarity)^3) + record
+//
+// The score is log10 of the return period of E in blocks of 144 values. It lies
+// for a series shorter than its season, and calls any lasting change rare until
+// its maxima have taken it in.
+// Source: the project's recipe for single series; docs/decisions says what each
+// part is worth on the Numenta benchmark.
+type Stream struct {
+	n        uint32
+	unit     float64 // mean |v| of the first values
+	series   series
+	rarity   rarity
+	extremes extremes
+	surprise run
+	rareRun  run
+	block    blocks
+}
+
+// loneShape is the expectation of a series of its own: levels of 20 and 300
+// values, the last value, and the hour of day.
+var loneShape = shape{
+	fast: 1.0 / 20, slow: 1.0 / 300, spread: 1e-3, slot: 1.0 / 20, slots: 24, echoes: 1, measured: true,
+}
+
+// Constants of the recipe.
+const (
+	unitValues    = 50  // values that set the unit
+	unitPart      = 0.2 // of their mean size
+	surpriseAfter = 20  // values before a surprise is believed
+	surpriseMost  = 3.0 // decades of one surprise that count
+	surpriseWorth = 0.7
+	surpriseRun   = 10
+	rareRunLength = 30
+)
+
+// Score takes the next value and returns log10 of its return period in blocks.
+func (s *Stream) Score(at time.Time, v float64) float64 {
+	s.n++
+	if s.n <= unitValues {
+		s.unit += (math.Abs(v) - s.unit) / float64(s.n)
+	}
+	x := float64(float32(math.Asinh(v / (float64(unitPart*s.unit) + 1e-9))))
+	evidence := s.evidence(at.UTC().Hour(), x) + s.extremes.record(v)
+	s.extremes.add(v)
+	score := s.block.score(evidence)
+	if s.n > evidenceAfter {
+		s.block.add(evidence)
+	}
+	return score
+}
+
+// evidence scores x with the old state, then learns it.
+func (s *Stream) evidence(slot int, x float64) float64 {
+	surprise := 0.0
+	if s.n > surpriseAfter {
+		expected := s.series.predict(&loneShape, slot, 1)
+		surprise = expected.oddity(x)
+	}
+	rare := s.rarity.score(x)
+	s.series.grow(&loneShape)
+	s.series.absorb(&loneShape, slot, x, 1)
+	s.rarity.add(x)
+	often := float64(surpriseWorth * s.surprise.add(min(surprise, surpriseMost), surpriseRun))
+	lasting := s.rareRun.add(rare, rareRunLength)
+	return math.Cbrt(cube(often) + cube(rare) + cube(lasting))
+}
+
+// oddity is the surprise at x on either side, in decades.
+func (p *prediction) oddity(x float64) float64 {
+	if !p.ok {
+		return 0
+	}
+	up := p.tail(x)
+	return max(0, -math.Log10(max(2*min(up, 1-up), 1e-30)))
+}
+
+const streamVersion = 1
+
+// AppendBinary appends the stream's canonical encoding: a restored stream gives
+// the same scores, bit for bit.
+func (s *Stream) AppendBinary(b []byte) ([]byte, error) {
+	e := newEncoder(b, streamVersion)
+	e.uint(uint64(s.n))
+	e.f64(s.unit)
+	s.series.encode(e)
+	s.rarity.encode(e)
+	s.extremes.encode(e)
+	s.surprise.encode(e)
+	s.rareRun.encode(e)
+	s.block.encode(e)
+	return e.finish()
+}
+
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+func (s *Stream) UnmarshalBinary(b []byte) error {
+	d := newDecoder(b, streamVersion, "stream")
+	*s = Stream{n: uint32(min(d.uint(), math.MaxUint32)), unit: d.f64()}
+	s.series.decode(d, &loneShape)
+	s.rarity.decode(d)
+	s.extremes.decode(d)
+	s.surprise.decode(d, surpriseRun)
+	s.rareRun.decode(d, rareRunLength)
+	s.block.decode(d)
+	return d.finish()
+}
+
+func cube(x float64) float64 { return x * x * x }
+
+// Alarm turns scores into alarms: one for each stretch above the threshold, and
+// none until the score has been below it for quietValues in a row. A long
+// incident is one alarm, not one for each value. The zero value is armed.
+type Alarm struct {
+	Threshold float64
+	silent    bool
+	quiet     int
+}
+
+// quietValues re-arm an alarm.
+const quietValues = 30
+
+// Next takes the next score and tells whether an alarm begins with it.
+func (a *Alarm) Next(score float64) bool {
+	if score >= a.Threshold {
+		begins := !a.silent
+		a.silent, a.quiet = true, 0
+		return begins
+	}
+	if a.quiet++; a.quiet >= quietValues {
+		a.silent, a.quiet = false, 0
+	}
+	return false
+}
