@@ -45,6 +45,16 @@ func (a *App) Validate() error {
 	return nil
 }
 
+// MayRead tells whether one of the app's purposes covers a data class.
+func (a *App) MayRead(class DataClass) bool {
+	for i := range a.Purposes {
+		if a.Purposes[i].Class == class {
+			return true
+		}
+	}
+	return false
+}
+
 // RestrictionID names a restriction.
 type RestrictionID string
 

@@ -14,6 +14,9 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 		return
 	}
 	e.breachesClosed(s, w)
+	if at.Scale == memberwatch.Hour {
+		e.questionsClosed(s, w)
+	}
 	x := s.valuesOf(w)
 	e.arm(s, w)
 	for f := range counts { // what no event has watched since it was armed

@@ -12,11 +12,13 @@ import (
 // or wait for the fleet; the states themselves belong to the caller, who may
 // keep them anywhere. An Engine is not safe for concurrent use.
 type Engine struct {
-	cfg      Config
-	revision int64
-	apps     map[memberwatch.AppID]memberwatch.App
-	rules    []*memberwatch.Restriction // by id
-	ruleRev  int64                      // revision of the newest restriction
+	cfg          Config
+	revision     int64
+	apps         map[memberwatch.AppID]*memberwatch.App
+	rules        []*memberwatch.Restriction // by id
+	ruleRev      int64                      // revision of the newest restriction
+	canaries     canaries
+	attestations map[memberwatch.AppID]*memberwatch.Attestation // the newest of each app
 
 	calibrations []*Calibration // by day, the newest few
 	alarms       []*alarms      // beside each calibration
@@ -30,13 +32,17 @@ type Engine struct {
 	crowds  map[memberwatch.Window]*crowd
 
 	updates []memberwatch.Update
+
+	found []uint64 // memory of checkCanaries
+	asked []uint64 // memory of checkKnowledge
 }
 
 // New returns an engine without apps, rules or history.
 func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:          cfg,
-		apps:         make(map[memberwatch.AppID]memberwatch.App),
+		apps:         make(map[memberwatch.AppID]*memberwatch.App),
+		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
 		alarms:       []*alarms{new(alarms)},
 		open:         make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
@@ -49,14 +55,24 @@ func New(cfg Config) *Engine {
 // Apply takes one control change. Changes come in the order of their revisions.
 func (e *Engine) Apply(c *memberwatch.Change) {
 	e.revision = c.Revision
-	if c.App != nil {
-		e.apps[c.App.ID] = *c.App
+	switch {
+	case c.App != nil:
+		app := *c.App
+		e.apps[app.ID] = &app
+	case c.Restriction != nil:
+		e.restrict(*c.Restriction)
+	case c.Canaries != nil:
+		e.canaries.apply(c.Canaries)
+	case c.Attestation != nil:
+		attestation := *c.Attestation
+		attestation.Revision = c.Revision
+		e.attestations[attestation.App] = &attestation
 	}
-	if c.Restriction == nil {
-		return
-	}
-	e.ruleRev = c.Revision
-	r := *c.Restriction
+}
+
+// restrict takes a restriction, or another state of a known one.
+func (e *Engine) restrict(r memberwatch.Restriction) {
+	e.ruleRev = e.revision
 	i, found := slices.BinarySearchFunc(e.rules, r.ID, func(o *memberwatch.Restriction, id memberwatch.RestrictionID) int {
 		return compareStrings(o.ID, id)
 	})
@@ -65,6 +81,34 @@ func (e *Engine) Apply(c *memberwatch.Change) {
 		return
 	}
 	e.rules = slices.Insert(e.rules, i, &r)
+}
+
+// category is the declared category of an app, empty when unknown.
+func (e *Engine) category(app memberwatch.AppID) string {
+	if a := e.apps[app]; a != nil {
+		return a.Category
+	}
+	return ""
+}
+
+// refresh gives a state what the platform has declared of its app since the
+// app's newest event.
+func (e *Engine) refresh(s *State) {
+	if s.control == e.revision {
+		return
+	}
+	s.control = e.revision
+	s.declared = e.apps[s.App]
+	if s.ruleRev != e.ruleRev {
+		s.ruleRev = e.ruleRev
+		s.rules = s.rules[:0]
+		for _, r := range e.rules {
+			if r.Covers(s.App) {
+				s.rules = append(s.rules, r)
+			}
+		}
+	}
+	s.attest(e.attestations[s.App])
 }
 
 func compareStrings[S ~string](a, b S) int {

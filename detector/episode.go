@@ -8,11 +8,11 @@ import (
 	"github.com/memberwatch/memberwatch"
 )
 
-// episode is an open signal of an app. There is one for each kind, and for
-// restrictions one for each restriction.
+// episode is an open signal of an app. There is one for each kind, and of rules
+// that an app can break in several ways one for each.
 type episode struct {
 	Signal memberwatch.Signal
-	Dim    string // the restriction, empty for other kinds
+	Dim    string // the restriction or data class, empty for other kinds
 	// Provisional is the start of the newest window that only an open window
 	// has spoken for; 0 when the fleet has confirmed all.
 	Provisional int64
@@ -135,8 +135,16 @@ func (e *Engine) severity(f *memberwatch.Finding) memberwatch.Severity {
 	case f.Members.Low >= mediumMembers || f.ReturnPeriod >= 10*e.cfg.Budget:
 		level = memberwatch.SeverityMedium
 	}
-	if f.Kind == memberwatch.KindRestricted {
+	switch f.Kind {
+	case memberwatch.KindRestricted, memberwatch.KindUncertified, memberwatch.KindImpossible:
 		level = max(level+1, memberwatch.SeverityHigh)
+	case memberwatch.KindExpired: // often a matter of paper
+		level = max(level+1, memberwatch.SeverityMedium)
+	case memberwatch.KindCanary:
+		level = memberwatch.SeverityHigh
+		if f.Members.Value > 0 {
+			level = memberwatch.SeverityCritical
+		}
 	}
 	return min(level, memberwatch.SeverityCritical)
 }

@@ -16,7 +16,7 @@ import (
 // an established one among the peers.
 func (e *Engine) infancy(s *State, w *window, x values) {
 	if s.days() >= e.cfg.ReadyDays && x.actors >= 1 {
-		e.tally(w.Window).births.add(e.apps[s.App].Category, settled, x.v[ReachPerActor])
+		e.tally(w.Window).births.add(e.category(s.App), settled, x.v[ReachPerActor])
 	}
 	age := dayOf(w.Start) - dayOf(s.first) + 1
 	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
@@ -24,7 +24,7 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 	}
 	s.infant.reach += x.v[Reach]
 	s.infant.actors += x.actors
-	category := e.apps[s.App].Category
+	category := e.category(s.App)
 	for i, due := range ages {
 		bit := uint8(1) << i
 		if age < due || s.infant.done&bit != 0 {
@@ -82,7 +82,7 @@ func (e *Engine) firstDays(s *State, p *pending) {
 	if p.Scale != memberwatch.Day {
 		return
 	}
-	if _, ok := e.calibration(dayOf(p.Start)).births.peers(e.apps[s.App].Category, 0); ok {
+	if _, ok := e.calibration(dayOf(p.Start)).births.peers(e.category(s.App), 0); ok {
 		return
 	}
 	p.first = true

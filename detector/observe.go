@@ -14,28 +14,25 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	if e.since == 0 || ev.Time < e.since {
 		e.since = ev.Time
 	}
+	e.refresh(s)
 	e.wakeUp(s, ev)
 	s.events++
 	if s.first == 0 || ev.Time < s.first {
 		s.first = ev.Time
 	}
 	s.last = max(s.last, ev.Time)
-	rule := e.broken(s, ev)
+	rule := s.broken(ev)
 	s.account(ev, rule != nil, late)
 	if late {
 		s.late++
-		if rule != nil {
-			e.breakRule(s, rule, ev, nil)
-		}
+		e.meetRules(s, rule, ev, nil)
 		s.dirty |= PartTotals
 		return
 	}
 	hour := e.window(s, memberwatch.WindowAt(memberwatch.Hour, ev.Time))
 	day := e.window(s, memberwatch.WindowAt(memberwatch.Day, ev.Time))
 	s.fold(hour, day, ev)
-	if rule != nil {
-		e.breakRule(s, rule, ev, hour)
-	}
+	e.meetRules(s, rule, ev, hour)
 	for _, w := range [2]*window{hour, day} {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)

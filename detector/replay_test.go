@@ -21,6 +21,7 @@ type replay struct {
 	updates []memberwatch.Update
 	signals map[memberwatch.SignalID]memberwatch.Signal
 	order   []memberwatch.SignalID
+	changes []memberwatch.Change // applied so far
 	// onClose, if set, sees each app's window before it closes.
 	onClose func(*State, memberwatch.Window)
 }
@@ -36,6 +37,7 @@ func newReplay(t testing.TB, cfg Config) *replay {
 
 func (r *replay) apply(c memberwatch.Change) {
 	c.Revision = r.engine.Revision() + 1
+	r.changes = append(r.changes, c)
 	r.engine.Apply(&c)
 }
 

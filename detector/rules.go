@@ -1,28 +1,33 @@
 package detector
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/memberwatch/memberwatch"
 )
 
 // Rules need no statistics: a thing happened that must not happen. They fire on
-// the event itself, late ones included.
+// the event itself, late ones included: at once for the first event, and then
+// once for each further hour, when it closes.
+
+// meetRules holds an event against the rules; restriction is the one it breaks,
+// if any. hour is nil for a late event.
+func (e *Engine) meetRules(s *State, restriction *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
+	if restriction != nil {
+		e.breakRule(s, memberwatch.KindRestricted, string(restriction.ID), ev, ev.Disclosed, hour)
+	}
+	e.checkPurposes(s, ev, hour)
+	e.checkCanaries(s, ev, hour)
+	e.checkKnowledge(s, ev, hour)
+}
 
 // broken returns the first restriction, by id, that an event breaks. Only access
 // that disclosed something counts: a refused call shows that the platform
 // enforces the restriction, and honest apps try until they are updated.
-func (e *Engine) broken(s *State, ev *memberwatch.Event) *memberwatch.Restriction {
-	if s.ruleRev != e.ruleRev {
-		s.rules = s.rules[:0]
-		for _, r := range e.rules {
-			if r.Covers(s.App) {
-				s.rules = append(s.rules, r)
-			}
-		}
-		s.ruleRev = e.ruleRev
-	}
+func (s *State) broken(ev *memberwatch.Event) *memberwatch.Restriction {
 	if len(s.rules) == 0 || ev.Outcome > memberwatch.OutcomeOK {
 		return nil
 	}
@@ -35,50 +40,82 @@ func (e *Engine) broken(s *State, ev *memberwatch.Event) *memberwatch.Restrictio
 	return nil
 }
 
-// breakRule raises access after a restriction: at once for the first event and
-// then once for each further hour, when it closes. hour is nil for a late event.
-func (e *Engine) breakRule(s *State, r *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
+// checkPurposes raises access to data classes outside the purposes for which the
+// app is certified, and any access once the certification has expired. An app
+// that declares no purpose is not certified for anything in particular and meets
+// neither.
+func (e *Engine) checkPurposes(s *State, ev *memberwatch.Event, hour *window) {
+	if s.declared == nil || len(s.declared.Purposes) == 0 || len(ev.DataClasses) == 0 || ev.Outcome > memberwatch.OutcomeOK {
+		return
+	}
+	for _, class := range ev.DataClasses {
+		if !s.declared.MayRead(memberwatch.DataClass(class)) {
+			e.breakRule(s, memberwatch.KindUncertified, class, ev, ev.Disclosed, hour)
+		}
+	}
+	if ends := s.declared.Expires; !ends.IsZero() && ev.Time >= ends.UnixNano() {
+		e.breakRule(s, memberwatch.KindExpired, "", ev, ev.Disclosed, hour)
+	}
+}
+
+// breakRule notes one call that broke a rule and the members it cost.
+func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memberwatch.Event, members []uint64, hour *window) {
 	if hour != nil {
-		b := hour.breachOf(r.ID)
+		b := hour.breachOf(kind, dim)
 		b.calls++
-		for _, m := range ev.Disclosed {
+		for _, m := range members {
 			b.members.Insert(m)
 		}
 	}
-	if ep := s.episode(memberwatch.KindRestricted, string(r.ID)); ep != nil && ev.Time < ep.quietAfter(&e.cfg) {
+	if ep := s.episode(kind, dim); ep != nil && ev.Time < ep.quietAfter(&e.cfg) {
 		return
 	}
+	dim = strings.Clone(dim) // it may be the receive buffer's
 	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
-	members := memberwatch.Estimate{Value: float64(len(ev.Disclosed)), Low: float64(len(ev.Disclosed)), High: float64(len(ev.Disclosed))}
-	e.raise(s, string(r.ID), e.breachFinding(at, ev.Time, r.ID, 1, members))
+	e.raise(s, dim, breachFinding(at, ev.Time, kind, dim, 1, exactly(len(members))))
 }
 
-// breachesClosed reports what each restriction lost in a closed hour, beyond the
-// event that raised the signal.
+// exactly is an estimate without doubt.
+func exactly(n int) memberwatch.Estimate {
+	return memberwatch.Estimate{Value: float64(n), Low: float64(n), High: float64(n)}
+}
+
+// breachesClosed reports what each rule's breaking cost in a closed hour, beyond
+// the event that raised the signal.
 func (e *Engine) breachesClosed(s *State, w *window) {
-	slices.SortFunc(w.broken, func(a, b breach) int { return compareStrings(a.restriction, b.restriction) })
+	slices.SortFunc(w.broken, func(a, b breach) int {
+		return cmp.Or(compareStrings(a.kind, b.kind), compareStrings(a.dim, b.dim))
+	})
 	for i := range w.broken {
 		b := &w.broken[i]
 		if b.calls < 2 {
-			if ep := s.episode(memberwatch.KindRestricted, string(b.restriction)); ep != nil && ep.Signal.Opened >= w.Start {
+			if ep := s.episode(b.kind, b.dim); ep != nil && ep.Signal.Opened >= w.Start {
 				continue // the opening finding already said all there is
 			}
 		}
-		f := e.breachFinding(w.Window, w.End()-1, b.restriction, b.calls, distinct(&b.members))
-		e.raise(s, string(b.restriction), f)
+		e.raise(s, b.dim, breachFinding(w.Window, w.End()-1, b.kind, b.dim, b.calls, distinct(&b.members)))
 	}
 }
 
-func (e *Engine) breachFinding(at memberwatch.Window, now int64, id memberwatch.RestrictionID, calls uint64, members memberwatch.Estimate) memberwatch.Finding {
-	text := fmt.Sprintf("%s after restriction %s took effect", plural(float64(calls), "call", "calls"), id)
-	return memberwatch.Finding{
-		Kind: memberwatch.KindRestricted, Window: at, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1,
-		Members: members, Restriction: id,
-		Sentence: fmt.Sprintf("made %s, disclosing %s in an hour", text, plural(members.Value, "distinct member", "distinct members")),
-		Factors: []memberwatch.Factor{{
-			Feature: "calls_after_restriction", Observed: float64(calls), Share: 1, Text: text,
-		}},
+// breachFinding words the breaking of a rule.
+func breachFinding(at memberwatch.Window, now int64, kind memberwatch.Kind, dim string, calls uint64, members memberwatch.Estimate) memberwatch.Finding {
+	f := memberwatch.Finding{Kind: kind, Window: at, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: members}
+	feature, text, people := "", plural(float64(calls), "call", "calls"), "disclosing "+plural(members.Value, "distinct member", "distinct members")
+	switch kind {
+	case memberwatch.KindRestricted:
+		f.Restriction = memberwatch.RestrictionID(dim)
+		feature, text = "calls_after_restriction", text+" after restriction "+dim+" took effect"
+	case memberwatch.KindUncertified:
+		feature, text = "calls_outside_purpose", text+" for data class "+dim+", outside its certified purposes"
+	case memberwatch.KindExpired:
+		feature, text = "calls_after_expiry", text+" after its certification had expired"
+	case memberwatch.KindCanary:
+		feature, text = "canary_calls", text+" for planted members"
+		people = "disclosing " + plural(members.Value, "of them", "of them")
 	}
+	f.Sentence = "made " + text + ", " + people + " in an hour"
+	f.Factors = []memberwatch.Factor{{Feature: feature, Observed: float64(calls), Share: 1, Text: text}}
+	return f
 }
 
 // wakeUp notes that an app returns after a long silence.

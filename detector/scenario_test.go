@@ -96,14 +96,18 @@ type act struct {
 	people  int
 	misses  float64
 	class   string
+	byID    bool // it names whom it reads
 }
 
 var (
 	daysLine  = regexp.MustCompile(`^(\d+) days$`)
 	fleetLine = regexp.MustCompile(`^fleet of (\d+) apps: ([\d.]+) members/h by (\d+) actors$`)
 	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?$`)
-	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?$`)
+	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?$`)
 	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
+	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: until day (\d+))?$`)
+	baitLine  = regexp.MustCompile(`^person (\d+) of (\S+) is a canary$`)
+	oathLine  = regexp.MustCompile(`^day (\d+): (\S+) attests that all is deleted$`)
 	banLine   = regexp.MustCompile(`^day (\d+): class (\S+) is restricted, grace (\d+) days(?:, except (\S+))?$`)
 )
 
@@ -142,6 +146,7 @@ func (p *script) read(line string) {
 		if m[11] != "" {
 			a.growth = p.float(m[11]) / 100
 		}
+		a.byID = m[12] != ""
 		p.acts = append(p.acts, a)
 		return
 	}
@@ -165,7 +170,34 @@ func (p *script) read(line string) {
 		p.replay.apply(memberwatch.Change{Restriction: &r})
 		return
 	}
-	p.t.Fatalf("scenario: cannot read %q", line)
+	if !p.declare(line) {
+		p.t.Fatalf("scenario: cannot read %q", line)
+	}
+}
+
+// declare reads what the platform says of an app and its members.
+func (p *script) declare(line string) bool {
+	if m := dutyLine.FindStringSubmatch(line); m != nil {
+		app := memberwatch.App{ID: memberwatch.AppID(m[1])}
+		for class := range strings.SplitSeq(m[2], " and ") {
+			app.Purposes = append(app.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(class), Purpose: "its users ask for it"})
+		}
+		if m[3] != "" {
+			app.Expires = p.start.AddDate(0, 0, p.int(m[3]))
+		}
+		p.replay.apply(memberwatch.Change{App: &app})
+		return true
+	}
+	if m := baitLine.FindStringSubmatch(line); m != nil {
+		member := memberwatch.MemberID(hashName(m[2]) + uint64(p.int(m[1])))
+		p.replay.apply(memberwatch.Change{Canaries: &memberwatch.Canaries{Members: []memberwatch.MemberID{member}}})
+		return true
+	}
+	if m := oathLine.FindStringSubmatch(line); m != nil {
+		p.replay.apply(memberwatch.Change{Attestation: &memberwatch.Attestation{App: memberwatch.AppID(m[2]), Time: p.start.AddDate(0, 0, p.int(m[1]))}})
+		return true
+	}
+	return false
 }
 
 func (p *script) int(s string) int {
@@ -236,7 +268,7 @@ func (p *script) ordinary(a *actor, at time.Duration) {
 	if n == 0 {
 		return
 	}
-	p.call(a.name, at, n, a.actors, a.people, 0, a.class, a.rng)
+	p.call(at, &act{app: a.name, actors: a.actors, people: a.people, class: a.class}, n, 0, a.rng)
 }
 
 func (p *script) extra(a *act, at time.Duration) {
@@ -247,24 +279,27 @@ func (p *script) extra(a *act, at time.Duration) {
 		return
 	}
 	missed := int(float64(n) * a.misses)
-	p.call(a.app, at, n-missed, a.actors, a.people, missed, a.class, owner.rng)
+	p.call(at, a, n-missed, missed, owner.rng)
 }
 
 // call makes one event. Members come from the app's people; an act with other
 // people than the app's own reaches members it never saw.
-func (p *script) call(app string, at time.Duration, n, actors, people, missed int, class string, rng *rand.Rand) {
+func (p *script) call(at time.Duration, a *act, n, missed int, rng *rand.Rand) {
 	ev := memberwatch.Event{
-		App: memberwatch.AppID(app), Time: p.start.Add(at).UnixNano() + rng.Int64N(int64(time.Minute)),
+		App: memberwatch.AppID(a.app), Time: p.start.Add(at).UnixNano() + rng.Int64N(int64(time.Minute)),
 		Missed: uint32(missed), Group: fmt.Sprint("g", rng.IntN(5)), Outcome: memberwatch.OutcomeOK,
 	}
-	if class != "" {
-		ev.DataClasses = []string{class}
+	if a.class != "" {
+		ev.DataClasses = []string{a.class}
 	}
-	if actors > 0 {
-		ev.Actor = hashName(app) + uint64(rng.IntN(actors)) + 1
+	if a.actors > 0 {
+		ev.Actor = hashName(a.app) + uint64(rng.IntN(a.actors)) + 1
 	}
 	for range n {
-		ev.Disclosed = append(ev.Disclosed, hashName(app)+uint64(rng.IntN(people)))
+		ev.Disclosed = append(ev.Disclosed, hashName(a.app)+uint64(rng.IntN(a.people)))
+	}
+	if a.byID {
+		ev.Requested = ev.Disclosed
 	}
 	p.replay.observe(&ev)
 }

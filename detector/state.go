@@ -37,10 +37,15 @@ type State struct {
 
 	history sketch.Sample
 
-	ledger  []LedgerDelta
-	rules   []*memberwatch.Restriction
-	ruleRev int64
-	dirty   Part
+	asking   uint64    // calls that asked for members by id, before any attestation
+	attested *attested // nil: the app has attested nothing
+
+	ledger   []LedgerDelta
+	control  int64 // newest control change known
+	declared *memberwatch.App
+	rules    []*memberwatch.Restriction
+	ruleRev  int64
+	dirty    Part
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
@@ -154,17 +159,17 @@ func (s *State) delta(day int32, class string, after bool) *LedgerDelta {
 	return d
 }
 
-const stateVersion = 1
+const stateVersion = 2
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
 func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
 	switch p {
 	case PartHistory:
-		if s.history.Len() == 0 {
+		if s.history.Len() == 0 && s.attested == nil {
 			return b, nil
 		}
-		return s.history.AppendBinary(b)
+		return s.appendHistory(b)
 	case PartHot:
 		if !s.active() {
 			return b, nil
@@ -181,7 +186,7 @@ func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
 func (s *State) LoadPart(p Part, b []byte) error {
 	switch p {
 	case PartHistory:
-		return s.history.UnmarshalBinary(b)
+		return s.loadHistory(b)
 	case PartHot:
 		return s.loadHot(b)
 	case PartTotals:
@@ -198,12 +203,35 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 	e.uint(s.events)
 	e.uint(s.late)
 	e.bool(s.actors)
+	e.uint(s.asking)
 	return e.finish()
 }
 
 func (s *State) loadTotals(b []byte) error {
 	d := newDecoder(b, stateVersion, "totals")
 	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
+	s.asking = d.uint()
+	return d.finish()
+}
+
+func (s *State) appendHistory(b []byte) ([]byte, error) {
+	e := newEncoder(b, stateVersion)
+	e.nested(&s.history)
+	e.bool(s.attested != nil)
+	if s.attested != nil {
+		s.attested.encode(e)
+	}
+	return e.finish()
+}
+
+func (s *State) loadHistory(b []byte) error {
+	d := newDecoder(b, stateVersion, "history")
+	d.nested(&s.history)
+	s.attested = nil
+	if d.bool() {
+		s.attested = new(attested)
+		s.attested.decode(d)
+	}
 	return d.finish()
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/memberwatch/memberwatch"
 	"pgregory.net/rapid"
@@ -31,9 +32,29 @@ func traffic(seed uint64, apps, events int, span int64) []memberwatch.Event {
 		for range rng.IntN(30) {
 			ev.Disclosed = append(ev.Disclosed, rng.Uint64N(3000)*uint64(app+1))
 		}
+		if rng.IntN(8) == 0 {
+			ev.Requested = ev.Disclosed
+		}
 		list[i] = ev
 	}
 	return list
+}
+
+// platform returns a replay in which every kind of thing is declared.
+func platform(t testing.TB) *replay {
+	r := newReplay(t, DefaultConfig())
+	start := time.Unix(1_767_571_200, 0)
+	for _, c := range []memberwatch.Change{
+		{Restriction: &memberwatch.Restriction{ID: "r", Class: "profile_name", Apps: []memberwatch.AppID{"a"}, Effective: start.AddDate(0, 0, 12)}},
+		{App: &memberwatch.App{ID: "b", Purposes: []memberwatch.Purpose{{Class: "profile_name"}}, Expires: start.AddDate(0, 0, 8)}},
+		{App: &memberwatch.App{ID: "c", Purposes: []memberwatch.Purpose{{Class: "other"}}}},
+		{Canaries: &memberwatch.Canaries{Members: []memberwatch.MemberID{6, 600, 60_000}}},
+		{Attestation: &memberwatch.Attestation{App: "a", Time: start.AddDate(0, 0, 3)}},
+		{Attestation: &memberwatch.Attestation{App: "d", Time: start.AddDate(0, 0, 5)}},
+	} {
+		r.apply(c)
+	}
+	return r
 }
 
 const dayLength = 24 * 3600 * int64(1e9)
@@ -46,7 +67,9 @@ func (r *replay) reload() {
 	}
 	old := r.engine
 	r.engine = New(old.cfg)
-	r.engine.apps, r.engine.rules, r.engine.ruleRev, r.engine.revision = old.apps, old.rules, old.ruleRev, old.revision
+	for i := range r.changes {
+		r.engine.Apply(&r.changes[i])
+	}
 	for _, c := range old.calibrations[1:] {
 		r.engine.SetCalibration(c)
 	}
@@ -84,11 +107,11 @@ func (r *replay) reload() {
 // every update with an undisturbed run.
 func TestReloadChangesNothing(t *testing.T) {
 	events := traffic(3, 6, 9000, 26*dayLength)
-	plain := newReplay(t, DefaultConfig())
+	plain := platform(t)
 	for i := range events {
 		plain.observe(&events[i])
 	}
-	broken := newReplay(t, DefaultConfig())
+	broken := platform(t)
 	rng := rand.New(rand.NewPCG(4, 4))
 	for i := range events {
 		if rng.IntN(300) == 0 {
@@ -117,7 +140,7 @@ func TestOrderInsideLateness(t *testing.T) {
 				shuffled[i], shuffled[i+1] = shuffled[i+1], shuffled[i]
 			}
 		}
-		a, b := newReplay(t, DefaultConfig()), newReplay(t, DefaultConfig())
+		a, b := platform(t), platform(t)
 		for i := range events {
 			a.observe(&events[i])
 			b.observe(&shuffled[i])
@@ -155,7 +178,15 @@ func TestLateEventsOnlyCount(t *testing.T) {
 // TestObserveAllocatesNothing pins the hot path: a known app, an open window.
 func TestObserveAllocatesNothing(t *testing.T) {
 	e := New(DefaultConfig())
-	e.Apply(&memberwatch.Change{Revision: 1, Restriction: &memberwatch.Restriction{ID: "r", Class: "other"}})
+	for i, c := range []memberwatch.Change{
+		{Restriction: &memberwatch.Restriction{ID: "r", Class: "other"}},
+		{App: &memberwatch.App{ID: "a", Purposes: []memberwatch.Purpose{{Class: "profile_name"}}}},
+		{Canaries: &memberwatch.Canaries{Members: []memberwatch.MemberID{1 << 60}}},
+		{Attestation: &memberwatch.Attestation{App: "a", Time: time.Unix(0, 0)}},
+	} {
+		c.Revision = int64(i) + 1
+		e.Apply(&c)
+	}
 	s := NewState("a", "d")
 	events := traffic(2, 1, 2000, int64(3e9))
 	for range 3 {
@@ -173,7 +204,7 @@ func TestObserveAllocatesNothing(t *testing.T) {
 }
 
 func FuzzLoadPart(f *testing.F) {
-	r := newReplay(f, DefaultConfig())
+	r := platform(f)
 	events := traffic(8, 2, 3000, 20*dayLength)
 	for i := range events {
 		r.observe(&events[i])

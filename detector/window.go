@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	"strings"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/sketch"
@@ -19,15 +20,18 @@ type window struct {
 	armed    bool
 	// fired marks the counts that have reached it.
 	fired uint8
-	// broken counts the calls that broke each restriction, in rule order.
+	// broken counts the calls that broke each rule.
 	broken []breach
+	questions
 }
 
-// breach is what one restriction lost in a window.
+// breach is what the breaking of one rule cost in a window. dim tells the rules
+// of a kind apart: the restriction, the data class, or nothing.
 type breach struct {
-	restriction memberwatch.RestrictionID
-	calls       uint64
-	members     sketch.Distinct
+	kind    memberwatch.Kind
+	dim     string
+	calls   uint64
+	members sketch.Distinct
 }
 
 // reset makes a used window ready for another time, keeping its memory.
@@ -39,6 +43,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.actors.Reset()
 	w.fired, w.armed = 0, false
 	w.broken = w.broken[:0]
+	w.questions.reset()
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -62,10 +67,10 @@ func (w *window) value(f Feature) float64 {
 	}
 }
 
-// breachOf returns the tally of a restriction in this window.
-func (w *window) breachOf(id memberwatch.RestrictionID) *breach {
+// breachOf returns the tally of a rule in this window. dim may be borrowed.
+func (w *window) breachOf(kind memberwatch.Kind, dim string) *breach {
 	for i := range w.broken {
-		if w.broken[i].restriction == id {
+		if w.broken[i].kind == kind && w.broken[i].dim == dim {
 			return &w.broken[i]
 		}
 	}
@@ -75,7 +80,10 @@ func (w *window) breachOf(id memberwatch.RestrictionID) *breach {
 		w.broken = append(w.broken, breach{})
 	}
 	b := &w.broken[len(w.broken)-1]
-	b.restriction, b.calls = id, 0
+	b.kind, b.calls = kind, 0
+	if b.dim != dim { // a reused breach mostly is of the same rule: copy the name only if not
+		b.dim = strings.Clone(dim)
+	}
 	b.members.Reset()
 	return b
 }
@@ -99,10 +107,12 @@ func (w *window) encode(e *encoder) {
 	e.uint(uint64(w.fired))
 	e.uint(uint64(len(w.broken)))
 	for i := range w.broken {
-		e.string(string(w.broken[i].restriction))
+		e.string(string(w.broken[i].kind))
+		e.string(w.broken[i].dim)
 		e.uint(w.broken[i].calls)
 		e.nested(&w.broken[i].members)
 	}
+	w.questions.encode(e)
 }
 
 func (w *window) decode(d *decoder) {
@@ -119,11 +129,12 @@ func (w *window) decode(d *decoder) {
 	}
 	w.armed = d.bool()
 	w.fired = uint8(d.uint())
-	for range d.count(3) {
-		b := breach{restriction: memberwatch.RestrictionID(d.string()), calls: d.uint()}
+	for range d.count(4) {
+		b := breach{kind: memberwatch.Kind(d.string()), dim: d.string(), calls: d.uint()}
 		d.nested(&b.members)
 		w.broken = append(w.broken, b)
 	}
+	w.questions.decode(d)
 }
 
 // slot is the place of a window in the season of a stream. Days count from

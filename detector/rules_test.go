@@ -1,0 +1,132 @@
+package detector
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// TestCanariesAreExact: every canary is found, nobody else, also after some are
+// withdrawn.
+func TestCanariesAreExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{1, 2, 63, 5000} {
+		var c canaries
+		all := make([]memberwatch.MemberID, n)
+		planted := make(map[uint64]bool)
+		for i := range all {
+			all[i] = memberwatch.MemberID(rng.Uint64())
+			planted[uint64(all[i])] = true
+		}
+		c.apply(&memberwatch.Canaries{Members: all})
+		c.apply(&memberwatch.Canaries{Members: all[:n/2], Withdrawn: true})
+		for i, m := range all {
+			if c.has(uint64(m)) != (i >= n/2) {
+				t.Fatalf("%d canaries: number %d is one: %v", n, i, i < n/2)
+			}
+		}
+		filtered := 0
+		for range 10_000 {
+			m := rng.Uint64()
+			place := spread(m) >> c.shift
+			if c.filter[place/64]&(1<<(place%64)) != 0 {
+				filtered++
+			}
+			if c.has(m) && !planted[m] {
+				t.Fatalf("%d canaries: a stranger is one", n)
+			}
+		}
+		if filtered > 300 {
+			t.Errorf("%d canaries: %d of 10,000 members need a look into the set, want at most 300", n, filtered)
+		}
+	}
+}
+
+// TestLateEventsMeetTheRules: an event that no window takes still raises.
+func TestLateEventsMeetTheRules(t *testing.T) {
+	r := newReplay(t, DefaultConfig())
+	r.apply(memberwatch.Change{Canaries: &memberwatch.Canaries{Members: []memberwatch.MemberID{9}}})
+	r.apply(memberwatch.Change{App: &memberwatch.App{ID: "a", Purposes: []memberwatch.Purpose{{Class: "x"}}}})
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC).UnixNano()
+	r.observe(&memberwatch.Event{App: "a", Time: at, DataClasses: []string{"x"}, Disclosed: []uint64{1}})
+	r.observe(&memberwatch.Event{App: "a", Time: at - 5*3600e9, DataClasses: []string{"y"}, Requested: []uint64{9}, Outcome: memberwatch.OutcomeDenied})
+	r.observe(&memberwatch.Event{App: "a", Time: at - 4*3600e9, DataClasses: []string{"y"}, Disclosed: []uint64{2}})
+	kinds := make(map[memberwatch.Kind]memberwatch.Severity)
+	for _, s := range r.opened() {
+		kinds[s.Kind] = s.Severity
+	}
+	want := map[memberwatch.Kind]memberwatch.Severity{memberwatch.KindCanary: memberwatch.SeverityHigh, memberwatch.KindUncertified: memberwatch.SeverityHigh}
+	if len(kinds) != 2 || kinds[memberwatch.KindCanary] != want[memberwatch.KindCanary] || kinds[memberwatch.KindUncertified] != want[memberwatch.KindUncertified] {
+		t.Errorf("raised %v, want %v", kinds, want)
+	}
+}
+
+// TestMemberFilterErrs holds the filter against its formula, and its encoding.
+func TestMemberFilterErrs(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var f memberFilter
+	n := 0
+	for _, size := range []int{100, 10_000, 50_000, 100_000} {
+		for ; n < size; n++ {
+			m := rng.Uint64()
+			f.add(m)
+			if !f.has(m) {
+				t.Fatal("a member is forgotten")
+			}
+		}
+		wrong := 0.0
+		for range 20_000 {
+			if f.has(rng.Uint64()) {
+				wrong++
+			}
+		}
+		want := math.Pow(1-math.Exp(-3*float64(size)/(1<<18)), 3)
+		if got := wrong / 20_000; got > 1.1*want+0.001 || got < 0.9*want-0.001 {
+			t.Errorf("with %d members %.4f of strangers are taken for known, want %.4f", size, got, want)
+		}
+		e := newEncoder(nil, 1)
+		f.encode(e)
+		b, _ := e.finish()
+		var again memberFilter
+		d := newDecoder(b, 1, "filter")
+		again.decode(d)
+		if err := d.finish(); err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range f.words {
+			if again.words[i] != w {
+				t.Fatalf("with %d members word %d does not read back", size, i)
+			}
+		}
+		if size == 100 && len(b) > 3000 {
+			t.Errorf("100 members take %d bytes", len(b))
+		}
+	}
+}
+
+// TestKnowledgeBoundIsOne holds the bound against the exact tail of the negative
+// binomial distribution, summed term by term.
+func TestKnowledgeBoundIsOne(t *testing.T) {
+	for _, c := range []struct{ cold, calls, asking, before float64 }{
+		{5, 20, 0, 1000}, {20, 200, 0, 3000}, {40, 100, 300, 3000}, {10, 1000, 3, 3000}, {3, 10, 2, 20},
+	} {
+		r, p := c.asking+0.5, c.calls/(c.before+c.calls)
+		term, tail := math.Pow(1-p, r), 0.0
+		for k := 0.0; k < 5000; k++ {
+			if k >= c.cold {
+				tail += term
+			}
+			term *= p * (k + r) / (k + 1)
+		}
+		got := knowledgeBound(c.cold, c.calls, c.asking, c.before)
+		if got < tail || got > 100*tail {
+			t.Errorf("%+v: bound %g, exact %g", c, got, tail)
+		}
+	}
+	if p := knowledgeBound(3, 100, 50, 100); p != 1 {
+		t.Errorf("less than expected gives %g, want 1", p)
+	}
+}
