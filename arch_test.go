@@ -83,8 +83,12 @@ var rooms = map[string]room{
 		why:     "declares the interfaces that it calls and renders words, not messages",
 	},
 	"notify": {
+		imports: []string{".", "notify/ocsf", "store"},
+		why:     "a shell like monitor: what is delivered commits together with how far; where notices come from is wired in cmd",
+	},
+	"notify/ocsf": {
 		imports: []string{"."},
-		why:     "delivers what the outbox holds; where it comes from is wired in cmd",
+		why:     "a signal in, a finding out: export needs it without any delivery",
 	},
 	"client": {
 		imports:   []string{".", "proto/memberwatch/v1", "wire"},
@@ -110,8 +114,8 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "client", "console", "detector", "monitor", "notify", "proto/memberwatch/v1",
-			"server", "store", "wire",
+			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/..."},
 		why:       "wires everything, and speaks the contract as a client of its own server",
