@@ -29,10 +29,10 @@ type Calibration struct {
 // Ranks are kept in bins of the surprise.
 const (
 	binWidth = 0.05
-	bins     = 200 // surprises of 10 and more share the last bin
+	bins     = 200 // measures of 10 and more share the last bin
 	// strata are the size classes of the expected count.
 	strata    = 6
-	cellCount = int(streams) * int(Features) * strata
+	cellCount = int(measures) * int(streams) * int(Features) * strata
 	// tailPart is the part of the ranks beyond which the fitted tail speaks.
 	tailPart = 0.01
 	// priorWindows is the weight of the shipped default, in windows.
@@ -51,9 +51,21 @@ func stratumOf(expected float64) int {
 	return strata - 1
 }
 
-// cellID is the place of a stream, feature and stratum among the cells.
-func cellID(stream streamID, f Feature, stratum int) int {
-	return (int(stream)*int(Features)+int(f))*strata + stratum
+// measure is a way to say how far a window lies from what was expected. The
+// surprise counts in the app's own spreads: it sees a small step of a steady app.
+// The jump counts in plain ln units: it sees a thousandfold step of an app so
+// unsteady that its spreads say little, for no app of its size jumps like that.
+type measure uint8
+
+const (
+	bySurprise measure = iota
+	byJump
+	measures
+)
+
+// cellID is the place of a measure, stream, feature and stratum among the cells.
+func cellID(m measure, stream streamID, f Feature, stratum int) int {
+	return ((int(m)*int(streams)+int(stream))*int(Features)+int(f))*strata + stratum
 }
 
 // cell holds the ranks of one cell, ready for look-up.
@@ -67,9 +79,9 @@ type cell struct {
 }
 
 // binOf is the bin of a surprise.
-func binOf(s float64) int { return min(int(s/binWidth), bins-1) }
+func binOf(s float64) int { return min(int(max(s, 0)/binWidth), bins-1) }
 
-// p returns the calibrated p-value of surprise s, in (0, 1].
+// p returns the calibrated p-value of a measure s in its cell, in (0, 1].
 func (c *Calibration) p(id int, s float64) float64 {
 	prior := priorP(id, s)
 	cell := &c.cells[id]
@@ -106,8 +118,8 @@ func paretoTail(y, xi float64) float64 {
 	return max(math.Pow(base, -1/xi), 1e-300)
 }
 
-// surpriseAt returns the smallest surprise whose p-value is at most p.
-func (c *Calibration) surpriseAt(id int, p float64) float64 {
+// reachAt returns the smallest measure whose p-value is at most p.
+func (c *Calibration) reachAt(id int, p float64) float64 {
 	lo, hi := 0.0, 40.0
 	if c.p(id, hi) > p {
 		return math.Inf(1)
@@ -124,7 +136,7 @@ func (c *Calibration) surpriseAt(id int, p float64) float64 {
 }
 
 // fit prepares a cell from its bin counts.
-func (c *cell) fit(hist []float64) {
+func (c *cell) fit(hist []float64, xi float64) {
 	total := 0.0
 	for _, n := range hist {
 		total += n
@@ -134,20 +146,17 @@ func (c *cell) fit(hist []float64) {
 		return
 	}
 	c.beyond = make([]float32, bins)
-	sum, first, few := 0.0, bins, 0
+	sum, few := 0.0, 0
 	for i := bins - 1; i >= 0; i-- {
 		sum += hist[i]
 		c.beyond[i] = float32(sum)
-		if sum <= tailPart*total {
-			first = i
-		}
 		if few == 0 && sum >= minRank {
 			few = i
 		}
 	}
 	c.u = float64(few) * binWidth
 	c.tailPut = (float64(c.beyond[few]) + 1) / (total + 1)
-	c.fitTail(hist, first)
+	c.fitTail(xi)
 }
 
 // minTail is how many windows the tail needs before it is fitted, minRank how
@@ -157,29 +166,36 @@ const (
 	minRank = 10
 )
 
-// fitTail fits the tail to the bins from first on by moments: with mean m and
-// variance v of the excesses, xi = (1 - m^2/v)/2 and sigma = m (1 + m^2/v)/2.
-func (c *cell) fitTail(hist []float64, first int) {
-	if first >= bins || float64(c.beyond[first]) < minTail {
+// fitTail fits the tail by two quantiles: u at tailPart and another a fifth as
+// rare. The few largest windows do not move it, and they must not: in a fleet
+// with one harvest a month they are the harvests, and a tail fitted to them by
+// moments would call the next one ordinary.
+func (c *cell) fitTail(xi float64) {
+	part := max(tailPart, 5*minTail/c.n)
+	if part > 0.05 {
 		return
 	}
-	u := float64(first) * binWidth
-	n, m, v := float64(c.beyond[first]), 0.0, 0.0
-	for i := first; i < bins; i++ {
-		m += float64(hist[i] * (float64(i)*binWidth + binWidth/2 - u))
+	u, v := c.quantile(part), c.quantile(part/5)
+	if v-u < binWidth {
+		v = u + binWidth
 	}
-	m /= n
-	for i := first; i < bins; i++ {
-		d := float64(i)*binWidth + binWidth/2 - u - m
-		v += float64(hist[i] * float64(d*d))
+	c.u, c.xi = u, xi
+	c.sigma = (v - u) * xi / (math.Pow(5, xi) - 1)
+	c.tailPut = part
+}
+
+// quantile is the measure that a part of the windows reaches, between bins by
+// interpolation.
+func (c *cell) quantile(part float64) float64 {
+	want := part * c.n
+	for i := 1; i < bins; i++ {
+		if above := float64(c.beyond[i]); above <= want {
+			below := float64(c.beyond[i-1])
+			if below <= above {
+				return float64(i) * binWidth
+			}
+			return (float64(i-1) + (below-want)/(below-above)) * binWidth
+		}
 	}
-	v /= n
-	if m <= 0 || v <= 0 {
-		return
-	}
-	q := m * m / v
-	c.u = u
-	c.xi = min(max((1-q)/2, -0.1), 0.4)
-	c.sigma = m * (1 - c.xi)
-	c.tailPut = n / c.n
+	return bins * binWidth
 }

@@ -23,9 +23,9 @@ type pending struct {
 type comparison struct {
 	stream         streamID
 	feature        Feature
-	cell           int // of the calibration
-	surprise, p    float64
-	move           float64 // ln distance from the middle; for the tally only
+	stratum        int
+	reach          [measures]float64
+	p              float64
 	mid, low, high float64
 	expected       prediction // kept while p is small enough for anybody to ask
 }
@@ -77,15 +77,28 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 		return comparison{}, false
 	}
 	c := comparison{stream: stream, feature: f, mid: p.center()}
-	c.surprise = p.surprise(x.v[f], f.perActor())
-	c.cell = cellID(stream, f, stratumOf(c.mid*exposed))
-	c.p = cal.p(c.cell, c.surprise)
-	c.move = math.Log1p(x.v[f]) - math.Log1p(c.mid)
+	c.stratum = stratumOf(c.mid * exposed)
+	c.reach[bySurprise] = p.surprise(x.v[f], f.perActor())
+	c.reach[byJump] = math.Log1p(x.v[f]) - math.Log1p(c.mid)
+	c.p = c.calibrated(cal, c.reach)
 	if c.p <= explainedP { // the interval costs much and people see it only then
 		c.mid, c.low, c.high = p.expected()
 		c.expected = p
 	}
 	return c, true
+}
+
+// cell is the comparison's place in the calibration for one measure.
+func (c *comparison) cell(m measure) int { return cellID(m, c.stream, c.feature, c.stratum) }
+
+// calibrated is the p-value of the measures together: the smaller one pays for
+// the choice.
+func (c *comparison) calibrated(cal *Calibration, reach [measures]float64) float64 {
+	p := 1.0
+	for m, r := range reach {
+		p = min(p, float64(measures)*cal.p(c.cell(measure(m)), r))
+	}
+	return p
 }
 
 // explainedP is the p-value from which on a comparison keeps its expectation.
@@ -99,7 +112,8 @@ func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
 		for i := range experts {
 			moved.mean[i] += shift
 		}
-		c.p = max(c.p, cal.p(c.cell, moved.surprise(value, c.feature.perActor())))
+		reach := [measures]float64{moved.surprise(value, c.feature.perActor()), c.reach[byJump] - shift}
+		c.p = max(c.p, c.calibrated(cal, reach))
 	}
 	c.p = min(c.p*j.Factor[c.feature], 1)
 }
@@ -152,8 +166,8 @@ func (p *pending) decode(d *decoder) {
 func (c *comparison) encode(e *encoder) {
 	e.uint(uint64(c.stream))
 	e.uint(uint64(c.feature))
-	e.uint(uint64(c.cell))
-	for _, v := range [...]float64{c.surprise, c.p, c.mid, c.low, c.high} {
+	e.uint(uint64(c.stratum))
+	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.p, c.mid, c.low, c.high} {
 		e.f64(v)
 	}
 	e.bool(c.expected.ok)
@@ -168,15 +182,16 @@ func (c *comparison) encode(e *encoder) {
 }
 
 // minComparison is the least number of bytes a comparison takes.
-const minComparison = 3 + 5*8 + 1
+const minComparison = 3 + 6*8 + 1
 
 func (c *comparison) decode(d *decoder) {
-	c.stream, c.feature, c.cell = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), uint64(cellCount)))
-	if c.stream >= streams || c.feature >= Features || c.cell >= cellCount {
+	c.stream, c.feature, c.stratum = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), strata))
+	if c.stream >= streams || c.feature >= Features || c.stratum >= strata {
 		d.fail("unknown feature")
 		return
 	}
-	c.surprise, c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
+	c.reach = [measures]float64{d.f64(), d.f64()}
+	c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64()
 	if c.expected.ok = d.bool(); !c.expected.ok {
 		return
 	}

@@ -45,13 +45,13 @@ func DefaultConfig() Config {
 	return Config{
 		Budget: 1400,
 		Weights: [Features]Weight{
-			Reach:           {Hour: 0.030, Day: 0.030, Slow: 0.040},
+			Reach:           {Hour: 0.050, Day: 0.030, Slow: 0.040},
 			Records:         {Hour: 0.015, Day: 0.015, Slow: 0.020},
-			Novelty:         {Day: 0.040, Slow: 0.040},
+			Novelty:         {Day: 0.020, Slow: 0.020},
 			Breadth:         {Hour: 0.010, Day: 0.030, Slow: 0.020},
 			Misses:          {Hour: 0.040, Day: 0.030, Slow: 0.020},
 			Denials:         {Day: 0.0125, Slow: 0.0075},
-			ReachPerActor:   {Hour: 0.060, Day: 0.140, Slow: 0.200},
+			ReachPerActor:   {Hour: 0.080, Day: 0.140, Slow: 0.200},
 			RecordsPerActor: {Day: 0.070, Slow: 0.130},
 		},
 		ReadyDays:    14,

@@ -154,20 +154,20 @@ func (e *Engine) calibrationFor(day int32) int {
 
 func (e *Engine) calibration(day int32) *Calibration { return e.calibrations[e.calibrationFor(day)] }
 
-// alarms caches, for one calibration, the surprise at which each cell's burst
+// alarms caches, for one calibration, the measure at which each cell's burst
 // stream fires: with and without acting users. 0 stands for not computed.
 type alarms [2][cellCount]float64
 
-// alarmAt returns the surprise from which on a window of a day is a burst.
-func (e *Engine) alarmAt(day int32, stream streamID, f Feature, stratum int, actors bool) float64 {
-	i, id, who := e.calibrationFor(day), cellID(stream, f, stratum), 0
+// alarmAt returns the measure from which on a window of a day is a burst.
+func (e *Engine) alarmAt(day int32, m measure, stream streamID, f Feature, stratum int, actors bool) float64 {
+	i, id, who := e.calibrationFor(day), cellID(m, stream, f, stratum), 0
 	if actors {
 		who = 1
 	}
 	at := &e.alarms[i][who][id]
 	if *at == 0 {
-		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay())
-		*at = e.calibrations[i].surpriseAt(id, p)
+		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay() * float64(measures))
+		*at = e.calibrations[i].reachAt(id, p)
 	}
 	return *at
 }

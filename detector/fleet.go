@@ -6,6 +6,9 @@ import (
 	"github.com/memberwatch/memberwatch"
 )
 
+// tailShape is xi of the fitted tail, by measure.
+var tailShape = [measures]float64{0.1, 0.2}
+
 // Fleet turns the tallies of all partitions into judgements and calibrations.
 // There is one for the whole service. It is pure: the same tallies in the same
 // order give the same bytes.
@@ -140,7 +143,7 @@ func (f *Fleet) Calibration() *Calibration {
 	c := &Calibration{Through: f.through, births: f.births.clone()}
 	for id := range f.hist {
 		if f.hist[id] != nil {
-			c.cells[id].fit(f.hist[id])
+			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))])
 		}
 	}
 	return c

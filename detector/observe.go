@@ -155,12 +155,14 @@ func (e *Engine) setCritical(s *State, w *window) {
 		if !p.ok {
 			continue
 		}
-		surprise := e.alarmAt(dayOf(w.Start), stream, f, stratumOf(p.center()), s.actors)
-		if math.IsInf(surprise, 1) {
-			continue
+		mid, day := p.center(), dayOf(w.Start)
+		stratum := stratumOf(mid)
+		surprise := e.alarmAt(day, bySurprise, stream, f, stratum, s.actors)
+		if !math.IsInf(surprise, 1) { // the count v fires when ln(v - 0.5 + 1) reaches the quantile
+			w.critical[f] = math.Exp(p.quantile(math.Pow(10, -surprise))) - 0.5
 		}
-		// The count v fires when ln(v - 0.5 + 1) reaches the quantile.
-		w.critical[f] = math.Ceil(max(math.Exp(p.quantile(math.Pow(10, -surprise)))-0.5, minCritical))
+		jump := e.alarmAt(day, byJump, stream, f, stratum, s.actors)
+		w.critical[f] = math.Ceil(max(min(w.critical[f], float64((mid+1)*math.Exp(jump))-1), minCritical))
 	}
 }
 

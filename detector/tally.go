@@ -43,13 +43,15 @@ func newTally(w memberwatch.Window) *Tally {
 // add counts one ready app's comparison. Ranks of the slow predictive count for
 // the calibration but not towards the fleet factor: its window is there already.
 func (t *Tally) add(c *comparison) {
-	t.ranks[uint32(c.cell*bins+binOf(c.surprise))]++
+	for m, reach := range c.reach {
+		t.ranks[uint32(c.cell(measure(m))*bins+binOf(reach))]++
+	}
 	if c.stream == daySlow {
 		return
 	}
 	f := c.feature
 	t.ready[f]++
-	bin := int((c.move + moveBins*moveWidth/2) / moveWidth)
+	bin := int((c.reach[byJump] + moveBins*moveWidth/2) / moveWidth)
 	t.moves[uint32(int(f)*moveBins+min(max(bin, 0), moveBins-1))]++
 	for i, level := range commonP {
 		if c.p <= level {
