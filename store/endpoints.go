@@ -1,0 +1,110 @@
+package store
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+	bolt "go.etcd.io/bbolt"
+)
+
+// CreateEndpoint records a new endpoint that is given the notices after a
+// sequence. It fails with ErrConflict when there is one of the id.
+func (p *Platform) CreateEndpoint(e memberwatch.Endpoint, after int64) (memberwatch.Endpoint, error) {
+	e.Revision = 1
+	if err := e.Validate(); err != nil {
+		return e, err
+	}
+	err := p.update(func(tx *bolt.Tx) error {
+		endpoints := tx.Bucket(bucketEndpoints)
+		if endpoints.Get([]byte(e.ID)) != nil {
+			return &memberwatch.ReasonError{
+				Kind: memberwatch.ErrConflict, Reason: "ENDPOINT_EXISTS",
+				Message: fmt.Sprintf("endpoint %q exists", e.ID), Hint: "choose another id, or remove it first",
+			}
+		}
+		if err := tx.Bucket(bucketCursors).Put([]byte(e.ID), encodeNumber(after)); err != nil {
+			return err
+		}
+		return endpoints.Put([]byte(e.ID), encodeEndpoint(&e))
+	})
+	return e, err
+}
+
+// Endpoint returns an endpoint, or ErrNotFound.
+func (p *Platform) Endpoint(id memberwatch.EndpointID) (e memberwatch.Endpoint, err error) {
+	err = p.db.View(func(tx *bolt.Tx) error {
+		e, err = p.endpoint(tx, id)
+		return err
+	})
+	return e, err
+}
+
+func (p *Platform) endpoint(tx *bolt.Tx, id memberwatch.EndpointID) (memberwatch.Endpoint, error) {
+	record := tx.Bucket(bucketEndpoints).Get([]byte(id))
+	if record == nil {
+		return memberwatch.Endpoint{}, notFound("ENDPOINT_NOT_FOUND", "endpoint", string(id))
+	}
+	e, err := decodeEndpoint(record)
+	if err != nil {
+		return e, corruptAt(p.db, bucketEndpoints, []byte(id), err)
+	}
+	return e, nil
+}
+
+// Endpoints returns up to limit endpoints after an id, in order of id.
+func (p *Platform) Endpoints(after memberwatch.EndpointID, limit int) ([]memberwatch.Endpoint, error) {
+	return pageOf(p.db, bucketEndpoints, []byte(after), limit, decodeEndpoint)
+}
+
+// UpdateEndpoint changes an endpoint in one transaction and counts its revision.
+// What change returns as an error leaves it as it was.
+func (p *Platform) UpdateEndpoint(id memberwatch.EndpointID, change func(e *memberwatch.Endpoint) error) (e memberwatch.Endpoint, err error) {
+	err = p.update(func(tx *bolt.Tx) error {
+		if e, err = p.endpoint(tx, id); err != nil {
+			return err
+		}
+		if err := change(&e); err != nil {
+			return err
+		}
+		return putEndpoint(tx, &e)
+	})
+	return e, err
+}
+
+func putEndpoint(tx *bolt.Tx, e *memberwatch.Endpoint) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	e.Revision++
+	return tx.Bucket(bucketEndpoints).Put([]byte(e.ID), encodeEndpoint(e))
+}
+
+// RemoveEndpoint removes an endpoint with its deliveries. It fails with
+// ErrNotFound when there is none of the id.
+func (p *Platform) RemoveEndpoint(id memberwatch.EndpointID) error {
+	return p.update(func(tx *bolt.Tx) error {
+		if _, err := p.endpoint(tx, id); err != nil {
+			return err
+		}
+		for state := range memberwatch.DeliveryStates {
+			if err := deleteRange(tx, deliveryPrefix(state, id), math.MaxInt64); err != nil {
+				return err
+			}
+		}
+		if err := tx.Bucket(bucketCursors).Delete([]byte(id)); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketEndpoints).Delete([]byte(id))
+	})
+}
+
+// NoticeCursor returns the sequence of the newest notice that an endpoint or a
+// sink was given.
+func (p *Platform) NoticeCursor(name string) (int64, error) { return p.number(bucketCursors, name) }
+
+// MoveNoticeCursor notes that a sink has been given all notices up to a
+// sequence. Names of sinks have a slash, those of endpoints do not.
+func (p *Platform) MoveNoticeCursor(sink string, through int64) error {
+	return p.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketCursors).Put([]byte(sink), encodeNumber(through)) })
+}
