@@ -128,6 +128,12 @@ func pickCategory(kinds []category, u float64) *category {
 // weeklyJob returns a report that an app makes every week at the same minute.
 func (s *Simulator) weeklyJob(a *app) *addition {
 	report := callFeed
+	for _, own := range a.category.calls { // what it may read, whatever that is
+		if len(own.classes) > 0 && !a.uses(classActivity) {
+			report.endpoint, report.classes = own.endpoint, own.classes
+			break
+		}
+	}
 	report.low, report.high = 10, 40
 	return &addition{
 		app: a, incident: -1, from: a.born, to: math.MaxInt64, key: key(a.key, 5), duty: 1, parts: 1, shape: shapeWeekly,
