@@ -152,10 +152,12 @@ func (a *Attestation) Validate() error {
 type Change struct {
 	Revision    int64 // from 1, without holes
 	Time        time.Time
+	By          Person // who declared it; kept by the audit log alone
 	App         *App
 	Restriction *Restriction
 	Canaries    *Canaries
 	Attestation *Attestation
+	Exclusion   *Exclusion
 }
 
 func invalidf(reason, format string, args ...any) error {

@@ -203,6 +203,8 @@ type Signal struct {
 	Model        string
 	Calibration  int64 // day number of the newest fleet history used; 0: shipped default
 	Control      int64 // newest control revision applied
+	// Triage is what reviewers did with it. The detector knows nothing of it.
+	Triage Triage
 }
 
 // Update is one change of a signal, numbered by Signal.Revision. Finding is the

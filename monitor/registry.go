@@ -23,11 +23,13 @@ type registry struct {
 // PutApp declares an app, or declares it anew, and returns it with the number
 // of the change. When it returns, the declaration is durable and holds for all
 // events appended afterwards.
-func (m *Monitor) PutApp(_ context.Context, app memberwatch.App) (memberwatch.App, int64, error) {
+func (m *Monitor) PutApp(ctx context.Context, app memberwatch.App) (memberwatch.App, int64, error) {
 	if err := app.Validate(); err != nil {
 		return app, 0, err
 	}
-	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutApp(app, now) })
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
+		return m.store.Platform.PutApp(app, memberwatch.PersonIn(ctx), now)
+	})
 	if err != nil {
 		return app, 0, err
 	}
@@ -36,11 +38,13 @@ func (m *Monitor) PutApp(_ context.Context, app memberwatch.App) (memberwatch.Ap
 
 // PutRestriction records a restriction or replaces the one of the same id. It
 // returns when it is durable and holds for all events appended afterwards.
-func (m *Monitor) PutRestriction(_ context.Context, r memberwatch.Restriction) (memberwatch.Restriction, error) {
+func (m *Monitor) PutRestriction(ctx context.Context, r memberwatch.Restriction) (memberwatch.Restriction, error) {
 	if err := r.Validate(); err != nil {
 		return r, err
 	}
-	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutRestriction(r, now) })
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
+		return m.store.Platform.PutRestriction(r, memberwatch.PersonIn(ctx), now)
+	})
 	if err != nil {
 		return r, err
 	}
@@ -49,9 +53,9 @@ func (m *Monitor) PutRestriction(_ context.Context, r memberwatch.Restriction) (
 
 // LiftRestriction ends a restriction at a time. It fails with ErrNotFound when
 // there is none of the id.
-func (m *Monitor) LiftRestriction(_ context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error) {
+func (m *Monitor) LiftRestriction(ctx context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error) {
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.LiftRestriction(id, at, now)
+		return m.store.Platform.LiftRestriction(id, at, memberwatch.PersonIn(ctx), now)
 	})
 	if err != nil {
 		return memberwatch.Restriction{}, err
@@ -61,44 +65,67 @@ func (m *Monitor) LiftRestriction(_ context.Context, id memberwatch.RestrictionI
 
 // PutCanaries declares or withdraws planted members and returns the number of
 // the change. It holds for all events appended afterwards.
-func (m *Monitor) PutCanaries(_ context.Context, c memberwatch.Canaries) (int64, error) {
+func (m *Monitor) PutCanaries(ctx context.Context, c memberwatch.Canaries) (int64, error) {
 	if err := c.Validate(); err != nil {
 		return 0, err
 	}
-	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutCanaries(c, now) })
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
+		return m.store.Platform.PutCanaries(c, memberwatch.PersonIn(ctx), now)
+	})
 	return change.Revision, err
 }
 
 // PutAttestation records that an app's data is attested to be deleted. It holds
 // for all events appended afterwards.
-func (m *Monitor) PutAttestation(_ context.Context, a memberwatch.Attestation) (memberwatch.Attestation, error) {
+func (m *Monitor) PutAttestation(ctx context.Context, a memberwatch.Attestation) (memberwatch.Attestation, error) {
 	if err := a.Validate(); err != nil {
 		return a, err
 	}
-	change, err := m.change(func(now time.Time) (memberwatch.Change, error) { return m.store.Platform.PutAttestation(a, now) })
+	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
+		return m.store.Platform.PutAttestation(a, memberwatch.PersonIn(ctx), now)
+	})
 	if err != nil {
 		return a, err
 	}
 	return *change.Attestation, nil
 }
 
-// change makes a control change durable, then queues it in every partition.
-func (m *Monitor) change(commit func(now time.Time) (memberwatch.Change, error)) (memberwatch.Change, error) {
+// change makes one control change durable, then queues it in every partition.
+func (m *Monitor) change(commit func(now time.Time) (memberwatch.Change, error)) (change memberwatch.Change, err error) {
+	err = m.Commit(func(now time.Time) ([]memberwatch.Change, error) {
+		change, err = commit(now)
+		return []memberwatch.Change{change}, err
+	})
+	return change, err
+}
+
+// Commit runs a transaction on platform.db that may number control changes, and
+// queues those in every partition. One commit runs at a time, so all partitions
+// see the changes in the order of their revisions. Watchers of signals wake: the
+// transaction may have moved some in triage.
+func (m *Monitor) Commit(commit func(now time.Time) ([]memberwatch.Change, error)) error {
 	m.registry.mu.Lock()
 	defer m.registry.mu.Unlock()
 	select {
 	case <-m.closing:
-		return memberwatch.Change{}, closedError()
+		return closedError()
 	default:
 	}
-	change, err := commit(time.Now().UTC())
+	changes, err := commit(time.Now().UTC())
 	if err != nil {
-		return memberwatch.Change{}, err
+		return err
 	}
-	m.learn(&change)
-	m.tell(message{change: &change})
-	return change, nil
+	for i := range changes {
+		m.learn(&changes[i])
+		m.tell(message{change: &changes[i]})
+	}
+	m.publisher.announce()
+	return nil
 }
+
+// Platform returns the platform's file, for the review side. It is open as long
+// as the monitor.
+func (m *Monitor) Platform() *store.Platform { return m.store.Platform }
 
 // learn takes from a change what the router and the statistics need.
 func (m *Monitor) learn(change *memberwatch.Change) {

@@ -121,12 +121,28 @@ func (d *decoder) attestation() memberwatch.Attestation {
 	return memberwatch.Attestation{App: memberwatch.AppID(d.string()), Time: d.time(), Note: d.string(), Revision: d.int()}
 }
 
+func (e *encoder) exclusion(x *memberwatch.Exclusion) {
+	e.string(x.ID)
+	e.string(string(x.App))
+	e.int(x.Since)
+	e.int(x.Until)
+	e.bool(x.Withdrawn)
+	e.int(x.Revision)
+}
+
+func (d *decoder) exclusion() memberwatch.Exclusion {
+	return memberwatch.Exclusion{
+		ID: d.string(), App: memberwatch.AppID(d.string()), Since: d.int(), Until: d.int(), Withdrawn: d.bool(), Revision: d.int(),
+	}
+}
+
 // Which pointer of a change is set.
 const (
 	changeApp         = 1
 	changeRestriction = 2
 	changeCanaries    = 3
 	changeAttestation = 4
+	changeExclusion   = 5
 )
 
 func encodeChange(c *memberwatch.Change) []byte {
@@ -143,9 +159,12 @@ func encodeChange(c *memberwatch.Change) []byte {
 	case c.Canaries != nil:
 		e.uint(changeCanaries)
 		e.canaries(c.Canaries)
-	default:
+	case c.Attestation != nil:
 		e.uint(changeAttestation)
 		e.attestation(c.Attestation)
+	default:
+		e.uint(changeExclusion)
+		e.exclusion(c.Exclusion)
 	}
 	return e.seal()
 }
@@ -166,6 +185,9 @@ func decodeChange(record []byte) (memberwatch.Change, error) {
 	case changeAttestation:
 		attestation := d.attestation()
 		c.Attestation = &attestation
+	case changeExclusion:
+		exclusion := d.exclusion()
+		c.Exclusion = &exclusion
 	default:
 		d.fail("unknown kind of change")
 	}

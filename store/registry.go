@@ -10,7 +10,7 @@ import (
 
 // PutApp declares an app, or declares it anew, at the time now, and returns the
 // numbered control change. Created is kept from the first declaration.
-func (p *Platform) PutApp(app memberwatch.App, now time.Time) (memberwatch.Change, error) {
+func (p *Platform) PutApp(app memberwatch.App, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
 	var change memberwatch.Change
 	err := p.update(func(tx *bolt.Tx) error {
 		app.Created, app.Updated = now, now
@@ -25,17 +25,17 @@ func (p *Platform) PutApp(app memberwatch.App, now time.Time) (memberwatch.Chang
 		if err := bucket.Put([]byte(app.ID), encodeApp(&app)); err != nil {
 			return err
 		}
-		change = memberwatch.Change{Time: now, App: &app}
+		change = memberwatch.Change{Time: now, By: by, App: &app}
 		return appendChange(tx, &change)
 	})
 	return change, err
 }
 
 // PutRestriction records a restriction, or replaces the one of the same id.
-func (p *Platform) PutRestriction(r memberwatch.Restriction, now time.Time) (memberwatch.Change, error) {
+func (p *Platform) PutRestriction(r memberwatch.Restriction, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
 	var change memberwatch.Change
 	err := p.update(func(tx *bolt.Tx) error {
-		change = memberwatch.Change{Time: now, Restriction: &r}
+		change = memberwatch.Change{Time: now, By: by, Restriction: &r}
 		return putRestriction(tx, &change)
 	})
 	return change, err
@@ -43,7 +43,7 @@ func (p *Platform) PutRestriction(r memberwatch.Restriction, now time.Time) (mem
 
 // LiftRestriction ends a restriction at a time. The error is ErrNotFound when
 // there is none of the id, and ErrInvalid when it would end before it begins.
-func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at, now time.Time) (memberwatch.Change, error) {
+func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at time.Time, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
 	var change memberwatch.Change
 	err := p.update(func(tx *bolt.Tx) error {
 		record := tx.Bucket(bucketRestrictions).Get([]byte(id))
@@ -58,23 +58,23 @@ func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at, now time.Ti
 		if err := r.Validate(); err != nil {
 			return err
 		}
-		change = memberwatch.Change{Time: now, Restriction: &r}
+		change = memberwatch.Change{Time: now, By: by, Restriction: &r}
 		return putRestriction(tx, &change)
 	})
 	return change, err
 }
 
 // PutCanaries records planted members. Only the log of changes holds them.
-func (p *Platform) PutCanaries(c memberwatch.Canaries, now time.Time) (memberwatch.Change, error) {
-	change := memberwatch.Change{Time: now, Canaries: &c}
+func (p *Platform) PutCanaries(c memberwatch.Canaries, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
+	change := memberwatch.Change{Time: now, By: by, Canaries: &c}
 	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
 	return change, err
 }
 
 // PutAttestation records what a developer attests. Only the log of changes
 // holds it.
-func (p *Platform) PutAttestation(a memberwatch.Attestation, now time.Time) (memberwatch.Change, error) {
-	change := memberwatch.Change{Time: now, Attestation: &a}
+func (p *Platform) PutAttestation(a memberwatch.Attestation, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
+	change := memberwatch.Change{Time: now, By: by, Attestation: &a}
 	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
 	return change, err
 }
@@ -87,8 +87,8 @@ func putRestriction(tx *bolt.Tx, change *memberwatch.Change) error {
 	return tx.Bucket(bucketRestrictions).Put([]byte(r.ID), encodeRestriction(r))
 }
 
-// appendChange numbers a change and writes it to the log. Restrictions and
-// attestations learn their revision.
+// appendChange numbers a change and writes it to the log, and to the audit log.
+// What has a revision of its own learns it.
 func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	bucket := tx.Bucket(bucketChanges)
 	n, err := bucket.NextSequence()
@@ -102,7 +102,13 @@ func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	if change.Attestation != nil {
 		change.Attestation.Revision = change.Revision
 	}
-	return bucket.Put(sequenceKey(n), encodeChange(change))
+	if change.Exclusion != nil {
+		change.Exclusion.Revision = change.Revision
+	}
+	if err := bucket.Put(sequenceKey(n), encodeChange(change)); err != nil {
+		return err
+	}
+	return auditChange(tx, change)
 }
 
 // Changes returns up to limit control changes after a revision, in order.

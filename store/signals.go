@@ -102,6 +102,11 @@ func (p *Platform) signal(tx *bolt.Tx, id []byte) (*memberwatch.Signal, error) {
 	if err != nil {
 		return nil, corruptAt(p.db, bucketSignals, id, err)
 	}
+	if record := tx.Bucket(bucketTriage).Get(id); record != nil {
+		if s.Triage, err = decodeTriage(record); err != nil {
+			return nil, corruptAt(p.db, bucketTriage, id, err)
+		}
+	}
 	return &s, nil
 }
 
