@@ -111,6 +111,11 @@ var rooms = map[string]room{
 		imports: []string{".", "detector"},
 		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
 	},
+	"bench/throughput": {
+		imports:   []string{".", "client", "proto/memberwatch/v1", "wire"},
+		libraries: []string{grpc, protobuf},
+		why:       "feeds the contract to other processes, and must not know what the one that scores is made of",
+	},
 	"bench/scenario": {
 		imports:   []string{"."},
 		libraries: []string{"github.com/goccy/go-yaml/..."},
@@ -118,7 +123,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "bench/throughput", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

@@ -9,7 +9,7 @@ import (
 )
 
 func newBench() *cobra.Command {
-	return group("bench", "Measure how well and how truly the detector works", newBenchNAB())
+	return group("bench", "Measure how well, how truly and how fast it works", newBenchNAB(), newBenchThroughput())
 }
 
 // writeResult prints a result as one JSON object, indented for people who read
@@ -37,4 +37,12 @@ func missed(what string, got, floor float64) error {
 		fmt.Errorf("%s %.2f is below the floor of %.2f", what, got, floor),
 		"compare with an earlier version's result, or lower the floor if the loss is meant",
 	}
+}
+
+// printResult prints a result in the chosen format.
+func printResult[R any](w io.Writer, format *choice, result R, table func(io.Writer, R) error) error {
+	if format.value == "json" {
+		return writeResult(w, result)
+	}
+	return table(w, result)
 }
