@@ -23,6 +23,9 @@ const (
 	// KindImpossible is an app that asks for members whom it cannot know, having
 	// attested that it deleted them.
 	KindImpossible Kind = "impossible-knowledge"
+	// KindFirstSeen is reading from a place never called from, for a thing never
+	// asked for, on the same calls.
+	KindFirstSeen Kind = "first-seen"
 	// KindVolumeBurst is far more members or records in one window than expected.
 	KindVolumeBurst Kind = "volume-burst"
 	// KindVolumeSlow is a lasting rise of members or records.

@@ -16,6 +16,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	e.breachesClosed(s, w)
 	if at.Scale == memberwatch.Hour {
 		e.questionsClosed(s, w)
+		e.strangeClosed(s, w)
 	}
 	x := s.valuesOf(w)
 	e.arm(s, w)
@@ -33,6 +34,10 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	s.dirty |= PartBaseline | PartHot
 	if at.Scale == memberwatch.Day {
 		s.foldHistory(at)
+		for i := range s.names {
+			s.names[i].forget(uint16(dayOf(at.Start)))
+		}
+		s.dirty |= PartTotals
 	}
 	s.remove(w)
 	if len(p.tests) > 0 || p.first {

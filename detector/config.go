@@ -12,10 +12,13 @@ type Config struct {
 	// Budget is the number of app-days in which one false signal is accepted.
 	// 1,400 is one false signal for 200 apps in a week.
 	Budget float64
-	// Weights splits the budget over features, scales and evidence streams. They
-	// sum to 1 (a union bound: averaging the streams drowns bursts,
+	// Weights splits the budget over features, scales and evidence streams. With
+	// FirstSeen they sum to 1 (a union bound: averaging the streams drowns bursts,
 	// docs/decisions/0004-one-budget.md).
 	Weights [Features]Weight
+	// FirstSeen is the part of the budget of calls from new places for new
+	// things. It and the weights sum to 1.
+	FirstSeen float64
 	// ReadyDays is how many days of its own an app needs before its baseline
 	// counts as READY.
 	ReadyDays int32
@@ -51,9 +54,10 @@ func DefaultConfig() Config {
 			Breadth:         {Hour: 0.010, Day: 0.030, Slow: 0.020},
 			Misses:          {Hour: 0.040, Day: 0.030, Slow: 0.020},
 			Denials:         {Day: 0.0125, Slow: 0.0075},
-			ReachPerActor:   {Hour: 0.080, Day: 0.140, Slow: 0.200},
+			ReachPerActor:   {Hour: 0.080, Day: 0.140, Slow: 0.170},
 			RecordsPerActor: {Day: 0.070, Slow: 0.130},
 		},
+		FirstSeen:    0.03,
 		ReadyDays:    14,
 		FirstDays:    3,
 		DormantDays:  90,
@@ -79,7 +83,7 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 			rest += c.Weights[g].Hour + c.Weights[g].Day + c.Weights[g].Slow
 		}
 	}
-	return w / rest
+	return w * (1 - c.FirstSeen) / rest
 }
 
 func (w Weight) of(stream streamID) float64 {

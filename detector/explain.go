@@ -98,6 +98,20 @@ func periodOf(p float64, stream streamID) float64 {
 	return min(1/(p*stream.perDay()), mostPeriod)
 }
 
+// share gives each factor the part of its decades of surprise among all.
+func share(list []memberwatch.Factor) {
+	total := 0.0
+	for i := range list {
+		list[i].Share = -math.Log10(max(list[i].P, 1e-300)) + 1e-9
+		total += list[i].Share
+	}
+	for i := range list {
+		list[i].Share /= total
+	}
+	slices.SortStableFunc(list, func(a, b memberwatch.Factor) int { return cmp.Compare(b.Share, a.Share) })
+	settle(list)
+}
+
 func weightOf(v verdict) float64 { return max(math.Log10(max(v.period, 1e-9))+3, 0) }
 
 // settle gives the rounding error of the shares to the largest, so that they sum

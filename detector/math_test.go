@@ -48,7 +48,7 @@ func TestParetoTail(t *testing.T) {
 func TestWeightsSplitTheBudget(t *testing.T) {
 	cfg := DefaultConfig()
 	for _, actors := range []bool{true, false} {
-		sum := 0.0
+		sum := cfg.FirstSeen
 		for f := range Features {
 			for stream := range streams {
 				sum += cfg.streamWeight(f, stream, actors)

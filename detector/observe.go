@@ -37,6 +37,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)
 	}
+	e.acquaint(s, ev, hour)
 	e.wakeAlarm(s, hour, ev.Time)
 	s.dirty |= PartHot | PartTotals
 }

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math"
@@ -88,22 +89,23 @@ type actor struct {
 
 // act is something an app does beside its ordinary life.
 type act struct {
-	app     string
-	at, end time.Duration
-	rate    float64 // members a minute
-	growth  float64 // of the rate, each day
-	actors  int
-	people  int
-	misses  float64
-	class   string
-	byID    bool // it names whom it reads
+	app               string
+	at, end           time.Duration
+	rate              float64 // members a minute
+	growth            float64 // of the rate, each day
+	actors            int
+	people            int
+	misses            float64
+	class             string
+	byID              bool   // it names whom it reads
+	network, endpoint string // empty: as ever
 }
 
 var (
 	daysLine  = regexp.MustCompile(`^(\d+) days$`)
 	fleetLine = regexp.MustCompile(`^fleet of (\d+) apps: ([\d.]+) members/h by (\d+) actors$`)
 	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?$`)
-	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?$`)
+	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?(?:, from (\S+))?(?:, at (\S+))?$`)
 	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
 	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: until day (\d+))?$`)
 	baitLine  = regexp.MustCompile(`^person (\d+) of (\S+) is a canary$`)
@@ -146,7 +148,7 @@ func (p *script) read(line string) {
 		if m[11] != "" {
 			a.growth = p.float(m[11]) / 100
 		}
-		a.byID = m[12] != ""
+		a.byID, a.network, a.endpoint = m[12] != "", m[13], m[14]
 		p.acts = append(p.acts, a)
 		return
 	}
@@ -298,6 +300,7 @@ func (p *script) call(at time.Duration, a *act, n, missed int, rng *rand.Rand) {
 	for range n {
 		ev.Disclosed = append(ev.Disclosed, hashName(a.app)+uint64(rng.IntN(a.people)))
 	}
+	ev.Network, ev.Endpoint = cmp.Or(a.network, "home"), cmp.Or(a.endpoint, "/members")
 	if a.byID {
 		ev.Requested = ev.Disclosed
 	}

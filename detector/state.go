@@ -37,8 +37,9 @@ type State struct {
 
 	history sketch.Sample
 
-	asking   uint64    // calls that asked for members by id, before any attestation
-	attested *attested // nil: the app has attested nothing
+	names    [dimensions]names // that its calls have used
+	asking   uint64            // calls that asked for members by id, before any attestation
+	attested *attested         // nil: the app has attested nothing
 
 	ledger   []LedgerDelta
 	control  int64 // newest control change known
@@ -204,6 +205,9 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 	e.uint(s.late)
 	e.bool(s.actors)
 	e.uint(s.asking)
+	for i := range s.names {
+		s.names[i].encode(e)
+	}
 	return e.finish()
 }
 
@@ -211,6 +215,9 @@ func (s *State) loadTotals(b []byte) error {
 	d := newDecoder(b, stateVersion, "totals")
 	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
 	s.asking = d.uint()
+	for i := range s.names {
+		s.names[i].decode(d)
+	}
 	return d.finish()
 }
 

@@ -25,7 +25,7 @@ func traffic(seed uint64, apps, events int, span int64) []memberwatch.Event {
 	for i := range list {
 		app := rng.IntN(apps)
 		ev := memberwatch.Event{
-			App: memberwatch.AppID([]byte{'a' + byte(app)}), Time: times[i], Endpoint: "/members",
+			App: memberwatch.AppID([]byte{'a' + byte(app)}), Time: times[i], Endpoint: "/members", Network: string("nmw"[rng.IntN(3)]), Credential: string('k' + rune(times[i]/(7*dayLength)%3)),
 			DataClasses: []string{"profile_name"}, Group: string('g' + rune(rng.IntN(4))), Actor: uint64(rng.IntN(5)),
 			Missed: uint32(rng.IntN(20) / 19), Outcome: memberwatch.Outcome(rng.IntN(3)),
 		}

@@ -23,6 +23,7 @@ type window struct {
 	// broken counts the calls that broke each rule.
 	broken []breach
 	questions
+	strange strange
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -44,6 +45,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.fired, w.armed = 0, false
 	w.broken = w.broken[:0]
 	w.questions.reset()
+	w.strange.reset()
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -113,6 +115,7 @@ func (w *window) encode(e *encoder) {
 		e.nested(&w.broken[i].members)
 	}
 	w.questions.encode(e)
+	w.strange.encode(e)
 }
 
 func (w *window) decode(d *decoder) {
@@ -135,6 +138,7 @@ func (w *window) decode(d *decoder) {
 		w.broken = append(w.broken, b)
 	}
 	w.questions.decode(d)
+	w.strange.decode(d)
 }
 
 // slot is the place of a window in the season of a stream. Days count from

@@ -1,0 +1,265 @@
+package detector
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
+)
+
+// First-seen: a token in foreign hands calls from a place the app has never
+// called from, for things it has never asked for, on the same calls.
+//
+//	new        first seen today or yesterday, or again after 180 days
+//	place      network or credential;  thing: endpoint or data class
+//	p_place    (k + 1/2)/(D + 1), k new places in the app's last D <= 180 days
+//	p          p_place p_thing min(1, 24 p_hour), p_hour that of the hour's reach
+//	alarm      p <= FirstSeen/Budget, and 100 members disclosed on such calls
+//
+// Either alone is a hosting migration, a new key, or a release. Assumption: moves
+// and releases come at a steady rate and independently of each other. It lies for
+// a release that moves the app to new hosts and reads far more on the same day,
+// and for an app younger than 28 days it says nothing; names that change all the
+// time (ids in paths) make p_thing 1.
+// Source: the Salesloft tokens of 2025 (I20); the estimate is Jeffreys' for a rate.
+
+// dimension is something an app's calls have a name for.
+type dimension uint8
+
+const (
+	network dimension = iota
+	credential
+	endpoint
+	class
+	dimensions
+)
+
+// Limits of first-seen names.
+const (
+	lookBack     = 180 // days after which a name is new again
+	acquaintance = 28  // days before an app has a way of calling
+	settlingIn   = 7   // days at the start whose new names say nothing of its rate
+	newFor       = 1   // days after its first that a name is still new
+	mostNames    = 64  // of a dimension within a day; further ones count as known
+	keptNames    = 48  // beyond a day
+	strangeReach = 100 // members on strange calls before anything is said
+)
+
+// name is a name an app has used, by its hash.
+type name struct {
+	hash        uint32
+	first, last uint16 // days since the epoch
+}
+
+// names are the names of one dimension, by hash.
+type names []name
+
+// meet notes that a name was used on a day and tells whether it is new.
+func (n *names) meet(hash uint32, day uint16) bool {
+	i, known := slices.BinarySearchFunc(*n, hash, func(o name, hash uint32) int { return cmp.Compare(o.hash, hash) })
+	if !known {
+		if len(*n) == mostNames {
+			return false
+		}
+		*n = slices.Insert(*n, i, name{hash, day, day})
+		return true
+	}
+	o := &(*n)[i]
+	if day > o.last+lookBack {
+		o.first = day
+	}
+	o.first, o.last = min(o.first, day), max(o.last, day)
+	return day <= o.first+newFor
+}
+
+// since counts the names that were new between two days.
+func (n names) since(from, to uint16) int {
+	count := 0
+	for _, o := range n {
+		if o.first >= from && o.first < to {
+			count++
+		}
+	}
+	return count
+}
+
+// forget drops names that have not been used for the look-back, and of too many
+// those unused for longest.
+func (n *names) forget(day uint16) {
+	*n = slices.DeleteFunc(*n, func(o name) bool { return o.last+lookBack < day })
+	if len(*n) <= keptNames {
+		return
+	}
+	slices.SortFunc(*n, func(a, b name) int { return cmp.Or(-cmp.Compare(a.last, b.last), cmp.Compare(a.hash, b.hash)) })
+	*n = (*n)[:keptNames]
+	slices.SortFunc(*n, func(a, b name) int { return cmp.Compare(a.hash, b.hash) })
+}
+
+// strange is what an hour disclosed on calls from new places for new things.
+type strange struct {
+	calls        uint64
+	members      sketch.Distinct
+	place, thing string // one of each, the first in order
+	said         bool
+}
+
+// acquaint notes the names of a call and what it discloses if it is strange.
+func (e *Engine) acquaint(s *State, ev *memberwatch.Event, hour *window) {
+	day := uint16(dayOf(ev.Time))
+	place, thing := "", ""
+	if ev.Credential != "" && s.names[credential].meet(hash32(ev.Credential), day) {
+		place = ev.Credential
+	}
+	if ev.Network != "" && s.names[network].meet(hash32(ev.Network), day) {
+		place = ev.Network
+	}
+	for _, c := range ev.DataClasses {
+		if s.names[class].meet(hash32(c), day) {
+			thing = c
+		}
+	}
+	if ev.Endpoint != "" && s.names[endpoint].meet(hash32(ev.Endpoint), day) {
+		thing = ev.Endpoint
+	}
+	if place == "" || thing == "" || len(ev.Disclosed) == 0 || int32(day)-dayOf(s.first) < acquaintance {
+		return
+	}
+	x := &hour.strange
+	x.calls++
+	for _, m := range ev.Disclosed {
+		x.members.Insert(m)
+	}
+	x.place, x.thing = leastName(x.place, place), leastName(x.thing, thing)
+	if !x.said && hour.armed {
+		e.weighStrange(s, hour, ev.Time)
+	}
+}
+
+// leastName keeps the first of two names in order; the second may be borrowed.
+func leastName(kept, other string) string {
+	if kept != "" && kept <= other {
+		return kept
+	}
+	return strings.Clone(other)
+}
+
+// hash32 hashes a name eight bytes at a time, which the hot path can afford. It
+// is stored, so it must not change.
+func hash32(s string) uint32 {
+	h := uint64(len(s)) * 0x9e3779b97f4a7c15
+	for len(s) >= 8 {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		h = (h ^ w) * 0x9e3779b97f4a7c15
+		h ^= h >> 32
+		s = s[8:]
+	}
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 0x9e3779b97f4a7c15
+	}
+	return uint32(h >> 32)
+}
+
+// novelRate is the chance that a day brings a new name of two dimensions, as far
+// as the app's past tells.
+func (s *State) novelRate(day int32, a, b dimension) float64 {
+	from := max(dayOf(s.first)+settlingIn, day-lookBack)
+	to := day - newFor
+	k := s.names[a].since(uint16(from), uint16(to)) + s.names[b].since(uint16(from), uint16(to))
+	return min((float64(k)+0.5)/float64(to-from+1), 1)
+}
+
+// weighStrange raises what the strange calls of an hour disclosed.
+func (e *Engine) weighStrange(s *State, w *window, now int64) {
+	x := &w.strange
+	reach := x.members.Estimate()
+	if reach < strangeReach {
+		return
+	}
+	day := dayOf(w.Start)
+	place, thing, volume := s.novelRate(day, network, credential), s.novelRate(day, endpoint, class), 1.0
+	v := values{}
+	v.v[Reach] = w.members.Estimate()
+	if t, ok := s.test(e.calibration(day), hourBurst, Reach, w.Window, v); ok {
+		volume = min(24*t.p, 1)
+	}
+	if p := place * thing * volume; p <= e.cfg.FirstSeen/e.cfg.Budget {
+		x.said = true
+		e.raise(s, "", x.finding(w.Window, now, place, thing, volume))
+	}
+}
+
+// strangeClosed settles a closed hour: one finding for each, however it began.
+func (e *Engine) strangeClosed(s *State, w *window) {
+	if w.strange.calls > 0 && !(w.strange.said && w.strange.calls < 2) {
+		e.weighStrange(s, w, w.End()-1)
+	}
+}
+
+func (x *strange) finding(at memberwatch.Window, now int64, place, thing, volume float64) memberwatch.Finding {
+	p := place * thing * volume
+	factor := func(feature string, observed, p float64, text string) memberwatch.Factor {
+		return memberwatch.Factor{Feature: feature, Observed: observed, P: p, ReturnPeriod: periodOf(max(p, 1e-300), dayBurst), Text: text}
+	}
+	list := []memberwatch.Factor{
+		factor("new_place", 1, place, "never called from "+x.place+" before"),
+		factor("new_thing", 1, thing, "never asked for "+x.thing+" before"),
+		factor("reach", x.members.Estimate(), volume, plural(x.members.Estimate(), "distinct member", "distinct members")+" on such calls"),
+	}
+	share(list)
+	return memberwatch.Finding{
+		Kind: memberwatch.KindFirstSeen, Window: at, Time: now, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: distinct(&x.members), Factors: list,
+		Sentence: fmt.Sprintf("read %s in an hour for the first time from %s with %s", plural(x.members.Estimate(), "distinct member", "distinct members"), x.place, x.thing),
+		Caveats:  []string{"a release on new hosts would look alike"},
+	}
+}
+
+func (n names) encode(e *encoder) {
+	e.uint(uint64(len(n)))
+	for _, o := range n {
+		e.uint(uint64(o.hash))
+		e.uint(uint64(o.first))
+		e.uint(uint64(o.last - o.first))
+	}
+}
+
+func (n *names) decode(d *decoder) {
+	*n = nil
+	for range d.count(3) {
+		o := name{hash: uint32(d.uint()), first: uint16(d.uint())}
+		o.last = o.first + uint16(d.uint())
+		if last := len(*n) - 1; last >= 0 && (*n)[last].hash >= o.hash || last+1 >= mostNames {
+			d.fail("names out of order")
+			return
+		}
+		*n = append(*n, o)
+	}
+}
+
+func (x *strange) reset() {
+	x.calls, x.place, x.thing, x.said = 0, "", "", false
+	x.members.Reset()
+}
+
+func (x *strange) encode(e *encoder) {
+	e.uint(x.calls)
+	if x.calls == 0 {
+		return
+	}
+	e.nested(&x.members)
+	e.string(x.place)
+	e.string(x.thing)
+	e.bool(x.said)
+}
+
+func (x *strange) decode(d *decoder) {
+	if x.calls = d.uint(); x.calls == 0 {
+		return
+	}
+	d.nested(&x.members)
+	x.place, x.thing, x.said = d.string(), d.string(), d.bool()
+}
