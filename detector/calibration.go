@@ -4,21 +4,26 @@ import (
 	"math"
 )
 
-// Calibration turns a surprise into a p-value that keeps its word: the rank of
-// the surprise among the fleet's recent windows of the same stream, feature and
-// size, and beyond the top 1 % a generalised Pareto tail, or the shape of the shipped default p0.
+// Calibration turns a measure of surprise into a p-value that keeps its word: its
+// rank among the fleet's recent windows of the same stream, feature and size,
+// and beyond the top 1 % a generalised Pareto tail, or the shape of the shipped
+// default p0.
 //
 //	p(S) = N(S' >= S) / N                            inside the ranks
 //	p(S) = 1 % (1 + xi (S - u)/sigma)^(-1/xi)        above u, the 99 % point
 //	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
+//
+// Two measures are ranked, and then the better of them, because choosing has its
+// price: the fleet's own choices say what it is, where doubling p would call
+// real events a third rarer than they are (docs/decisions/0010-rank-the-choice.md).
 //
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
 // apps, so the shipped default mixes in with the weight of priorWindows windows
 // and fades as the fleet's own history grows.
 // Source: recipe R1, section 2: pooled ranks keep p within 0.5-2 of its word on
 // real counts where Poisson and negative binomial tails are 3-180 times too
-// loud. Moments estimator: Hosking and Wallis, "Parameter and quantile
-// estimation for the generalized Pareto distribution", 1987.
+// loud. The tail passes through two quantiles, after Pickands, "Statistical
+// inference using extreme order statistics", 1975.
 type Calibration struct {
 	// Through is the newest day (days since the epoch) whose windows count.
 	Through int32
@@ -60,6 +65,7 @@ type measure uint8
 const (
 	bySurprise measure = iota
 	byJump
+	byChoice // the better of the two, ranked as a measure of its own
 	measures
 )
 
@@ -166,6 +172,12 @@ const (
 	minRank = 10
 )
 
+// tailShape is xi of the fitted tail, by measure: the surprise is in decades, so
+// its tail is exponential by construction; jumps of real counts fall more slowly.
+// Both were set by the bursts found per false signal on real counts
+// (docs/decisions/0010-rank-the-choice.md).
+var tailShape = [measures]float64{bySurprise: 0, byJump: 0.1, byChoice: 0}
+
 // fitTail fits the tail by two quantiles: u at tailPart and another a fifth as
 // rare. The few largest windows do not move it, and they must not: in a fleet
 // with one harvest a month they are the harvests, and a tail fitted to them by
@@ -180,7 +192,10 @@ func (c *cell) fitTail(xi float64) {
 		v = u + binWidth
 	}
 	c.u, c.xi = u, xi
-	c.sigma = (v - u) * xi / (math.Pow(5, xi) - 1)
+	c.sigma = (v - u) / math.Log(5)
+	if xi != 0 {
+		c.sigma = (v - u) * xi / (math.Pow(5, xi) - 1)
+	}
 	c.tailPut = part
 }
 

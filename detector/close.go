@@ -18,7 +18,12 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)
 	}
-	x := s.valuesOf(w)
+	e.close(s, w, s.valuesOf(w))
+}
+
+// close scores a window's values, learns them and leaves the window pending.
+func (e *Engine) close(s *State, w *window, x values) {
+	at := w.Window
 	e.arm(s, w)
 	for f := range counts { // what no event has watched since it was armed
 		if x.v[f] >= w.critical[f] {

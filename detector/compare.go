@@ -78,9 +78,7 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 	}
 	c := comparison{stream: stream, feature: f, mid: p.center()}
 	c.stratum = stratumOf(c.mid * exposed)
-	c.reach[bySurprise] = p.surprise(x.v[f], f.perActor())
-	c.reach[byJump] = math.Log1p(x.v[f]) - math.Log1p(c.mid)
-	c.p = c.calibrated(cal, c.reach)
+	c.p = c.calibrate(cal, p.surprise(x.v[f], f.perActor()), math.Log1p(x.v[f])-math.Log1p(c.mid))
 	if c.p <= explainedP { // the interval costs much and people see it only then
 		c.mid, c.low, c.high = p.expected()
 		c.expected = p
@@ -91,14 +89,13 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 // cell is the comparison's place in the calibration for one measure.
 func (c *comparison) cell(m measure) int { return cellID(m, c.stream, c.feature, c.stratum) }
 
-// calibrated is the p-value of the measures together: the smaller one pays for
-// the choice.
-func (c *comparison) calibrated(cal *Calibration, reach [measures]float64) float64 {
-	p := 1.0
-	for m, r := range reach {
-		p = min(p, float64(measures)*cal.p(c.cell(measure(m)), r))
-	}
-	return p
+// calibrate ranks both measures, then the better of the two: choosing has its
+// price, and the fleet's own choices say what it is.
+func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64 {
+	c.reach[bySurprise], c.reach[byJump] = surprise, jump
+	best := min(cal.p(c.cell(bySurprise), surprise), cal.p(c.cell(byJump), jump))
+	c.reach[byChoice] = -math.Log10(best)
+	return cal.p(c.cell(byChoice), c.reach[byChoice])
 }
 
 // explainedP is the p-value from which on a comparison keeps its expectation.
@@ -112,8 +109,8 @@ func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
 		for i := range experts {
 			moved.mean[i] += shift
 		}
-		reach := [measures]float64{moved.surprise(value, c.feature.perActor()), c.reach[byJump] - shift}
-		c.p = max(c.p, c.calibrated(cal, reach))
+		beside := *c
+		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature.perActor()), c.reach[byJump]-shift))
 	}
 	c.p = min(c.p*j.Factor[c.feature], 1)
 }
@@ -167,7 +164,7 @@ func (c *comparison) encode(e *encoder) {
 	e.uint(uint64(c.stream))
 	e.uint(uint64(c.feature))
 	e.uint(uint64(c.stratum))
-	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.p, c.mid, c.low, c.high} {
+	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.reach[byChoice], c.p, c.mid, c.low, c.high} {
 		e.f64(v)
 	}
 	e.bool(c.expected.ok)
@@ -182,7 +179,7 @@ func (c *comparison) encode(e *encoder) {
 }
 
 // minComparison is the least number of bytes a comparison takes.
-const minComparison = 3 + 6*8 + 1
+const minComparison = 3 + 7*8 + 1
 
 func (c *comparison) decode(d *decoder) {
 	c.stream, c.feature, c.stratum = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), strata))
@@ -190,7 +187,7 @@ func (c *comparison) decode(d *decoder) {
 		d.fail("unknown feature")
 		return
 	}
-	c.reach = [measures]float64{d.f64(), d.f64()}
+	c.reach = [measures]float64{d.f64(), d.f64(), d.f64()}
 	c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64()
 	if c.expected.ok = d.bool(); !c.expected.ok {
 		return

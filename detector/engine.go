@@ -2,6 +2,7 @@ package detector
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -166,8 +167,9 @@ func (e *Engine) alarmAt(day int32, m measure, stream streamID, f Feature, strat
 	}
 	at := &e.alarms[i][who][id]
 	if *at == 0 {
-		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay() * float64(measures))
-		*at = e.calibrations[i].reachAt(id, p)
+		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay())
+		chosen := e.calibrations[i].reachAt(cellID(byChoice, stream, f, stratum), p)
+		*at = e.calibrations[i].reachAt(id, math.Pow(10, -chosen))
 	}
 	return *at
 }

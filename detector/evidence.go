@@ -23,18 +23,18 @@ const (
 	slowShift  = 0.5
 	slowForget = 0.95
 	slowMaxZ   = 6.0
-	slowCap    = 10.0 // M is capped at this many budgets, so that it can fall again
+	slowCap    = 10.0 // M is capped at this many thresholds, so that it can fall again
 	quietP     = 0.05
 	quietReset = 7 // quiet windows after which M starts anew
 )
 
-// update takes the p-value of one window, budget being the app-days of one
-// false signal, and returns M.
-func (x *evidence) update(p, budget float64) float64 {
+// update takes the p-value of one window, threshold being the M at which a signal
+// opens, and returns M.
+func (x *evidence) update(p, threshold float64) float64 {
 	z := min(-normalQuantile(p), slowMaxZ)
 	e := math.Exp(float64(slowShift*z) - slowShift*slowShift/2)
 	m := e * max(1, math.Pow(max(x.m, 1), slowForget))
-	x.m = min(m, slowCap*budget)
+	x.m = min(m, slowCap*threshold)
 	if p <= quietP {
 		x.quiet = 0
 		return x.m

@@ -6,9 +6,6 @@ import (
 	"github.com/memberwatch/memberwatch"
 )
 
-// tailShape is xi of the fitted tail, by measure.
-var tailShape = [measures]float64{0.1, 0.2}
-
 // Fleet turns the tallies of all partitions into judgements and calibrations.
 // There is one for the whole service. It is pure: the same tallies in the same
 // order give the same bytes.

@@ -31,7 +31,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 		weight := e.cfg.streamWeight(t.feature, t.stream, s.actors)
 		v := verdict{comparison: t, factor: j.Factor[t.feature]}
 		if t.stream == daySlow {
-			m := s.rise[t.feature].update(t.p, e.cfg.Budget)
+			m := s.rise[t.feature].update(t.p, e.cfg.Budget/weight)
 			s.dirty |= PartBaseline
 			v.period, v.hit = m, m >= e.cfg.Budget/weight
 		} else {

@@ -173,7 +173,8 @@ func (s *series) logWeight(i int) float64 {
 }
 
 // scale is the standard deviation of an expert's residual in ln units, shrunk to
-// the prior and floored: for counts by Poisson noise, var ln(v+1) ~ m/(m+1)^2.
+// the prior and floored: for counts, and ratios to
+// exposure of counts, by Poisson noise: var ln(v+1) ~ m/(m+1)^2/exposure.
 func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
 	n, spread := float64(s.n), 0.0
 	if s.body != nil {
@@ -183,8 +184,8 @@ func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
 	if sh.measured {
 		return math.Sqrt(own) + measuredFloor
 	}
-	m := max(math.Expm1(mean), 0) * exposure
-	floor := (m + 0.25) / float64((m+1)*(m+1))
+	m := max(math.Expm1(mean), 0)
+	floor := (m + 0.25) / (float64((m+1)*(m+1)) * exposure)
 	return math.Sqrt(own + floor)
 }
 

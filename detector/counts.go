@@ -1,0 +1,70 @@
+package detector
+
+import "github.com/memberwatch/memberwatch"
+
+// Counts is what a whole window held, where that is known without its events:
+// in series that others have counted, and in measurements of the models.
+type Counts struct {
+	Records float64 // member records disclosed
+	Actors  float64 // distinct acting users; 0: not known
+}
+
+// CloseCounts closes an app's window from its counts alone. From there on it is
+// a window like any other: it is compared, learnt, tallied, and waits for the
+// fleet's word. Windows come in order of their ends, hours before days.
+func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) {
+	defer e.endQuiet(s, at)
+	e.through = max(e.through, at.End())
+	w := e.window(s, at)
+	w.records = uint64(c.Records)
+	x := values{actors: c.Actors}
+	x.v[Records] = c.Records
+	x.derive()
+	s.actors = s.actors || c.Actors >= 1
+	e.close(s, w, x)
+}
+
+// Trial is one comparison of a window with what was expected.
+type Trial struct {
+	// Stream is the road to evidence: "hour", "day" or "slow".
+	Stream  string
+	Feature Feature
+	// Expected is the middle of the predictive.
+	Expected float64
+	// Surprise is -log10 of the predictive's tail, P its calibrated p-value
+	// before the fleet's word.
+	Surprise, P float64
+}
+
+var streamNames = [streams]string{"hour", "day", "slow"}
+
+// Trials returns the comparisons of a closed window that waits for the fleet.
+func (s *State) Trials(at memberwatch.Window) []Trial {
+	var list []Trial
+	for i := range s.pending {
+		if s.pending[i].Window != at {
+			continue
+		}
+		for _, t := range s.pending[i].tests {
+			list = append(list, Trial{
+				Stream: streamNames[t.stream], Feature: t.feature, Expected: t.mid, Surprise: t.reach[bySurprise], P: t.p,
+			})
+		}
+	}
+	return list
+}
+
+// CloneAs returns a copy of the state under another app's name.
+func (s *State) CloneAs(app memberwatch.AppID) (*State, error) {
+	c := NewState(app, s.Developer)
+	for _, part := range []Part{PartTotals, PartBaseline, PartHistory, PartHot} {
+		b, err := s.AppendPart(part, nil)
+		if err == nil && len(b) > 0 {
+			err = c.LoadPart(part, b)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
