@@ -48,7 +48,7 @@ type Monitor struct {
 // partitions, or when what is stored cannot be read.
 func Open(o Options) (*Monitor, error) {
 	o = o.withDefaults()
-	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, MergeSketch: mergeSketch})
+	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, NoSync: o.NoSync, MergeSketch: mergeSketch})
 	if err != nil {
 		return nil, err
 	}

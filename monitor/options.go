@@ -40,6 +40,10 @@ type Options struct {
 	// LockTimeout is how long to wait for another process to let go of the
 	// directory (2 s).
 	LockTimeout time.Duration
+	// NoSync leaves it to the operating system when checkpoints reach the disk.
+	// What the monitor computes is the same; what it calls durable would not
+	// survive a power cut. For measurements in directories made for them.
+	NoSync bool
 	// Detector configures the models; its zero value means
 	// detector.DefaultConfig.
 	Detector *detector.Config

@@ -37,6 +37,9 @@ type Options struct {
 	// MergeSketch unites two encoded distinct sketches; the result may share
 	// memory with neither. Nil: ledger rows with sketches cannot be merged.
 	MergeSketch func(stored, delta []byte) ([]byte, error)
+	// NoSync leaves it to the operating system when commits reach the disk. Only
+	// for directories that nobody needs after a power cut.
+	NoSync bool
 }
 
 // Store is an open data directory.
@@ -131,6 +134,8 @@ func openFile(dir, name string, o Options, buckets [][]byte) (*bolt.DB, error) {
 		NoFreelistSync: true, // the list is rebuilt at opening, commits write less
 		FreelistType:   bolt.FreelistMapType,
 		NoStatistics:   true,
+		NoSync:         o.NoSync,
+		NoGrowSync:     o.NoSync,
 		// A large map lets readers stay while the file grows; it costs address
 		// space, not memory.
 		InitialMmapSize: initialMap,
