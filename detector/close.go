@@ -13,6 +13,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	if w == nil {
 		return
 	}
+	s.absorb()
 	e.breachesClosed(s, w)
 	if at.Scale == memberwatch.Hour {
 		e.questionsClosed(s, w)
@@ -56,6 +57,7 @@ func (s *State) remove(w *window) {
 	for i := range s.open {
 		if s.open[i] == w {
 			s.open = append(s.open[:i], s.open[i+1:]...)
+			s.dirty |= PartHot | PartTotals
 			break
 		}
 	}
@@ -67,6 +69,7 @@ func (s *State) remove(w *window) {
 // valuesOf reads the features of a window at its end.
 func (s *State) valuesOf(w *window) values {
 	var x values
+	s.absorb()
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}

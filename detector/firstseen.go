@@ -179,6 +179,7 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 	if reach < strangeReach {
 		return
 	}
+	s.absorb()
 	day := dayOf(w.Start)
 	place, thing, volume := s.novelRate(day, network, credential), s.novelRate(day, endpoint, class), 1.0
 	v := values{}

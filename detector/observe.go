@@ -22,7 +22,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	}
 	s.last = max(s.last, ev.Time)
 	rule := s.broken(ev)
-	s.account(ev, rule != nil, late)
+	deltas := s.account(ev, rule != nil, late)
 	if late {
 		s.late++
 		e.meetRules(s, rule, ev, nil)
@@ -31,7 +31,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	}
 	hour := e.window(s, memberwatch.WindowAt(memberwatch.Hour, ev.Time))
 	day := e.window(s, memberwatch.WindowAt(memberwatch.Day, ev.Time))
-	s.fold(hour, day, ev)
+	s.fold(hour, day, ev, deltas)
 	e.meetRules(s, rule, ev, hour)
 	for _, w := range [2]*window{hour, day} {
 		e.arm(s, w)
@@ -39,23 +39,31 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	}
 	e.acquaint(s, ev, hour)
 	e.wakeAlarm(s, hour, ev.Time)
-	s.dirty |= PartHot | PartTotals
+	s.dirty |= PartTotals
+	if s.wake != 0 || s.attested != nil || hour.strange.calls > 0 || len(hour.broken) > 0 {
+		s.dirty |= PartHot // what these note of an event is in no other part
+	}
 }
 
-// account adds an event to the daily ledger, once for each data class.
-func (s *State) account(ev *memberwatch.Event, broken, late bool) {
+// account counts an event in the daily ledger, once for each data class, and
+// returns the deltas that its members and group are still to be booked in.
+func (s *State) account(ev *memberwatch.Event, broken, late bool) deltaSet {
 	day := dayOf(ev.Time)
 	if len(ev.DataClasses) == 0 {
-		s.accountClass(ev, day, "", broken, late)
-		return
+		return s.accountClass(ev, day, "", broken, late)
 	}
+	var deltas deltaSet
 	for _, class := range ev.DataClasses {
-		s.accountClass(ev, day, class, broken, late)
+		deltas |= s.accountClass(ev, day, class, broken, late)
 	}
+	return deltas
 }
 
-func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, broken, late bool) {
-	d := s.delta(day, class, broken)
+// accountClass counts an event in the ledger of one class. A late event is booked
+// at once: there is no window to keep it for.
+func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, broken, late bool) deltaSet {
+	i := s.delta(day, class, broken)
+	d := &s.ledger[i]
 	d.Calls++
 	d.Records += ev.RecordCount()
 	if ev.Refused() {
@@ -64,49 +72,35 @@ func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, bro
 	if late {
 		d.Late++
 	}
-	for _, m := range ev.Disclosed {
-		d.Members.Insert(m)
+	if late || i >= mostDeltas {
+		d.book(ev)
+		return 0
 	}
-	if ev.Group != "" {
-		d.Groups.Insert(hashName(ev.Group))
-	}
+	return 1 << i
 }
 
-// fold adds an event to its hour and day windows.
-func (s *State) fold(hour, day *window, ev *memberwatch.Event) {
+// fold adds an event to its hour and day windows: the counts at once, members,
+// group and actor when there are enough of them.
+func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) {
 	denied := uint64(0)
 	if ev.Refused() {
 		denied = 1
 	}
-	group := hashName(ev.Group)
 	for _, w := range [2]*window{hour, day} {
 		w.calls++
 		w.records += ev.RecordCount()
 		w.misses += ev.MissCount()
 		w.denials += denied
-		if ev.Group != "" {
-			w.groups.Insert(group)
-		}
-		if ev.Actor != 0 {
-			w.actors.Insert(ev.Actor)
-		}
 	}
 	s.actors = s.actors || ev.Actor != 0
-	stamp := hourStamp(hour.Start)
-	for _, m := range ev.Disclosed {
-		exact := hour.members.Exact()
-		if !hour.members.Insert(m) && exact {
-			continue // seen in this hour: the day and the history know it too
-		}
-		day.members.Insert(m)
-		if known, sampled := s.history.Contains(m); sampled && !known {
-			s.fresh.Add(m, stamp)
-		}
+	if s.recent.hour != hour.Start {
+		s.absorb()
+		s.recent.hour = hour.Start
+	}
+	if s.recent.add(ev, deltas); len(s.recent.words) >= recentWords {
+		s.absorb()
 	}
 }
-
-// hourStamp numbers hours modulo 2^16 for the novelty sample.
-func hourStamp(start int64) uint16 { return uint16(start / memberwatch.Hour.Length()) }
 
 // window returns the app's open window, opening it if need be.
 func (e *Engine) window(s *State, at memberwatch.Window) *window {
@@ -121,6 +115,7 @@ func (e *Engine) window(s *State, at memberwatch.Window) *window {
 	}
 	w.reset(at)
 	s.insert(w)
+	s.dirty |= PartHot
 	note(e.open, at, s.App)
 	e.join(w)
 	return w
@@ -134,6 +129,7 @@ func (e *Engine) arm(s *State, w *window) {
 		return
 	}
 	w.armed = true
+	s.dirty |= PartHot
 	e.catchUp(s, w.Window)
 	e.setCritical(s, w)
 }
@@ -175,9 +171,13 @@ const minCritical = 5
 func (e *Engine) watch(s *State, w *window, now int64) {
 	for f := range counts {
 		bit := uint8(1) << f
-		if w.fired&bit != 0 || w.value(f) < w.critical[f] {
+		if w.fired&bit != 0 || w.atMost(f, &s.recent) < w.critical[f] {
 			continue
 		}
+		if s.absorb(); w.value(f) < w.critical[f] {
+			continue
+		}
+		s.dirty |= PartHot
 		crowd := e.crowds[w.Window]
 		if w.fired == 0 {
 			crowd.fired++

@@ -123,6 +123,7 @@ func (e *Engine) wakeUp(s *State, ev *memberwatch.Event) {
 	silent := dayOf(ev.Time) - dayOf(s.last)
 	if s.last != 0 && silent >= e.cfg.DormantDays {
 		s.wake, s.silence = ev.Time, silent
+		s.dirty |= PartHot
 	}
 }
 
@@ -132,10 +133,12 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 	if s.wake == 0 {
 		return
 	}
+	s.dirty |= PartHot
 	if now-s.wake > 7*memberwatch.Day.Length() {
 		s.wake = 0
 		return
 	}
+	s.absorb()
 	reach := w.members.Estimate()
 	if reach < e.cfg.DormantReach {
 		return

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -12,21 +13,33 @@ import (
 // checkpoint writes only what changed: the hot part changes with every event,
 // the baseline when a window closes, the history once a day.
 type State struct {
+	// What every event touches comes first, so that it shares few cache lines.
 	App       memberwatch.AppID
+	control   int64 // newest control change known
+	declared  *memberwatch.App
+	rules     []*memberwatch.Restriction
+	attested  *attested // nil: the app has attested nothing
+	asking    uint64    // calls that asked for members by id, before any attestation
+	first     int64     // event time, 0 before the first event
+	last      int64
+	events    uint64
+	open      []*window // by end, then scale
+	ledger    []LedgerDelta
+	recent    recent            // events that are not in the sketches yet
+	names     [dimensions]names // that its calls have used
+	wake      int64             // end of the silence the app woke from; 0: awake as usual
+	silence   int32             // how many days that silence lasted
+	dirty     Part
+	actors    bool // some event named an acting user
+	late      uint64
+	ruleRev   int64
 	Developer memberwatch.DeveloperID
 
-	first, last int64 // event times, 0 before the first event
-	events      uint64
-	late        uint64
-	actors      bool // some event named an acting user
-
-	open     []*window // by end, then scale
 	spare    []*window // memory of closed windows
 	pending  []pending // closed windows that wait for the fleet, oldest first
 	episodes []episode // open signals
 	fresh    sketch.Sample
-	wake     int64 // end of the silence the app woke from; 0: awake as usual
-	silence  int32 // how many days that silence lasted
+	history  sketch.Sample
 
 	closed [memberwatch.Scales]int64 // start of the newest closed window; 0: none
 	hour   [Features]series
@@ -34,19 +47,6 @@ type State struct {
 	slow   [Features]series
 	rise   [Features]evidence // of the slow stream
 	infant infancy
-
-	history sketch.Sample
-
-	names    [dimensions]names // that its calls have used
-	asking   uint64            // calls that asked for members by id, before any attestation
-	attested *attested         // nil: the app has attested nothing
-
-	ledger   []LedgerDelta
-	control  int64 // newest control change known
-	declared *memberwatch.App
-	rules    []*memberwatch.Restriction
-	ruleRev  int64
-	dirty    Part
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
@@ -131,17 +131,23 @@ type LedgerDelta struct {
 
 // Ledger returns the deltas gathered since ResetLedger. They belong to the
 // state and are valid until then.
-func (s *State) Ledger() []LedgerDelta { return s.ledger }
+func (s *State) Ledger() []LedgerDelta {
+	s.book()
+	return s.ledger
+}
 
 // ResetLedger forgets the deltas and keeps their memory.
-func (s *State) ResetLedger() { s.ledger = s.ledger[:0] }
+func (s *State) ResetLedger() {
+	s.ledger = s.ledger[:0]
+	s.recent.booked = len(s.recent.words)
+}
 
-// delta returns the ledger delta of a key.
-func (s *State) delta(day int32, class string, after bool) *LedgerDelta {
+// delta returns the index of the ledger delta of a key.
+func (s *State) delta(day int32, class string, after bool) int {
 	for i := range s.ledger {
 		k := &s.ledger[i].Key
 		if k.Day == day && k.After == after && string(k.Class) == class {
-			return &s.ledger[i]
+			return i
 		}
 	}
 	if len(s.ledger) < cap(s.ledger) {
@@ -157,7 +163,7 @@ func (s *State) delta(day int32, class string, after bool) *LedgerDelta {
 		d.Key.Class = memberwatch.DataClass(append([]byte(nil), class...))
 	}
 	d.Key.Day, d.Key.App, d.Key.After = day, s.App, after
-	return d
+	return len(s.ledger) - 1
 }
 
 const stateVersion = 2
@@ -183,7 +189,8 @@ func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
 	}
 }
 
-// LoadPart reads one part. The error wraps ErrCorrupt.
+// LoadPart reads one part; the totals come last, as they speak of the windows
+// in the hot part. The error wraps ErrCorrupt.
 func (s *State) LoadPart(p Part, b []byte) error {
 	switch p {
 	case PartHistory:
@@ -208,6 +215,14 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 	for i := range s.names {
 		s.names[i].encode(e)
 	}
+	e.uint(uint64(len(s.open)))
+	for _, w := range s.open {
+		e.uint(w.calls)
+		e.uint(w.records)
+		e.uint(w.misses)
+		e.uint(w.denials)
+	}
+	s.recent.encode(e)
 	return e.finish()
 }
 
@@ -217,6 +232,16 @@ func (s *State) loadTotals(b []byte) error {
 	s.asking = d.uint()
 	for i := range s.names {
 		s.names[i].decode(d)
+	}
+	if n := d.uint(); n != uint64(len(s.open)) {
+		d.fail(fmt.Sprintf("counts of %d windows, %d are open", n, len(s.open)))
+	}
+	for _, w := range s.open {
+		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
+	}
+	s.recent.decode(d)
+	if len(s.recent.words) > 0 && s.recentHour() == nil {
+		d.fail("recent events of a window that is not open")
 	}
 	return d.finish()
 }

@@ -82,7 +82,7 @@ func (r *replay) reload() {
 	}
 	for app, s := range r.states {
 		fresh := NewState(app, "")
-		for _, p := range []Part{PartBaseline, PartHistory, PartTotals, PartHot} {
+		for _, p := range []Part{PartBaseline, PartHistory, PartHot, PartTotals} {
 			b, err := s.AppendPart(p, nil)
 			if err != nil {
 				r.t.Fatal(err)

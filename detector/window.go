@@ -14,6 +14,9 @@ type window struct {
 	memberwatch.Window
 	calls, records, misses, denials uint64
 	members, groups, actors         sketch.Distinct
+	// reach and breadth are the estimates of members and groups, without what is
+	// recent.
+	reach, breadth float64
 	// critical holds the value at which each count would alert; +Inf: never. It
 	// is known once armed.
 	critical [counts]float64
@@ -42,6 +45,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.members.Reset()
 	w.groups.Reset()
 	w.actors.Reset()
+	w.reach, w.breadth = 0, 0
 	w.fired, w.armed = 0, false
 	w.broken = w.broken[:0]
 	w.questions.reset()
@@ -51,7 +55,25 @@ func (w *window) reset(at memberwatch.Window) {
 	}
 }
 
-// value returns a count feature as it stands. Novelty lives in the state.
+// weigh reads the estimates off the sketches.
+func (w *window) weigh() { w.reach, w.breadth = w.members.Estimate(), w.groups.Estimate() }
+
+// atMost returns what value can be once recent events are absorbed, at least as
+// long as the sketches are exact: beyond, an estimate may rise by more than one
+// for a key, and is looked at when the recent events are absorbed.
+func (w *window) atMost(f Feature, r *recent) float64 {
+	switch f {
+	case Reach:
+		return w.reach + float64(r.members)
+	case Breadth:
+		return w.breadth + float64(r.groups)
+	default:
+		return w.value(f)
+	}
+}
+
+// value returns a count feature as it stands, without what is recent. Novelty
+// lives in the state.
 func (w *window) value(f Feature) float64 {
 	switch f {
 	case Reach:
@@ -92,10 +114,6 @@ func (w *window) breachOf(kind memberwatch.Kind, dim string) *breach {
 
 func (w *window) encode(e *encoder) {
 	e.window(w.Window)
-	e.uint(w.calls)
-	e.uint(w.records)
-	e.uint(w.misses)
-	e.uint(w.denials)
 	e.nested(&w.members)
 	e.nested(&w.groups)
 	e.nested(&w.actors)
@@ -120,10 +138,10 @@ func (w *window) encode(e *encoder) {
 
 func (w *window) decode(d *decoder) {
 	w.Window = d.window()
-	w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
 	d.nested(&w.members)
 	d.nested(&w.groups)
 	d.nested(&w.actors)
+	w.weigh()
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 		if d.bool() {

@@ -26,7 +26,7 @@ type resident struct {
 var storedParts = [...]struct {
 	part detector.Part
 	slot uint8
-}{{detector.PartBaseline, 1}, {detector.PartHistory, 2}, {detector.PartTotals, 3}, {detector.PartHot, 0}}
+}{{detector.PartBaseline, 1}, {detector.PartHistory, 2}, {detector.PartHot, 0}, {detector.PartTotals, 3}}
 
 // admit returns the app of an event, from the disk or new.
 func (p *partition) admit(ev *memberwatch.Event) *resident {

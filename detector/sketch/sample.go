@@ -88,6 +88,32 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 	return true
 }
 
+// AddUnknown adds those of the keys that known does not sample, like Add for each
+// of them. It changes keys.
+//
+// The keys that the sample holds already, mostly all of them, are sorted out
+// first: as long as nothing is put in between, the processor looks for several
+// at once, which matters when the sample is not in its caches.
+func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
+	n := 0
+	for _, h := range keys {
+		key := sampleKey(h)
+		if !s.covers(key) {
+			continue
+		}
+		slot, held := s.table.find(key)
+		keys[n] = h
+		if !held || earlier(stamp, uint16(s.table.slots[slot])) {
+			n++
+		}
+	}
+	for _, h := range keys[:n] {
+		if present, sampled := known.Contains(h); sampled && !present {
+			s.Add(h, stamp)
+		}
+	}
+}
+
 // earlier compares stamps as serial numbers: a is before b when the way from b
 // to a is shorter downwards.
 func earlier(a, b uint16) bool { return int16(a-b) < 0 }
