@@ -360,6 +360,7 @@ func (c *Case) takeEnding(d *Decision) {
 	case ActionMerge:
 		c.release()
 		c.State, c.Closed, c.MergedInto, c.Signals = CaseClosed, d.Time, d.Into, nil
+		c.WakeTime, c.HeldSince = time.Time{}, time.Time{}
 		c.Verdict, c.Reason, c.Comment, c.Decided = VerdictDuplicate, "other-case", d.Comment, d.Time
 	}
 }

@@ -166,3 +166,12 @@ func nestedPrefix(name string) []byte {
 	b := append(make([]byte, 0, len(name)+10), byte(len(name)>>8), byte(len(name)))
 	return append(b, name...)
 }
+
+// ChangeAt returns the control change of a revision, or ErrNotFound.
+func (r *Review) ChangeAt(revision int64) (memberwatch.Change, error) {
+	c, found, err := fetch(r, bucketChanges, sequenceKey(uint64(revision)), decodeChange)
+	if err == nil && !found {
+		err = notFound("CHANGE_NOT_FOUND", "control change", fmt.Sprint(revision))
+	}
+	return c, err
+}

@@ -1,0 +1,362 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/store"
+)
+
+// Case returns a case with its remediations, oldest first.
+func (s *Service) Case(_ context.Context, id memberwatch.CaseID) (c memberwatch.Case, remedies []memberwatch.Remediation, err error) {
+	err = s.files.ReadReview(func(r *store.Review) error {
+		if c, err = r.Case(id); err != nil {
+			return err
+		}
+		remedies, err = r.RemediationsOf(id)
+		return err
+	})
+	return c, remedies, err
+}
+
+// Cases returns up to limit cases that match and come before a number, the
+// newest first; 0 begins at the newest.
+func (s *Service) Cases(_ context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error) {
+	return s.files.Cases(before, limit, match)
+}
+
+// History returns up to limit decisions about a case whose numbers in the audit
+// log come after one, in order; after -1 begins at the start.
+func (s *Service) History(_ context.Context, id memberwatch.CaseID, after int64, limit int) ([]memberwatch.AuditEntry, error) {
+	return s.files.AuditOf(subjectOf(id), after, limit)
+}
+
+// Open opens a case by hand. The app may have another one.
+func (s *Service) Open(_ context.Context, d memberwatch.Decision) (c memberwatch.Case, err error) {
+	err = s.write(d.By, func(t *turn) error {
+		d.Action = memberwatch.ActionOpen
+		c, err = t.open(d)
+		return err
+	})
+	return c, err
+}
+
+// Decide takes a decision about a case and returns the case after it. It fails
+// with ErrConflict when the case has moved on since the etag was read; an empty
+// etag matches any.
+func (s *Service) Decide(_ context.Context, id memberwatch.CaseID, etag string, d memberwatch.Decision) (c memberwatch.Case, err error) {
+	err = s.write(d.By, func(t *turn) error {
+		if c, err = t.Case(id); err != nil {
+			return err
+		}
+		if err := c.CheckEtag(etag); err != nil {
+			return err
+		}
+		return t.decide(&c, d)
+	})
+	return c, err
+}
+
+// Next claims the most urgent case that nobody has, for a person. It fails with
+// ErrNotFound when there is none. No two persons get the same one.
+func (s *Service) Next(_ context.Context, by memberwatch.Person, match func(*memberwatch.Case) bool) (c memberwatch.Case, err error) {
+	err = s.write(by, func(t *turn) error {
+		found := false
+		err := t.EachOpenCase(func(candidate *memberwatch.Case) error {
+			if candidate.Free(by, t.now) && (match == nil || match(candidate)) && (!found || memberwatch.MoreUrgent(candidate, &c) < 0) {
+				c, found = *candidate, true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !found {
+			return &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "QUEUE_EMPTY", Message: "no case is waiting for anybody"}
+		}
+		if c.State == memberwatch.CaseOnHold {
+			if err := t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionResume, Comment: "its wake time has come"}); err != nil {
+				return err
+			}
+		}
+		return t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionClaim})
+	})
+	return c, err
+}
+
+// Failure is a case that a bulk decision could not take.
+type Failure struct {
+	Case memberwatch.CaseID
+	Err  error
+}
+
+// DecideAll takes one decision about every case that matches, whatever page it
+// would be on. Each case is a transaction of its own: some may fail while others
+// succeed. With dry, nothing is written and done lists what matches.
+func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) bool, d memberwatch.Decision, dry bool) (done []memberwatch.CaseID, failed []Failure, err error) {
+	var ids []memberwatch.CaseID
+	for before := int64(0); ; {
+		page, err := s.files.Cases(before, bulkPage, match)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range page {
+			ids = append(ids, page[i].ID)
+		}
+		if len(page) < bulkPage {
+			break
+		}
+		before, _ = page[len(page)-1].ID.CaseNumber()
+	}
+	if dry {
+		return ids, nil, nil
+	}
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return done, failed, ctx.Err()
+		}
+		if _, err := s.Decide(ctx, id, "", d); err != nil {
+			failed = append(failed, Failure{id, err})
+			continue
+		}
+		done = append(done, id)
+	}
+	return done, failed, nil
+}
+
+// bulkPage is how many cases are read in one transaction.
+const bulkPage = 1000
+
+// open opens a case and links its signals.
+func (t *turn) open(d memberwatch.Decision) (memberwatch.Case, error) {
+	id, err := t.NewCaseID()
+	if err != nil {
+		return memberwatch.Case{}, err
+	}
+	d.By, d.Time = t.by, t.now
+	if err := t.fillLink(&d, nil); err != nil {
+		return memberwatch.Case{}, err
+	}
+	c, err := memberwatch.NewCase(id, &d)
+	if err != nil {
+		return c, err
+	}
+	if err := t.link(&c, d.Signals, memberwatch.TriageLinked); err != nil {
+		return c, err
+	}
+	if err := t.keep(&c, &d); err != nil {
+		return c, err
+	}
+	return c, t.emitCase(memberwatch.EventCaseCreated, &c)
+}
+
+// keep writes a case after a decision, and the decision.
+func (t *turn) keep(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if err := t.PutCase(c); err != nil {
+		return err
+	}
+	return t.record(actionName("case.", d.Action.String()), subjectOf(c.ID), d)
+}
+
+// decide takes a decision about a case with all that belongs to it.
+func (t *turn) decide(c *memberwatch.Case, d memberwatch.Decision) error {
+	d.By, d.Time = t.by, t.now
+	prepare := map[memberwatch.Action]func(*memberwatch.Case, *memberwatch.Decision) error{
+		memberwatch.ActionLink:   t.prepareLink,
+		memberwatch.ActionDetach: t.prepareDetach,
+		memberwatch.ActionDecide: t.prepareVerdict,
+		memberwatch.ActionClose:  t.prepareClose,
+		memberwatch.ActionReopen: t.prepareReopen,
+		memberwatch.ActionMerge:  t.merge,
+	}[d.Action]
+	// Permission first: what follows writes, and an error must not depend on it.
+	if trial := *c; prepare != nil && d.Action != memberwatch.ActionClose {
+		if err := trial.Apply(&d); err != nil {
+			return err
+		}
+	}
+	if prepare != nil {
+		if err := prepare(c, &d); err != nil {
+			return err
+		}
+	}
+	if err := c.Apply(&d); err != nil {
+		return err
+	}
+	if err := t.keep(c, &d); err != nil {
+		return err
+	}
+	switch d.Action {
+	case memberwatch.ActionDecide:
+		return t.decided(c)
+	case memberwatch.ActionClose, memberwatch.ActionMerge:
+		return t.emitCase(memberwatch.EventCaseClosed, c)
+	}
+	return nil
+}
+
+// decided tells of a verdict, and closes the case when nothing is left to do.
+func (t *turn) decided(c *memberwatch.Case) error {
+	if err := t.emitCase(memberwatch.EventCaseDecided, c); err != nil {
+		return err
+	}
+	unfinished, _, err := t.count(c.ID)
+	if err != nil || c.Verdict == memberwatch.VerdictAbuse || unfinished > 0 {
+		return err
+	}
+	return t.decide(c, memberwatch.Decision{Action: memberwatch.ActionClose})
+}
+
+// count counts a case's remediations that are left, and those that came to a
+// good end.
+func (t *turn) count(id memberwatch.CaseID) (unfinished, done int, err error) {
+	remedies, err := t.RemediationsOf(id)
+	for i := range remedies {
+		if !remedies[i].Finished() {
+			unfinished++
+		}
+		if remedies[i].Done() {
+			done++
+		}
+	}
+	return unfinished, done, err
+}
+
+func (t *turn) prepareClose(c *memberwatch.Case, d *memberwatch.Decision) (err error) {
+	d.Unfinished, d.Remediated, err = t.count(c.ID)
+	return err
+}
+
+// fillLink sets severity and clocks of a decision that adds signals, beside the
+// severity that the case has.
+func (t *turn) fillLink(d *memberwatch.Decision, c *memberwatch.Case) error {
+	d.Severity = memberwatch.SeverityLow
+	if c != nil {
+		d.Severity = c.Severity
+	}
+	for _, id := range d.Signals {
+		signal, err := t.Signal(id)
+		if err != nil {
+			return err
+		}
+		d.Severity = max(d.Severity, signal.Severity)
+	}
+	d.Clocks = t.service.allowance(d.Severity).From(t.now)
+	return nil
+}
+
+func (t *turn) prepareLink(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if err := t.fillLink(d, c); err != nil {
+		return err
+	}
+	for _, id := range d.Signals {
+		if err := t.leave(c, id); err != nil {
+			return err
+		}
+	}
+	return t.link(c, d.Signals, memberwatch.TriageLinked)
+}
+
+// leave takes a signal out of the case that it is in, if that is another one and
+// still open.
+func (t *turn) leave(c *memberwatch.Case, id memberwatch.SignalID) error {
+	signal, err := t.Signal(id)
+	if err != nil || signal.Triage.Case == "" || signal.Triage.Case == c.ID {
+		return err
+	}
+	other, err := t.Case(signal.Triage.Case)
+	if err != nil || !other.Open() {
+		return err
+	}
+	return t.decide(&other, memberwatch.Decision{Action: memberwatch.ActionDetach, Signals: []memberwatch.SignalID{id}, Comment: fmt.Sprintf("goes to case %q", c.ID)})
+}
+
+// link moves signals in triage to a case.
+func (t *turn) link(c *memberwatch.Case, ids []memberwatch.SignalID, to memberwatch.TriageState) error {
+	for _, id := range ids {
+		signal, err := t.Signal(id)
+		if err != nil {
+			return err
+		}
+		if signal.App != c.App {
+			return &memberwatch.ReasonError{
+				Kind: memberwatch.ErrInvalid, Reason: "SIGNAL_OF_ANOTHER_APP",
+				Message: fmt.Sprintf("signal %q is about app %q, case %q about %q", id, signal.App, c.ID, c.App),
+				Hint:    "open a case for that app",
+			}
+		}
+		if err := t.triage(&signal, memberwatch.Triage{State: to, Case: c.ID, Silence: signal.Triage.Silence}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// triage moves a signal in triage.
+func (t *turn) triage(signal *memberwatch.Signal, next memberwatch.Triage) error {
+	next.By, next.Time = t.by, t.now
+	if err := signal.Triage.Move(signal.ID, next); err != nil {
+		return err
+	}
+	return t.PutTriage(signal.ID, &signal.Triage)
+}
+
+func (t *turn) prepareDetach(c *memberwatch.Case, d *memberwatch.Decision) error {
+	d.Severity = memberwatch.SeverityLow
+	for _, id := range c.Signals {
+		signal, err := t.Signal(id)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(d.Signals, id) {
+			d.Severity = max(d.Severity, signal.Severity)
+			continue
+		}
+		if err := t.triage(&signal, memberwatch.Triage{State: memberwatch.TriageOpen}); err != nil {
+			return err
+		}
+	}
+	for _, id := range d.Signals {
+		if !slices.Contains(c.Signals, id) {
+			return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "SIGNAL_NOT_LINKED", Message: fmt.Sprintf("signal %q is not in case %q", id, c.ID)}
+		}
+	}
+	return nil
+}
+
+// merge moves the signals of a case to the one that goes on for it.
+func (t *turn) merge(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if unfinished, _, err := t.count(c.ID); err != nil || unfinished > 0 {
+		if err == nil {
+			err = &memberwatch.ReasonError{Kind: memberwatch.ErrState, Reason: "REMEDIATION_UNFINISHED", Message: fmt.Sprintf("case %q has %d remediations under way: end them first", c.ID, unfinished)}
+		}
+		return err
+	}
+	into, err := t.Case(d.Into)
+	if err != nil {
+		return err
+	}
+	if into.App != c.App {
+		return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "CASE_OF_ANOTHER_APP", Message: fmt.Sprintf("case %q is about app %q, not %q", into.ID, into.App, c.App)}
+	}
+	if len(c.Signals) == 0 {
+		return t.decide(&into, memberwatch.Decision{Action: memberwatch.ActionTag, Add: []string{"merged-" + string(c.ID)}})
+	}
+	link := memberwatch.Decision{Action: memberwatch.ActionLink, Signals: c.Signals, Comment: fmt.Sprintf("from case %q", c.ID), By: t.by, Time: t.now}
+	if err := t.fillLink(&link, &into); err != nil {
+		return err
+	}
+	if err := t.link(&into, link.Signals, memberwatch.TriageLinked); err != nil {
+		return err
+	}
+	if err := into.Apply(&link); err != nil {
+		return err
+	}
+	return t.keep(&into, &link)
+}
+
+func (t *turn) emitCase(kind memberwatch.ReviewEventType, c *memberwatch.Case) error {
+	return t.Emit(memberwatch.ReviewEvent{Type: kind, Subject: subjectOf(c.ID), App: c.App, Severity: c.Severity, Time: t.now}, c)
+}

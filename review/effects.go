@@ -1,0 +1,176 @@
+package review
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// prepareVerdict checks a verdict's reason and makes its effects on detection.
+// Everything a verdict does is listed here:
+//
+//	ABUSE         takes the windows of its signals out of the app's baselines; labels
+//	EXPECTED      makes an expectation for each kind of signal; labels
+//	BENIGN        labels; with the reason bad-data it also takes the windows out
+//	INCONCLUSIVE  nothing
+//	DUPLICATE     nothing
+func (t *turn) prepareVerdict(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if err := t.service.reasons.Check(d.Verdict, d.Reason); err != nil {
+		return err
+	}
+	signals, err := t.signalsOf(c)
+	if err != nil {
+		return err
+	}
+	if d.Verdict == memberwatch.VerdictAbuse || d.Verdict == memberwatch.VerdictBenign && d.Reason == memberwatch.ReasonBadData {
+		if err := t.exclude(c, d, signals); err != nil {
+			return err
+		}
+	}
+	if d.Verdict == memberwatch.VerdictExpected {
+		if err := t.expect(c, d, signals); err != nil {
+			return err
+		}
+	}
+	if d.Verdict.Labels() {
+		return t.label(c, d, signals)
+	}
+	return nil
+}
+
+func (t *turn) signalsOf(c *memberwatch.Case) ([]memberwatch.Signal, error) {
+	var signals []memberwatch.Signal
+	for _, id := range c.Signals {
+		signal, err := t.Signal(id)
+		if err != nil {
+			return nil, err
+		}
+		signals = append(signals, signal)
+	}
+	return signals, nil
+}
+
+func (t *turn) effect(d *memberwatch.Decision, e memberwatch.Effect) {
+	e.At = t.now
+	d.Effects = append(d.Effects, e)
+}
+
+// exclude takes the days that the signals speak of out of the baselines.
+func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
+	if len(signals) == 0 {
+		return nil
+	}
+	x := memberwatch.Exclusion{ID: fmt.Sprintf("%s-%d", c.ID, c.Revision+1), App: c.App}
+	for i, s := range signals {
+		since := min(s.Opened, s.Strongest.Window.Start)
+		if i == 0 || since < x.Since {
+			x.Since = since
+		}
+		x.Until = max(x.Until, memberwatch.WindowAt(memberwatch.Day, s.Last).End(), s.Strongest.Window.End())
+	}
+	x.Since = memberwatch.WindowAt(memberwatch.Day, x.Since).Start
+	if err := x.Validate(); err != nil {
+		return err
+	}
+	revision, err := t.control(memberwatch.Change{Exclusion: &x})
+	if err != nil {
+		return err
+	}
+	t.effect(d, memberwatch.Effect{
+		Kind: memberwatch.EffectExclude, Subject: "exclusions/" + x.ID, Revision: revision,
+		Text: fmt.Sprintf("windows of app %q from %s to %s teach its baselines nothing", c.App, date(x.Since), date(x.Until)),
+	})
+	return nil
+}
+
+func date(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.DateOnly) }
+
+// expect makes an expectation for each kind of signal in the case.
+func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
+	made := make(map[memberwatch.Kind]bool)
+	for i := range signals {
+		kind := signals[i].Kind
+		if made[kind] {
+			continue
+		}
+		made[kind] = true
+		s := memberwatch.Silence{
+			Match: memberwatch.Matcher{App: c.App, Kind: kind}, Start: t.now, End: d.Expect.Until, Author: t.by,
+			Comment: d.Comment, Bound: d.Expect.Members, Case: c.ID,
+		}
+		if err := t.silence(&s); err != nil {
+			return err
+		}
+		t.effect(d, memberwatch.Effect{
+			Kind: memberwatch.EffectExpect, Subject: silenceSubject(s.ID),
+			Text: fmt.Sprintf("signals of kind %s about app %q are hidden up to %.0f members until %s", kind, c.App, s.Bound, s.End.UTC().Format(time.RFC3339)),
+		})
+	}
+	return nil
+}
+
+// label says of each signal whether the detector was right.
+func (t *turn) label(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
+	side := "for"
+	if d.Verdict == memberwatch.VerdictBenign {
+		side = "against"
+	}
+	for i := range signals {
+		s := &signals[i]
+		l := memberwatch.Label{
+			Signal: s.ID, Case: c.ID, Kind: s.Kind, Model: s.Model, Verdict: d.Verdict, Time: t.now, ReturnPeriod: s.Strongest.ReturnPeriod,
+		}
+		if err := t.PutLabel(&l); err != nil {
+			return err
+		}
+		t.effect(d, memberwatch.Effect{
+			Kind: memberwatch.EffectLabel, Subject: signalSubject(s.ID),
+			Text: fmt.Sprintf("counts %s the precision of %s in models %s", side, s.Kind, s.Model),
+		})
+	}
+	return nil
+}
+
+// prepareReopen undoes what the verdict did and starts the clocks anew.
+func (t *turn) prepareReopen(c *memberwatch.Case, d *memberwatch.Decision) error {
+	d.Clocks = t.service.allowance(c.Severity).From(t.now)
+	for i := range c.Effects {
+		if e := &c.Effects[i]; e.Undone.IsZero() {
+			if err := t.undo(c, e); err != nil {
+				return fmt.Errorf("undo %s: %w", e.Subject, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *turn) undo(c *memberwatch.Case, e *memberwatch.Effect) error {
+	_, id, _ := cut(e.Subject)
+	switch e.Kind {
+	case memberwatch.EffectExclude:
+		x, err := t.exclusion(e.Revision)
+		if err != nil {
+			return err
+		}
+		x.Withdrawn = true
+		_, err = t.control(memberwatch.Change{Exclusion: x})
+		return err
+	case memberwatch.EffectExpect:
+		return t.endSilence(memberwatch.SilenceID(id), fmt.Sprintf("case %q was reopened", c.ID))
+	default:
+		return t.DropLabel(memberwatch.SignalID(id))
+	}
+}
+
+// exclusion returns the exclusion that a control change recorded.
+func (t *turn) exclusion(revision int64) (*memberwatch.Exclusion, error) {
+	change, err := t.ChangeAt(revision)
+	if err != nil {
+		return nil, err
+	}
+	if change.Exclusion == nil {
+		return nil, fmt.Errorf("control change %d is no exclusion: %w", revision, memberwatch.ErrState)
+	}
+	return change.Exclusion, nil
+}

@@ -1,0 +1,219 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/store"
+)
+
+// Remediation returns a remediation.
+func (s *Service) Remediation(_ context.Context, id memberwatch.RemediationID) (m memberwatch.Remediation, err error) {
+	err = s.files.ReadReview(func(r *store.Review) error {
+		m, err = r.Remediation(id)
+		return err
+	})
+	return m, err
+}
+
+// Remediations returns up to limit remediations that match and come before a
+// number, the newest first; 0 begins at the newest.
+func (s *Service) Remediations(_ context.Context, before int64, limit int, match func(*memberwatch.Remediation) bool) ([]memberwatch.Remediation, error) {
+	return s.files.Remediations(before, limit, match)
+}
+
+// Propose proposes a remediation for a case whose verdict is ABUSE.
+func (s *Service) Propose(_ context.Context, of memberwatch.CaseID, step memberwatch.Step) (m memberwatch.Remediation, err error) {
+	err = s.write(step.By, func(t *turn) error {
+		step.Move, step.Time = memberwatch.MovePropose, t.now
+		m, err = t.propose(of, &step)
+		return err
+	})
+	return m, err
+}
+
+func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step) (memberwatch.Remediation, error) {
+	c, err := t.Case(of)
+	if err != nil {
+		return memberwatch.Remediation{}, err
+	}
+	if step.Kind == memberwatch.LiftRestriction && step.Restriction != "" {
+		if _, err := t.Restriction(step.Restriction); err != nil {
+			return memberwatch.Remediation{}, err
+		}
+	}
+	id, err := t.NewRemediationID()
+	if err != nil {
+		return memberwatch.Remediation{}, err
+	}
+	m, err := memberwatch.NewRemediation(id, &c, step)
+	if err != nil {
+		return m, err
+	}
+	// What lifts a restriction makes good: it may follow any verdict, when all is
+	// decided.
+	if !(step.Kind == memberwatch.LiftRestriction && c.Verdict != memberwatch.VerdictAbuse && c.State != memberwatch.CaseNew) {
+		if err := t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionRemediate, Comment: fmt.Sprintf("%v proposed as %s", step.Kind, id)}); err != nil {
+			return m, err
+		}
+	}
+	return m, t.keepStep(&m, step)
+}
+
+// keepStep writes a remediation after a step, and the step.
+func (t *turn) keepStep(m *memberwatch.Remediation, step *memberwatch.Step) error {
+	if err := t.PutRemediation(m); err != nil {
+		return err
+	}
+	return t.record(actionName("remediation.", step.Move.String()), remedySubject(m), step)
+}
+
+// Advance takes a step with a remediation: approval, the platform's callback,
+// evidence, verification. It fails with ErrConflict when the remediation has
+// moved on since the etag was read; an empty etag matches any.
+func (s *Service) Advance(_ context.Context, id memberwatch.RemediationID, etag string, step memberwatch.Step) (m memberwatch.Remediation, err error) {
+	if step.Move == memberwatch.MovePropose || step.Move == memberwatch.MoveSend {
+		return m, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "MOVE_NOT_YOURS", Message: fmt.Sprintf("%v is taken by memberwatch itself", step.Move)}
+	}
+	err = s.write(step.By, func(t *turn) error {
+		if m, err = t.Remediation(id); err != nil {
+			return err
+		}
+		if err := m.CheckEtag(etag); err != nil {
+			return err
+		}
+		return t.advance(&m, &step)
+	})
+	return m, err
+}
+
+func (t *turn) advance(m *memberwatch.Remediation, step *memberwatch.Step) (err error) {
+	step.By, step.Time = t.by, t.now
+	if step.Move == memberwatch.MoveVerify && m.Kind.TestsKnowledge() {
+		if step.Against, err = t.against(m); err != nil {
+			return err
+		}
+	}
+	if !step.Attested.IsZero() && !m.Kind.Attests() {
+		return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "ATTESTATION_UNASKED", Message: fmt.Sprintf("%v is not attested: attest to a REQUEST_DELETION or a REQUIRE_ATTESTATION", m.Kind)}
+	}
+	if err := m.Apply(step); err != nil {
+		return err
+	}
+	if err := t.act(m, step); err != nil {
+		return err
+	}
+	if err := t.keepStep(m, step); err != nil {
+		return err
+	}
+	switch step.Move {
+	case memberwatch.MoveApprove:
+		return t.send(m)
+	case memberwatch.MoveVerify:
+		return t.emitRemedy(memberwatch.EventRemediationVerified, m)
+	}
+	return nil
+}
+
+// send puts the request into the outbox: from there the platform gets it.
+func (t *turn) send(m *memberwatch.Remediation) error {
+	step := memberwatch.Step{Move: memberwatch.MoveSend, By: memberwatch.System, Time: t.now}
+	if err := m.Apply(&step); err != nil {
+		return err
+	}
+	if err := t.PutRemediation(m); err != nil {
+		return err
+	}
+	_, err := t.Audit(memberwatch.AuditEntry{Time: t.now, Person: step.By, Action: "remediation.send", Subject: remedySubject(m)}, step)
+	if err != nil {
+		return err
+	}
+	return t.emitRemedy(memberwatch.EventRemediationRequested, m)
+}
+
+// act makes the control changes of a step. They do not wait for the platform: a
+// restriction is watched from the moment it was decided.
+func (t *turn) act(m *memberwatch.Remediation, step *memberwatch.Step) error {
+	switch {
+	case step.Move == memberwatch.MoveApprove && m.Kind.TwoPersons():
+		m.Restriction = memberwatch.RestrictionID(string(m.Case) + "-" + string(m.ID))
+		r := memberwatch.Restriction{
+			ID: m.Restriction, Class: m.Class, Apps: []memberwatch.AppID{m.App}, Effective: t.now,
+			Reason: fmt.Sprintf("%v of case %s", m.Kind, m.Case),
+		}
+		if err := r.Validate(); err != nil {
+			return err
+		}
+		_, err := t.control(memberwatch.Change{Restriction: &r})
+		return err
+	case step.Move == memberwatch.MoveApprove && m.Kind == memberwatch.LiftRestriction:
+		r, err := t.Restriction(m.Restriction)
+		if err != nil {
+			return err
+		}
+		if r.Lifted = t.now; r.Effective.After(t.now) {
+			r.Lifted = r.Effective
+		}
+		_, err = t.control(memberwatch.Change{Restriction: &r})
+		return err
+	case step.Move == memberwatch.MoveSubmitEvidence && !step.Attested.IsZero():
+		a := memberwatch.Attestation{App: m.App, Time: step.Attested, Note: step.Evidence}
+		if err := a.Validate(); err != nil {
+			return err
+		}
+		_, err := t.control(memberwatch.Change{Attestation: &a})
+		return err
+	}
+	return nil
+}
+
+// against returns signals that contradict the newest attestation for a case: the
+// app asked for members whom it cannot know any more. Dismissed ones do not
+// count.
+func (t *turn) against(m *memberwatch.Remediation) ([]memberwatch.SignalID, error) {
+	remedies, err := t.RemediationsOf(m.Case)
+	if err != nil {
+		return nil, err
+	}
+	var attested time.Time
+	for i := range remedies {
+		if remedies[i].Attested.After(attested) {
+			attested = remedies[i].Attested
+		}
+	}
+	if attested.IsZero() {
+		return nil, nil
+	}
+	cases, err := t.CasesOf(m.App, maxCases)
+	if err != nil {
+		return nil, err
+	}
+	var against []memberwatch.SignalID
+	for i := range cases {
+		if cases[i].Verdict == memberwatch.VerdictBenign {
+			continue // the detector was wrong about these
+		}
+		signals, err := t.signalsOf(&cases[i])
+		if err != nil {
+			return nil, err
+		}
+		for j := range signals {
+			s := &signals[j]
+			if s.Kind == memberwatch.KindImpossible && s.Last >= attested.UnixNano() && s.Triage.State != memberwatch.TriageDismissed {
+				against = append(against, s.ID)
+			}
+		}
+	}
+	slices.Sort(against)
+	return slices.Compact(against), nil
+}
+
+// maxCases is how many of an app's cases are looked at, the newest first.
+const maxCases = 64
+
+func (t *turn) emitRemedy(kind memberwatch.ReviewEventType, m *memberwatch.Remediation) error {
+	return t.Emit(memberwatch.ReviewEvent{Type: kind, Subject: remedySubject(m), App: m.App, Time: t.now}, m)
+}

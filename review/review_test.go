@@ -1,0 +1,355 @@
+package review_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/monitor"
+	"github.com/memberwatch/memberwatch/review"
+)
+
+// desk is a service with its reviews over a real data directory.
+type desk struct {
+	*review.Service
+	t       *testing.T
+	dir     string
+	monitor *monitor.Monitor
+	at      time.Time // when apps read next
+}
+
+func open(t *testing.T) *desk {
+	d := &desk{t: t, dir: t.TempDir(), at: time.Now().Add(-10 * time.Hour)}
+	d.start()
+	t.Cleanup(d.shut)
+	return d
+}
+
+func (d *desk) start() {
+	d.t.Helper()
+	m, err := monitor.Open(monitor.Options{Dir: d.dir, Partitions: 2, CheckpointInterval: 5 * time.Millisecond})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.monitor, d.Service = m, review.Open(m.Platform(), m, review.Options{SweepInterval: 10 * time.Millisecond})
+}
+
+func (d *desk) shut() {
+	d.Close()
+	if err := d.monitor.Close(context.Background()); err != nil {
+		d.t.Error(err)
+	}
+}
+
+// restart stops the service and starts it again.
+func (d *desk) restart() {
+	d.t.Helper()
+	d.shut()
+	d.start()
+}
+
+// reads lets apps read a data class, each time two hours later: findings of one
+// hour are one.
+func (d *desk) reads(class string, members int, apps ...memberwatch.AppID) {
+	d.t.Helper()
+	at, err := d.monitor.OpenProducer(d.t.Context(), "gw", "test")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	b := &memberwatch.Batch{Base: at.Next}
+	for _, app := range apps {
+		e := memberwatch.Event{App: app, Developer: "dev-" + memberwatch.DeveloperID(app), Time: d.at.UnixNano(), DataClasses: []string{class}}
+		for i := range members {
+			e.Disclosed = append(e.Disclosed, uint64(i+1)*0x9e3779b97f4a7c15)
+		}
+		b.Events = append(b.Events, e)
+	}
+	if err := d.monitor.Append(d.t.Context(), "gw", at.Epoch, b); err != nil {
+		d.t.Fatal(err)
+	}
+	d.monitor.CloseProducer("gw", at.Epoch)
+	d.at = d.at.Add(2 * time.Hour)
+}
+
+// forbid restricts a class for all apps from a day ago.
+func (d *desk) forbid(class memberwatch.DataClass) {
+	d.t.Helper()
+	_, err := d.monitor.PutRestriction(memberwatch.WithPerson(d.t.Context(), "ana"), memberwatch.Restriction{ID: memberwatch.RestrictionID(class), Class: class, Effective: time.Now().Add(-24 * time.Hour)})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// cases waits until there are n cases that match.
+func (d *desk) cases(n int, match func(*memberwatch.Case) bool) []memberwatch.Case {
+	d.t.Helper()
+	var list []memberwatch.Case
+	for range 500 {
+		var err error
+		if list, err = d.Cases(d.t.Context(), 0, 1000, match); err != nil {
+			d.t.Fatal(err)
+		}
+		if len(list) == n {
+			return list
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.t.Fatalf("%d cases, want %d: %+v", len(list), n, list)
+	return nil
+}
+
+// must ends the test where a call fails that has to work.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// refused checks the kind and reason of an error.
+func refused(t *testing.T, err, kind error, reason string) {
+	t.Helper()
+	got, _ := errors.AsType[*memberwatch.ReasonError](err)
+	if !errors.Is(err, kind) || got == nil || got.Reason != reason {
+		t.Errorf("error %v, want %v with reason %s", err, kind, reason)
+	}
+}
+
+func TestSignalsFindTheirCases(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	d.reads("group_membership", 3, "quizfun", "crm")
+	d.cases(2, nil)
+	// A second kind of signal of the same app joins the open case.
+	app := memberwatch.App{ID: "quizfun", Purposes: []memberwatch.Purpose{{Class: "profile_name", Purpose: "x"}}}
+	if _, _, err := d.monitor.PutApp(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	d.reads("profile_picture", 3, "quizfun")
+	list := d.cases(1, func(c *memberwatch.Case) bool { return len(c.Signals) == 2 })
+	for _, id := range list[0].Signals {
+		signal := must(d.monitor.Signal(t.Context(), id))
+		if signal.Triage.State != memberwatch.TriageLinked || signal.Triage.Case != list[0].ID {
+			t.Errorf("signal %s has triage %+v", id, signal.Triage)
+		}
+	}
+	d.restart()
+	if again := d.cases(2, nil); again[0].Revision != must(d.Cases(t.Context(), 0, 1, nil))[0].Revision {
+		t.Error("a restart changed a case")
+	}
+	events := must(d.NextEvents(t.Context(), 0))
+	count := make(map[memberwatch.ReviewEventType]int)
+	for i, e := range events {
+		count[e.Type]++
+		if e.Sequence != int64(i+1) {
+			t.Errorf("event %d has sequence %d", i, e.Sequence)
+		}
+	}
+	if count[memberwatch.EventSignalCreated] != 3 || count[memberwatch.EventCaseCreated] != 2 {
+		t.Errorf("events %v", count)
+	}
+}
+
+func TestTwoReviewers(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	d.reads("group_membership", 3, "quizfun", "crm")
+	d.cases(2, nil)
+	ana, ben := must(d.Next(t.Context(), "ana", nil)), must(d.Next(t.Context(), "ben", nil))
+	if ana.ID == ben.ID || ana.ClaimedBy != "ana" || ben.State != memberwatch.CaseInReview {
+		t.Fatalf("ana got %+v, ben %+v", ana, ben)
+	}
+	_, err := d.Next(t.Context(), "eve", nil)
+	refused(t, err, memberwatch.ErrNotFound, "QUEUE_EMPTY")
+	note := memberwatch.Decision{Action: memberwatch.ActionNote, By: "ana", Comment: "looks odd"}
+	fresh := must(d.Decide(t.Context(), ana.ID, ana.Etag(), note))
+	note.By = "ben"
+	_, err = d.Decide(t.Context(), ana.ID, ana.Etag(), note)
+	refused(t, err, memberwatch.ErrConflict, "ETAG_MISMATCH")
+	verdict := memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ben", Verdict: memberwatch.VerdictBenign, Reason: "detector-wrong", Comment: "honest"}
+	_, err = d.Decide(t.Context(), ana.ID, fresh.Etag(), verdict)
+	refused(t, err, memberwatch.ErrState, "CASE_CLAIMED")
+	// Handed over, ben may.
+	must(d.Decide(t.Context(), ana.ID, fresh.Etag(), memberwatch.Decision{Action: memberwatch.ActionAssign, By: "ana", Assignee: "ben"}))
+	closed := must(d.Decide(t.Context(), ana.ID, "", verdict))
+	if closed.State != memberwatch.CaseClosed || closed.Verdict != memberwatch.VerdictBenign {
+		t.Errorf("after BENIGN the case is %v", closed.State)
+	}
+	var actions []string
+	for _, e := range must(d.History(t.Context(), ana.ID, -1, 100)) {
+		actions = append(actions, string(e.Person)+" "+e.Action)
+	}
+	want := []string{"memberwatch case.open", "ana case.claim", "ana case.note", "ana case.assign", "ben case.decide", "ben case.close"}
+	if len(actions) != len(want) {
+		t.Fatalf("history %q", actions)
+	}
+	for i := range want {
+		if actions[i] != want[i] {
+			t.Errorf("history %q, want %q", actions, want)
+			break
+		}
+	}
+}
+
+func TestBulkMergeAndReopen(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	d.reads("group_membership", 3, "quizfun", "crm", "games")
+	list := d.cases(3, nil)
+	tag := memberwatch.Decision{Action: memberwatch.ActionTag, By: "ana", Add: []string{"wave"}}
+	match := func(c *memberwatch.Case) bool { return c.App != "crm" }
+	if done, _, err := d.DecideAll(t.Context(), match, tag, true); err != nil || len(done) != 2 {
+		t.Fatalf("dry run: %v, %v", done, err)
+	}
+	if done, failed, err := d.DecideAll(t.Context(), match, tag, false); err != nil || len(done) != 2 || len(failed) != 0 {
+		t.Fatalf("tagged %v, failed %v, %v", done, failed, err)
+	}
+	d.cases(2, func(c *memberwatch.Case) bool { return len(c.Tags) == 1 })
+	// Another case of the same app takes the first one's signals over.
+	target := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: list[0].App, Title: "all of it"}))
+	_, err := d.Decide(t.Context(), list[1].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID})
+	refused(t, err, memberwatch.ErrInvalid, "CASE_OF_ANOTHER_APP")
+	merged := must(d.Decide(t.Context(), list[0].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID}))
+	into, _, err := d.Service.Case(t.Context(), target.ID)
+	if err != nil || merged.State != memberwatch.CaseClosed || len(into.Signals) != 1 || into.Severity != merged.Severity {
+		t.Fatalf("merged %+v into %+v, %v", merged, into, err)
+	}
+	_, err = d.Decide(t.Context(), merged.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ana", Comment: "no"})
+	refused(t, err, memberwatch.ErrState, "CASE_MERGED")
+	// Detached, a signal is open to triage and can be dismissed.
+	signal := into.Signals[0]
+	must(d.Decide(t.Context(), target.ID, "", memberwatch.Decision{Action: memberwatch.ActionDetach, By: "ana", Signals: into.Signals}))
+	if err := d.Dismiss(t.Context(), "ana", []memberwatch.SignalID{signal}, "known", false); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(d.monitor.Signal(t.Context(), signal)); got.Triage.State != memberwatch.TriageDismissed {
+		t.Errorf("triage %+v", got.Triage)
+	}
+}
+
+func TestVerdictEffectsAndTheirEnd(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	d.reads("group_membership", 3, "crm")
+	c := d.cases(1, nil)[0]
+	_, err := d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictExpected, Reason: "made-up", Comment: "x", Expect: &memberwatch.Expect{Members: 5, Until: time.Now().Add(time.Hour)}})
+	refused(t, err, memberwatch.ErrInvalid, "REASON_UNKNOWN")
+	expected := memberwatch.Decision{
+		Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictExpected, Reason: "agreed-backfill", Comment: "ticket 7",
+		Expect: &memberwatch.Expect{Members: 5, Until: time.Now().Add(time.Hour)},
+	}
+	c = must(d.Decide(t.Context(), c.ID, "", expected))
+	if c.State != memberwatch.CaseClosed || len(c.Effects) != 2 {
+		t.Fatalf("after EXPECTED: %v with effects %+v", c.State, c.Effects)
+	}
+	// Within the bound nothing happens; above it the signal comes back.
+	d.reads("group_membership", 4, "crm")
+	d.reads("group_membership", 50, "crm")
+	d.reads("profile_name", 1, "clock") // ends the hour
+	back := d.cases(1, (*memberwatch.Case).Open)[0]
+	signal := must(d.monitor.Signal(t.Context(), back.Signals[0]))
+	if signal.Triage.State != memberwatch.TriageRegressed || back.ID == c.ID {
+		t.Errorf("regressed into %s with triage %+v", back.ID, signal.Triage)
+	}
+	if p := must(d.Precisions(t.Context())); len(p) != 1 || p[0].Expected != 1 || p[0].Share() != 1 {
+		t.Errorf("precision %+v", p)
+	}
+	// Reopened, the verdict's effects are gone, and the case says so.
+	c = must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ben", Comment: "it was not agreed", Appeal: true}))
+	for _, e := range c.Effects {
+		if e.Undone.IsZero() {
+			t.Errorf("effect %+v still stands", e)
+		}
+	}
+	silences := must(d.Silences(t.Context(), 0, 10, nil))
+	if len(silences) != 1 || silences[0].Ended.IsZero() || silences[0].Case != c.ID {
+		t.Errorf("silences %+v", silences)
+	}
+	if p := must(d.Precisions(t.Context())); len(p) != 0 {
+		t.Errorf("labels are left: %+v", p)
+	}
+}
+
+func TestSilenceHidesAndWakes(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	s := must(d.Silence(t.Context(), memberwatch.Silence{
+		Match: memberwatch.Matcher{App: "crm"}, End: time.Now().Add(24 * time.Hour), Author: "ana", Comment: "load test",
+	}))
+	d.reads("group_membership", 3, "crm", "quizfun")
+	d.cases(1, nil)
+	for range 300 {
+		if s = must(d.Silences(t.Context(), 0, 1, nil))[0]; s.Hidden == 1 && s.Warned {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if s.Hidden != 1 || !s.Warned { // it ends within three days
+		t.Fatalf("silence %+v", s)
+	}
+	hidden, above, abuse, err := d.Preview(t.Context(), memberwatch.Silence{Match: memberwatch.Matcher{App: "crm"}})
+	if err != nil || hidden != 1 || above != 0 || abuse != 0 {
+		t.Errorf("preview: %d hidden, %d above, %d abuse, %v", hidden, above, abuse, err)
+	}
+	must(d.EndSilence(t.Context(), "ana", s.ID, "over"))
+	d.reads("group_membership", 30, "crm") // it has something new to say
+	d.reads("profile_name", 1, "clock")      // ends the hour
+	d.cases(2, nil)
+	// A case on hold comes back by itself.
+	c := d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })[0]
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionHold, By: "ana", Until: time.Now().Add(30 * time.Millisecond), Comment: "asked the developer"}))
+	d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" && c.State == memberwatch.CaseInReview })
+}
+
+func TestRemediation(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	d.reads("group_membership", 3, "quizfun")
+	c := d.cases(1, nil)[0]
+	propose := func(kind memberwatch.RemediationKind) memberwatch.Remediation {
+		return must(d.Propose(t.Context(), c.ID, memberwatch.Step{By: "ana", Kind: kind, Comment: "retained access"}))
+	}
+	_, err := d.Propose(t.Context(), c.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RestrictApp})
+	refused(t, err, memberwatch.ErrState, "CASE_STATE_FORBIDS")
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictAbuse, Reason: "retained-access", Comment: "19 months"}))
+	_, err = d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionClose, By: "ana"})
+	refused(t, err, memberwatch.ErrState, "NOTHING_REMEDIATED")
+
+	restrict := propose(memberwatch.RestrictApp)
+	_, err = d.Advance(t.Context(), restrict.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove})
+	refused(t, err, memberwatch.ErrState, "SECOND_PERSON_NEEDED")
+	restrict = must(d.Advance(t.Context(), restrict.ID, restrict.Etag(), memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
+	restrictions := must(d.monitor.Restrictions(t.Context(), "", 10))
+	if restrict.State != memberwatch.Sent || len(restrictions) != 2 || restrictions[0].ID != restrict.Restriction || !restrictions[0].Covers("quizfun") || restrictions[0].Covers("crm") {
+		t.Fatalf("%v with restrictions %+v", restrict.State, restrictions)
+	}
+	// The rule watches at once: another class is forbidden, too.
+	d.reads("profile_name", 2, "quizfun")
+	d.cases(1, func(c *memberwatch.Case) bool { return c.State == memberwatch.CaseRemediating && len(c.Signals) >= 1 })
+
+	deletion := propose(memberwatch.RequestDeletion)
+	must(d.Advance(t.Context(), deletion.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove}))
+	submit := memberwatch.Step{By: "platform", Move: memberwatch.MoveSubmitEvidence, Evidence: "letter 12", Attested: time.Now().Add(-time.Minute)}
+	deletion = must(d.Advance(t.Context(), deletion.ID, "", submit))
+	if deletion.State != memberwatch.EvidenceSubmitted || deletion.Attested.IsZero() {
+		t.Fatalf("deletion %+v", deletion)
+	}
+	_, err = d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionClose, By: "ana"})
+	refused(t, err, memberwatch.ErrState, "REMEDIATION_UNFINISHED")
+	for _, id := range []memberwatch.RemediationID{restrict.ID, deletion.ID} {
+		if id == restrict.ID {
+			must(d.Advance(t.Context(), id, "", memberwatch.Step{By: "platform", Move: memberwatch.MoveSubmitEvidence, Evidence: "done"}))
+		}
+		must(d.Advance(t.Context(), id, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "seen"}))
+	}
+	closed := must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionClose, By: "ana"}))
+	if closed.State != memberwatch.CaseClosed {
+		t.Errorf("the case is %v", closed.State)
+	}
+	lift := must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ana", Comment: "appeal", Appeal: true}))
+	if lift.Verdict != memberwatch.VerdictUnspecified || !lift.Appeal {
+		t.Errorf("reopened %+v", lift)
+	}
+}
