@@ -170,3 +170,24 @@ type Delivery struct {
 func NewDelivery(to EndpointID, n *Notice) Delivery {
 	return Delivery{Endpoint: to, Sequence: n.Sequence, Notice: n.ID, Type: n.Type, Subject: n.Subject}
 }
+
+// KeyRequest says which key an endpoint shall have.
+type KeyRequest struct {
+	// Secret is the key itself; empty to have one made.
+	Secret string
+	// Asymmetric asks for an ed25519 key (v1a) rather than a shared secret (v1).
+	Asymmetric bool
+}
+
+// EndpointStatus says how an endpoint fares.
+type EndpointStatus struct {
+	Endpoint
+	Waiting, Dead int // deliveries, at most 10,000 are counted
+}
+
+// Attempt is what came of one try to deliver.
+type Attempt struct {
+	Status  int           // HTTP status; 0 when there was no answer
+	Error   string        // why it failed; empty when it did not
+	Elapsed time.Duration // from dialing to the answer
+}

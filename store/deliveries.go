@@ -76,6 +76,9 @@ func (p *Platform) SettleDeliveries(id memberwatch.EndpointID, tried []memberwat
 			if err := tx.Bucket(bucketDeliveries).Delete(deliveryKey(&d)); err != nil {
 				return err
 			}
+			if tx.Bucket(bucketNotices).Get(sequenceKey(uint64(d.Sequence))) == nil {
+				continue // dropped meanwhile: what is left would be about nothing
+			}
 			if err := putDelivery(tx, &tried[i]); err != nil {
 				return err
 			}
@@ -196,4 +199,18 @@ func replay(tx *bolt.Tx, e *memberwatch.Endpoint, n *memberwatch.Notice, deadOnl
 		return false, nil
 	}
 	return true, errors.Join(deliveries.Delete(deliveryKey(&dead)), deliveries.Delete(deliveryKey(&delivered)), putDelivery(tx, &d))
+}
+
+// CountDeliveries counts the deliveries of an endpoint in one state, and stops
+// at most.
+func (p *Platform) CountDeliveries(id memberwatch.EndpointID, state memberwatch.DeliveryState, most int) (n int, err error) {
+	prefix := deliveryPrefix(state, id)
+	err = p.db.View(func(tx *bolt.Tx) error {
+		cursor := tx.Bucket(bucketDeliveries).Cursor()
+		for key, _ := cursor.Seek(prefix); bytes.HasPrefix(key, prefix) && n < most; key, _ = cursor.Next() {
+			n++
+		}
+		return nil
+	})
+	return n, err
 }
