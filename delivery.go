@@ -91,6 +91,8 @@ type Endpoint struct {
 	// MinSeverity leaves out notices whose subject has a lower severity.
 	MinSeverity Severity
 	Payload     Payload
+	// Silenced lets it have notices of signals that a silence hides, too.
+	Silenced bool
 	// AllowPrivate lets it be on a private, loopback or link-local address, and
 	// without TLS.
 	AllowPrivate bool
@@ -132,6 +134,9 @@ func (e *Endpoint) Validate() error {
 // Takes tells whether the endpoint wants a notice.
 func (e *Endpoint) Takes(n *Notice) bool {
 	if n.Severity != SeverityUnspecified && n.Severity < e.MinSeverity {
+		return false
+	}
+	if n.Signal != nil && n.Signal.Triage.State == TriageSilenced && !e.Silenced {
 		return false
 	}
 	return len(e.Types) == 0 || slices.ContainsFunc(e.Types, func(t string) bool {

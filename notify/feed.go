@@ -2,7 +2,9 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
@@ -71,6 +73,63 @@ func signalNotice(s *memberwatch.Signal, kind, id string, at int64) memberwatch.
 	return memberwatch.Notice{
 		ID: id, Type: kind, Subject: signalSubject(s), App: s.App, Severity: s.Severity, Time: time.Unix(0, at).UTC(), Signal: s,
 	}
+}
+
+// ReviewSource is the outbox of the review side.
+type ReviewSource interface {
+	// NextEvents waits until there are events after a sequence and returns some of
+	// them in order.
+	NextEvents(ctx context.Context, after int64) ([]memberwatch.ReviewEvent, error)
+}
+
+// Reviews makes notices of all that the review side tells of, signals included:
+// it has looked at each of them. It takes the place of [Signals].
+type Reviews struct {
+	Source ReviewSource
+}
+
+// Name names the feed in the store.
+func (f *Reviews) Name() string { return "reviews" }
+
+// Next waits for the review side to tell of something, as [Feed] has it.
+func (f *Reviews) Next(ctx context.Context, after int64) ([]memberwatch.Notice, int64, error) {
+	events, err := f.Source.NextEvents(ctx, after)
+	if err != nil {
+		return nil, after, err
+	}
+	notices := make([]memberwatch.Notice, len(events))
+	for i := range events {
+		if notices[i], err = reviewNotice(&events[i]); err != nil {
+			return nil, after, err
+		}
+		after = events[i].Sequence
+	}
+	return notices, after, nil
+}
+
+// reviewNotice turns an event into a notice. Sequences begin anew in a restored
+// directory, times do not: an id has both.
+func reviewNotice(e *memberwatch.ReviewEvent) (memberwatch.Notice, error) {
+	n := memberwatch.Notice{
+		ID: fmt.Sprintf("review-%d-%d", e.Sequence, e.Time.UnixMilli()), Type: string(e.Type), Subject: e.Subject, App: e.App,
+		Severity: e.Severity, Time: e.Time, Data: e.Payload,
+	}
+	if !strings.HasPrefix(n.Type, "signal.") {
+		return n, nil
+	}
+	s := new(memberwatch.Signal)
+	if err := json.Unmarshal(e.Payload, s); err != nil {
+		return n, fmt.Errorf("review event %d: %w", e.Sequence, err)
+	}
+	at, id := s.Last, fmt.Sprintf("%s-%d", s.ID, s.Revision)
+	switch e.Type {
+	case memberwatch.EventSignalCreated:
+		at, id = s.Opened, fmt.Sprintf("%s-created", s.ID)
+	case memberwatch.EventSignalClosed:
+		at = s.Ended
+	default:
+	}
+	return signalNotice(s, n.Type, id, at), nil
 }
 
 // retryPause is how long to wait before trying again what the disk or a feed

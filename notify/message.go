@@ -62,7 +62,7 @@ type Encoder struct {
 // notice is told again. A full message that would be too large is thin instead:
 // its receiver can still ask.
 func (e *Encoder) Encode(n *memberwatch.Notice, payload memberwatch.Payload) ([]byte, error) {
-	thin := Thin{Name: n.Subject, URL: e.verdictURL(n.Subject)}
+	thin := Thin{Name: n.Subject, URL: e.verdictURL(n)}
 	if n.App != "" {
 		thin.App = "apps/" + string(n.App)
 	}
@@ -117,18 +117,21 @@ func (e *Encoder) Finding(n *memberwatch.Notice) ocsf.Finding {
 	}
 	return ocsf.Encode(n.Signal, ocsf.Change{
 		Activity: activity, UID: n.ID, Time: n.Time.UnixNano(), ProductVersion: e.Version,
-		SignalURL: e.BaseURL + "/" + n.Subject, VerdictURL: e.verdictURL(n.Subject),
+		SignalURL: e.BaseURL + "/" + n.Subject, VerdictURL: e.verdictURL(n),
 	})
 }
 
-// verdictURL leads to the form on which a reviewer says what a subject was: that
-// of the signal, or of the case that the subject is or belongs to. Other
-// subjects have a page, but no verdict.
-func (e *Encoder) verdictURL(subject string) string {
-	collection, rest, _ := strings.Cut(subject, "/")
-	if collection != "signals" && collection != "cases" {
-		return e.BaseURL + "/" + subject
-	}
+// verdictURL leads to the form on which a reviewer says what it was: that of the
+// case that a notice is about, or whose signal it is about; without a case, that
+// of the signal. Other subjects have a page, but no verdict.
+func (e *Encoder) verdictURL(n *memberwatch.Notice) string {
+	collection, rest, _ := strings.Cut(n.Subject, "/")
 	id, _, _ := strings.Cut(rest, "/")
+	if n.Signal != nil && n.Signal.Triage.Case != "" {
+		collection, id = "cases", string(n.Signal.Triage.Case)
+	}
+	if collection != "signals" && collection != "cases" {
+		return e.BaseURL + "/" + n.Subject
+	}
 	return e.BaseURL + "/" + collection + "/" + id + "/verdict"
 }

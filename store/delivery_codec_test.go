@@ -19,6 +19,10 @@ func anyNotice(t *rapid.T) memberwatch.Notice {
 	}
 	if rapid.Bool().Draw(t, "signal") {
 		n.Signal = new(anyUpdate(t).Signal)
+		n.Signal.Triage = memberwatch.Triage{
+			State: memberwatch.TriageLinked, Case: memberwatch.CaseID(anyText(t)), Silence: memberwatch.SilenceID(anyText(t)), Reason: anyText(t),
+			By: memberwatch.Person(anyText(t)), Time: anyTime(t), Seen: rapid.Int64().Draw(t, "seen"), SeenOpen: rapid.Bool().Draw(t, "seen open"),
+		}
 	} else if data := anyText(t); data != "" {
 		n.Data = []byte(data)
 	}
@@ -29,6 +33,7 @@ func anyEndpoint(t *rapid.T) memberwatch.Endpoint {
 	e := memberwatch.Endpoint{
 		ID: memberwatch.EndpointID(anyText(t)), URL: anyText(t), MinSeverity: memberwatch.SeverityHigh,
 		Payload: memberwatch.Payload(rapid.IntRange(0, 1).Draw(t, "payload")), AllowPrivate: rapid.Bool().Draw(t, "private"),
+		Silenced: rapid.Bool().Draw(t, "silenced"),
 		Disabled: anyText(t), DisabledAt: anyTime(t), Created: anyTime(t), Updated: anyTime(t), Revision: rapid.Int64().Draw(t, "revision"),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "keys") {

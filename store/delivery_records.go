@@ -15,6 +15,7 @@ func encodeNotice(n *memberwatch.Notice) []byte {
 	e.bool(n.Signal != nil)
 	if n.Signal != nil {
 		e.signal(n.Signal)
+		e.bytes(encodeTriage(&n.Signal.Triage))
 	}
 	e.bytes(n.Data)
 	return e.seal()
@@ -27,13 +28,26 @@ func decodeNotice(record []byte) (memberwatch.Notice, error) {
 		Severity: memberwatch.Severity(d.byte()), Time: d.time(), Recorded: d.time(),
 	}
 	if d.bool() {
-		signal := d.signal()
-		n.Signal = &signal
+		n.Signal = d.noticeSignal()
 	}
 	if data := d.string(); data != "" {
 		n.Data = []byte(data)
 	}
 	return n, d.finish()
+}
+
+// noticeSignal reads a signal with its triage, which other records keep apart.
+func (d *decoder) noticeSignal() *memberwatch.Signal {
+	s := d.signal()
+	record := []byte(d.string())
+	if d.err != nil {
+		return nil
+	}
+	var err error
+	if s.Triage, err = decodeTriage(record); err != nil {
+		d.fail("triage: " + err.Error())
+	}
+	return &s
 }
 
 func encodeEndpoint(p *memberwatch.Endpoint) []byte {
@@ -46,6 +60,7 @@ func encodeEndpoint(p *memberwatch.Endpoint) []byte {
 	}
 	e.uint(uint64(p.MinSeverity))
 	e.uint(uint64(p.Payload))
+	e.bool(p.Silenced)
 	e.bool(p.AllowPrivate)
 	e.uint(uint64(len(p.Keys)))
 	for _, k := range p.Keys {
@@ -67,7 +82,8 @@ func decodeEndpoint(record []byte) (memberwatch.Endpoint, error) {
 	for n := d.count(); n > 0 && d.err == nil; n-- {
 		p.Types = append(p.Types, d.string())
 	}
-	p.MinSeverity, p.Payload, p.AllowPrivate = memberwatch.Severity(d.byte()), memberwatch.Payload(d.byte()), d.bool()
+	p.MinSeverity, p.Payload = memberwatch.Severity(d.byte()), memberwatch.Payload(d.byte())
+	p.Silenced, p.AllowPrivate = d.bool(), d.bool()
 	for n := d.count(); n > 0 && d.err == nil; n-- {
 		p.Keys = append(p.Keys, memberwatch.Key{Secret: d.string(), Created: d.time(), Expires: d.time()})
 	}

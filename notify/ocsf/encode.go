@@ -30,7 +30,7 @@ func Encode(s *memberwatch.Signal, c Change) Finding {
 		ActivityID: c.Activity, ActivityName: activityNames[c.Activity],
 		CategoryUID: categoryFindings, ClassUID: classDetection, TypeUID: classDetection*100 + int(c.Activity),
 		Time: millis(c.Time), StartTime: millis(start(s)), EndTime: millis(s.Last), Count: min(s.Occurrences, math.MaxInt32),
-		Message: s.Sentence, IsAlert: c.Activity != Close,
+		Message: s.Sentence, IsAlert: c.Activity != Close && !suppressed(s),
 		Metadata: Metadata{
 			Version: version, UID: c.UID, Profiles: []string{"incident"},
 			Product: Product{Name: "memberwatch", VendorName: "memberwatch", Version: c.ProductVersion},
@@ -89,13 +89,24 @@ func severity(v memberwatch.Severity) (id int, name string, priorityID int, prio
 	}
 }
 
-// status is New until it ends. A signal that fell quiet was not reviewed for
-// that, hence not Resolved.
+// suppressed tells whether somebody has set the signal aside, or told to.
+func suppressed(s *memberwatch.Signal) bool {
+	return s.Triage.State == memberwatch.TriageDismissed || s.Triage.State == memberwatch.TriageSilenced
+}
+
+// status follows the triage. A signal that fell quiet was not reviewed for that,
+// hence not Resolved.
 func status(s *memberwatch.Signal) (id int, name string) {
-	if s.Open() {
+	switch {
+	case suppressed(s):
+		return 3, "Suppressed"
+	case s.Triage.State == memberwatch.TriageLinked, s.Triage.State == memberwatch.TriageRegressed:
+		return 2, "In Progress"
+	case s.Open():
 		return 1, "New"
+	default:
+		return otherValue, "Ended"
 	}
-	return 99, "Ended"
 }
 
 // confidence is high for what is certain and low for what may be taken back or

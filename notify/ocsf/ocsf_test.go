@@ -213,6 +213,7 @@ func TestEverySignalEncodes(t *testing.T) {
 				Factors: []memberwatch.Factor{{Feature: "reach", Observed: number.Draw(t, "observed"), Low: number.Draw(t, "low"), High: number.Draw(t, "high")}},
 			},
 		}
+		s.Triage.State = memberwatch.TriageState(rapid.IntRange(0, 4).Draw(t, "triage"))
 		if rapid.Bool().Draw(t, "ended") {
 			s.Ended = s.Last
 		}
