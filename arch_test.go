@@ -107,6 +107,10 @@ var rooms = map[string]room{
 		imports: []string{".", "detector"},
 		why:     "feeds counts to the very statistics that run in production, and knows no event",
 	},
+	"bench/feed": {
+		imports: []string{".", "detector", "monitor"},
+		why:     "one gateway and one service in one process: whoever measures signals feeds them alike",
+	},
 	"bench/nab": {
 		imports: []string{".", "detector"},
 		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
@@ -121,9 +125,14 @@ var rooms = map[string]room{
 		libraries: []string{"github.com/goccy/go-yaml/..."},
 		why:       "makes events with known answers, and must not know how they are found",
 	},
+	"bench/trial": {
+		imports:   []string{".", "bench/scenario", "detector"},
+		libraries: []string{"gonum.org/v1/gonum/..."},
+		why:       "holds signals against the truth, which the service behind its interface never sees",
+	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/nab", "bench/scenario", "bench/throughput", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/feed", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

@@ -9,7 +9,9 @@ import (
 )
 
 func newBench() *cobra.Command {
-	return group("bench", "Measure how well, how truly and how fast it works", newBenchNAB(), newBenchCalibration(), newBenchThroughput())
+	return group("bench", "Measure how well, how truly and how fast it works", 
+		newBenchScenarios(), newBenchCalibration(), newBenchNAB(), newBenchThroughput(),
+	)
 }
 
 // writeResult prints a result as one JSON object, indented for people who read

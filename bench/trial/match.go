@@ -1,0 +1,140 @@
+package trial
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/scenario"
+)
+
+// Outcome is what one trial came to.
+type Outcome struct {
+	Trial     Trial
+	Events    int64
+	AppDays   float64 // of apps that never do wrong
+	Incidents []Incident
+	False     []Alert
+	// Fleet counts signals on the whole population, which accuse nobody, and
+	// Aftermath signals on an app that has just stopped its abuse: too late to
+	// count as found, and not wrong about the app.
+	Fleet, Aftermath int
+}
+
+// Incident is what was planted, abuse or look-alike, and what was said of it.
+type Incident struct {
+	Scenario, Kind string
+	Abuse          bool
+	Rate           float64
+	Apps           int
+	Found          bool // by a signal that overlaps it
+	FoundBy        memberwatch.Kind
+	Delay          time.Duration // from its first event to that signal; if missed: to its end
+	LeakedThen     int64         // members, by then
+	Leaked         int64         // members, in all
+	Alerts         int           // signals that overlap it
+	// Budget is the number of app-days per false alert up to which it would
+	// still be found; 0 if missed.
+	Budget float64
+}
+
+// Alert is a signal on somebody who did nothing wrong then.
+type Alert struct {
+	About  string // id of the look-alike, or Ordinary
+	Signal memberwatch.Signal
+}
+
+// Ordinary is what an alert is about when nothing was planted.
+const Ordinary = "ordinary traffic"
+
+// aftermath is how long after its end an incident still explains a signal: the
+// slow evidence of its last days comes to a head in the week after.
+const aftermath = 7 * 24 * time.Hour
+
+// judge holds the signals that opened before the horizon against the truth, by
+// this rule: a signal matches an incident when it names one of its apps, or its
+// developer and no app, and its window overlaps the incident; one incident
+// counts once. The first match is what found it.
+func judge(truth []*scenario.Incident, signals []memberwatch.Signal, horizon int64) *Outcome {
+	o := &Outcome{Incidents: make([]Incident, len(truth))}
+	for n, i := range truth {
+		o.Incidents[n] = Incident{
+			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Rate: i.Rate, Apps: len(i.Apps), Leaked: i.Leaked(), LeakedThen: i.Leaked(),
+			Delay: time.Duration(max(i.End.UnixNano()-i.FirstEvent(), 0)),
+		}
+	}
+	signals = slices.Clone(signals)
+	slices.SortFunc(signals, func(a, b memberwatch.Signal) int {
+		return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.ID, b.ID))
+	})
+	for _, s := range signals {
+		if s.Opened < horizon {
+			o.place(truth, s)
+		}
+	}
+	return o
+}
+
+// place enters one signal where it belongs.
+func (o *Outcome) place(truth []*scenario.Incident, s memberwatch.Signal) {
+	n, over := about(truth, &s)
+	switch {
+	case n < 0 && s.App == "" && s.Developer == "":
+		o.Fleet++
+	case n < 0:
+		o.False = append(o.False, Alert{About: Ordinary, Signal: s})
+	case truth[n].Abuse && over:
+		o.Aftermath++
+	case truth[n].Abuse:
+		o.Incidents[n].match(truth[n], &s)
+	default:
+		o.False = append(o.False, Alert{About: truth[n].Scenario, Signal: s})
+		o.Incidents[n].match(truth[n], &s)
+	}
+}
+
+// match notes a signal that overlaps the incident.
+func (i *Incident) match(truth *scenario.Incident, s *memberwatch.Signal) {
+	i.Alerts++
+	i.Budget = max(i.Budget, Budget(s))
+	if i.Found {
+		return
+	}
+	i.Found, i.FoundBy = true, s.Kind
+	i.Delay = time.Duration(max(s.Opened-truth.FirstEvent(), 0))
+	i.LeakedThen = truth.LeakedBy(s.Opened)
+}
+
+// about returns the index of the incident that a signal is about, -1 if none,
+// and whether that incident was over. What befalls everyone explains only what
+// nothing else does.
+func about(truth []*scenario.Incident, s *memberwatch.Signal) (n int, over bool) {
+	n = -1
+	for i, incident := range truth {
+		begun := s.Opened >= incident.Start.UnixNano()
+		if !incident.Everyone {
+			begun = incident.FirstEvent() > 0 && s.Opened >= incident.FirstEvent()
+		}
+		end := incident.End.UnixNano()
+		window := memberwatch.WindowAt(s.Strongest.Window.Scale, s.Opened)
+		switch {
+		case !begun:
+		case incident.Everyone && n < 0 && s.App != "" && window.Start < end:
+			n, over = i, false
+		case names(incident, s) && window.Start < end:
+			return i, false
+		case names(incident, s) && s.Opened < end+int64(aftermath):
+			n, over = i, true
+		}
+	}
+	return n, over
+}
+
+// names tells whether a signal names the incident.
+func names(i *scenario.Incident, s *memberwatch.Signal) bool {
+	if s.App == "" {
+		return s.Developer != "" && slices.Contains(i.Developers, s.Developer)
+	}
+	return slices.Contains(i.Apps, s.App)
+}

@@ -1,0 +1,83 @@
+package trial
+
+import (
+	"testing"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/scenario"
+)
+
+// truthOf returns a burst, a campaign and a day on which everybody moves.
+func truthOf(t *testing.T) (truth []*scenario.Incident, end time.Time) {
+	t.Helper()
+	sim, err := scenario.New(scenario.Config{
+		Seed: 3, Apps: 80, Days: 40, Members: 100_000, EventsPerDay: 1_000, Rest: 2,
+		Plant: []scenario.Planting{{Scenario: "S04", Rate: 0.1}, {Scenario: "B1"}, {Scenario: "B11"}, {Scenario: "S12", Rate: 0.01}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event memberwatch.Event
+	for sim.Next(&event) {
+	}
+	return sim.Truth(), sim.End()
+}
+
+// TestMatch holds the rule of matching: it names the app, or for a fleet the
+// developer, its window overlaps, and one incident counts once.
+func TestMatch(t *testing.T) {
+	truth, end := truthOf(t)
+	abuse, campaign, everyone, fleet := truth[0], truth[1], truth[2], truth[3]
+	began := time.Unix(0, abuse.FirstEvent())
+	hourly := memberwatch.Window{Scale: memberwatch.Hour}
+	daily := memberwatch.Window{Scale: memberwatch.Day}
+	signal := func(app memberwatch.AppID, at time.Time, w memberwatch.Window) memberwatch.Signal {
+		return memberwatch.Signal{App: app, Opened: at.UnixNano(), Strongest: memberwatch.Finding{Window: w, ReturnPeriod: 5000}}
+	}
+	type want struct{ found, wrong, aftermath, fleet int }
+	for name, test := range map[string]struct {
+		signals []memberwatch.Signal
+		want    want
+	}{
+		"none":           {nil, want{}},
+		"in time":        {[]memberwatch.Signal{signal(abuse.Apps[0], began.Add(time.Minute), hourly)}, want{found: 1}},
+		"twice":          {[]memberwatch.Signal{signal(abuse.Apps[0], began, hourly), signal(abuse.Apps[0], began.Add(time.Minute), daily)}, want{found: 1}},
+		"too early":      {[]memberwatch.Signal{signal(abuse.Apps[0], began.Add(-time.Hour), hourly)}, want{wrong: 1}},
+		"just after":     {[]memberwatch.Signal{signal(abuse.Apps[0], abuse.End.Add(49*time.Hour), hourly)}, want{aftermath: 1}},
+		"long after":     {[]memberwatch.Signal{signal(abuse.Apps[0], abuse.End.AddDate(0, 0, 8), hourly)}, want{wrong: 1}},
+		"look-alike":     {[]memberwatch.Signal{signal(campaign.Apps[0], time.Unix(0, campaign.FirstEvent()), hourly)}, want{wrong: 1}},
+		"somebody":       {[]memberwatch.Signal{signal("nobody", everyone.End.AddDate(0, 0, 3), hourly)}, want{wrong: 1}},
+		"the population": {[]memberwatch.Signal{signal("", began, hourly)}, want{fleet: 1}},
+		"the developer": {[]memberwatch.Signal{{
+			Developer: fleet.Developers[0], Opened: fleet.FirstEvent(), Strongest: memberwatch.Finding{Window: daily},
+		}}, want{found: 1}},
+		"the last day": {[]memberwatch.Signal{signal("nobody", end.Add(-time.Hour), hourly)}, want{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := judge(truth, test.signals, end.Add(-24*time.Hour).UnixNano())
+			got := want{wrong: len(o.False), aftermath: o.Aftermath, fleet: o.Fleet}
+			for _, i := range o.Incidents {
+				if i.Abuse && i.Found {
+					got.found++
+				}
+				if i.Delay < 0 || i.LeakedThen > i.Leaked || i.Found != (i.Alerts > 0) {
+					t.Errorf("%s: delay %s, %d of %d leaked, %d alerts", i.Scenario, i.Delay, i.LeakedThen, i.Leaked, i.Alerts)
+				}
+			}
+			if got != test.want {
+				t.Errorf("%+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEveryoneExplainsOnlyTheRest(t *testing.T) {
+	truth, end := truthOf(t)
+	moved := truth[2]
+	s := memberwatch.Signal{App: "app-x", Opened: moved.Start.Add(time.Hour).UnixNano()}
+	o := judge(truth, []memberwatch.Signal{s}, end.UnixNano())
+	if len(o.False) != 1 || o.False[0].About != "B11" {
+		t.Errorf("a signal on the day on which everybody moves is about %+v", o.False)
+	}
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/memberwatch/memberwatch/bench/feed"
+	"github.com/memberwatch/memberwatch/bench/trial"
+)
+
+// scenarioFlags say what is planted where, and what must be found.
+type scenarioFlags struct {
+	plan     trial.Plan
+	rates    []string
+	through  choice
+	floors   []string
+	maxFalse float64
+	report   string
+	format   *choice
+}
+
+func newBenchScenarios() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "scenarios", Short: "Measure recall, delay and false alerts on simulated abuse", Args: exactly(),
+		Long: "scenarios simulates platforms on which some apps go bad in every known way, and others only look\n" +
+			"as if, streams them into a service that knows nothing of it, and counts what was found at the\n" +
+			"default budget, how late, after how many members, and how often honest apps were accused.\n" +
+			"Each rate and seed is a platform of its own. The same seeds give the same result, byte for byte.",
+		Example: "  memberwatch bench scenarios\n  memberwatch bench scenarios --only S05,B2 --rate 0.1,1 --seeds 10\n" +
+			"  memberwatch bench scenarios --floor-recall S04=0.9 --max-false 1 --format json",
+	}
+	defaults := trial.Plan{}.WithDefaults()
+	f := scenarioFlags{through: choice{value: "monitor", choices: []string{"monitor", "grpc"}}}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&f.plan.Only, "only", nil, "ids of the scenarios to plant, such as S05,B2; none: all")
+	flags.IntVar(&f.plan.Apps, "apps", defaults.Apps, "apps of a platform")
+	flags.IntVar(&f.plan.Days, "days", defaults.Days, "simulated days")
+	flags.Uint64Var(&f.plan.Seed, "seed", defaults.Seed, "seed of the first platform; each further one has the next")
+	flags.IntVar(&f.plan.Seeds, "seeds", defaults.Seeds, "platforms for each rate")
+	flags.StringSliceVar(&f.rates, "rate", rateTexts(defaults.Rates), "multipliers of the abuse's amounts")
+	flags.Var(&f.through, "through", "how events reach the detector: monitor (in this process) or grpc (the whole service)")
+	flags.StringSliceVar(&f.floors, "floor-recall", nil, "fail if a scenario's recall is less, such as S04=0.9 or S04@0.3=0.5")
+	flags.Float64Var(&f.maxFalse, "max-false", 0, "fail if there are more false alerts in 200 app-weeks; 0: never")
+	f.format = formatFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
+	return cmd
+}
+
+func rateTexts(rates []float64) []string {
+	var texts []string
+	for _, r := range rates {
+		texts = append(texts, strconv.FormatFloat(r, 'g', -1, 64))
+	}
+	return texts
+}
+
+func (f *scenarioFlags) run(cmd *cobra.Command) error {
+	floors, err := f.parse()
+	if err != nil {
+		return err
+	}
+	trials, warnings, err := f.plan.Trials()
+	if err != nil {
+		return &usageError{message: err.Error(), hint: "see memberwatch bench scenarios --help"}
+	}
+	stderr := cmd.ErrOrStderr()
+	first, last := trials[0].Seed, trials[len(trials)-1].Seed
+	fmt.Fprintf(stderr, "memberwatch: %s of %s over %s, seeds %d to %d\n",
+		plural(len(trials), "platform"), plural(f.plan.Apps, "app"), plural(f.plan.Days, "day"), first, last)
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "memberwatch: %s\n", w)
+	}
+	outcomes, err := f.runAll(cmd, trials)
+	if err != nil {
+		return hinted{err, "scenarios need some hundred apps over some months, such as --apps 600 --days 120"}
+	}
+	result := trial.Summarise(f.plan, outcomes, warnings)
+	if f.format.value == "json" {
+		err = writeResult(cmd.OutOrStdout(), result)
+	} else {
+		err = printScenarios(cmd.OutOrStdout(), result)
+	}
+	if err != nil {
+		return err
+	}
+	if missed := result.Missed(floors); len(missed) > 0 {
+		return hinted{
+			fmt.Errorf("floors are missed: %s", strings.Join(missed, "; ")),
+			"compare with an earlier version's result, or lower the floor if the loss is meant",
+		}
+	}
+	return nil
+}
+
+// parse reads what cobra leaves as text.
+func (f *scenarioFlags) parse() (trial.Floors, error) {
+	floors := trial.Floors{Recall: make(map[string]float64), MaxFalse: f.maxFalse}
+	if f.plan.Seeds < 1 || f.plan.Apps < 1 || f.plan.Days < 1 {
+		return floors, usagef("--seeds, --apps and --days must be at least 1")
+	}
+	f.plan.Rates = nil
+	for _, text := range f.rates {
+		rate, err := strconv.ParseFloat(text, 64)
+		if err != nil || rate <= 0 || rate > 1000 {
+			return floors, usagef("--rate %q must be a number above 0, such as 0.3", text)
+		}
+		f.plan.Rates = append(f.plan.Rates, rate)
+	}
+	for _, text := range f.floors {
+		id, value, _ := strings.Cut(text, "=")
+		floor, err := strconv.ParseFloat(value, 64)
+		if err != nil || floor < 0 || floor > 1 {
+			return floors, usagef("--floor-recall %q must read like S04=0.9", text)
+		}
+		floors.Recall[id] = floor
+	}
+	return floors, nil
+}
+
+// runAll runs one trial after the other: each has both cores to itself.
+func (f *scenarioFlags) runAll(cmd *cobra.Command, trials []trial.Trial) ([]*trial.Outcome, error) {
+	span := int64(f.plan.Days) * int64(24*time.Hour)
+	bar := newProgress(cmd.ErrOrStderr(), span*int64(len(trials)), "events")
+	defer bar.clear()
+	var outcomes []*trial.Outcome
+	var before int64
+	for n, t := range trials {
+		o, err := f.runOne(cmd.Context(), t, func(simulated, events int64) { bar.show(int64(n)*span+simulated, before+events) })
+		if err != nil {
+			return nil, err
+		}
+		before += o.Events
+		outcomes = append(outcomes, o)
+	}
+	return outcomes, nil
+}
+
+// runOne runs a trial through a service of its own.
+func (f *scenarioFlags) runOne(ctx context.Context, t trial.Trial, watch trial.Watcher) (*trial.Outcome, error) {
+	open := openFeed
+	if f.through.value == "grpc" {
+		open = openGateway
+	}
+	service, end, err := open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := trial.Run(ctx, t, service, watch)
+	if endErr := end(); err == nil {
+		err = endErr
+	}
+	return o, err
+}
+
+// openFeed starts a service in this process.
+func openFeed(ctx context.Context) (trial.Service, func() error, error) {
+	s, err := feed.Open(ctx, feed.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
+}
+
+// printScenarios prints the result for people: weak points as plainly as strong
+// ones.
+func printScenarios(w io.Writer, r *trial.Result) error {
+	t := table{columns: []column{
+		left("SCENARIO"), left("KIND"), right("RATE"), right("FOUND"), right("RECALL"), right("95 %"),
+		right("DELAY P50"), right("P90"), right("LEAKED P50"), right("P90"), left("FOUND BY"),
+	}}
+	for _, s := range r.Scenarios {
+		t.add(s.ID, s.Kind, fmt.Sprintf("%g", s.Rate), fmt.Sprintf("%d of %d", s.Found, s.Runs), fmt.Sprintf("%.2f", s.Recall),
+			fmt.Sprintf("%.2f–%.2f", s.RecallLow, s.RecallHigh), delay(s.DelayP50), delay(s.DelayP90),
+			percent(s.LeakedShareP50), percent(s.LeakedShareP90), kindList(s.By, 2))
+	}
+	if err := t.writeTo(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	alike := table{columns: []column{left("LOOK-ALIKE"), left("KIND"), right("PLANTED"), right("ALERTED"), right("ALERTS"), left("BY")}}
+	for _, b := range r.LookAlikes {
+		alike.add(b.ID, b.Kind, number(b.Runs), number(b.Alerted), number(b.Alerts), kindList(b.By, 3))
+	}
+	if len(r.LookAlikes) > 0 {
+		if err := alike.writeTo(w); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	return printFalse(w, r)
+}
+
+func printFalse(w io.Writer, r *trial.Result) error {
+	t := table{columns: []column{left("FALSE ALERT"), left("ABOUT"), right("ALERTS")}}
+	for _, f := range r.False {
+		t.add(string(f.Kind), f.About, number(f.Alerts))
+	}
+	if len(t.rows) > 0 {
+		if err := t.writeTo(w); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	budgets := table{columns: []column{right("BUDGET (APP-WEEKS PER ALERT)"), right("FALSE ALERTS PER 200 APP-WEEKS"), right("RECALL OF ALL")}}
+	for _, o := range r.Stricter {
+		budgets.add(number(int64(o.Budget/7)), fmt.Sprintf("%.2f", o.FalseAlerts), fmt.Sprintf("%.2f", o.Recall))
+	}
+	if err := budgets.writeTo(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%.2f false alerts in 200 app-weeks (95 %%: %.2f–%.2f), over %s app-weeks of honest apps\n"+
+		"realised over nominal budget on ordinary traffic: %.2f (%.2f–%.2f)\n"+
+		"%.1f incidents of abuse for 100 apps; %s, %s in the week after an abuse\n",
+		r.FalseAlerts, r.FalseAlertsLow, r.FalseAlertsHigh, number(int64(r.AppWeeks)), r.Realised, r.RealisedLow, r.RealisedHigh,
+		100*r.Prevalence, plural(r.Fleet, "signal")+" on the whole population", plural(r.Aftermath, "signal"))
+	return err
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// kindList names the most frequent kinds.
+func kindList(by []trial.Count, most int) string {
+	var texts []string
+	for _, c := range by[:min(len(by), most)] {
+		texts = append(texts, fmt.Sprintf("%s %d", c.Kind, c.N))
+	}
+	if len(by) > most {
+		texts = append(texts, "...")
+	}
+	return strings.Join(texts, ", ")
+}
