@@ -27,8 +27,9 @@ func (s *Service) Cases(_ context.Context, before int64, limit int, match func(*
 	return s.files.Cases(before, limit, match)
 }
 
-// History returns up to limit decisions about a case whose numbers in the audit
-// log come after one, in order; after -1 begins at the start.
+// History returns up to limit entries of the audit log about a case, whose
+// numbers come after one, in order; after -1 begins at the start. The details of
+// those named case.* are its decisions.
 func (s *Service) History(_ context.Context, id memberwatch.CaseID, after int64, limit int) ([]memberwatch.AuditEntry, error) {
 	return s.files.AuditOf(subjectOf(id), after, limit)
 }
@@ -47,6 +48,9 @@ func (s *Service) Open(_ context.Context, d memberwatch.Decision) (c memberwatch
 // with ErrConflict when the case has moved on since the etag was read; an empty
 // etag matches any.
 func (s *Service) Decide(_ context.Context, id memberwatch.CaseID, etag string, d memberwatch.Decision) (c memberwatch.Case, err error) {
+	if d.Action == memberwatch.ActionRemediate {
+		return c, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "ACTION_NOT_YOURS", Message: "REMEDIATE is taken by memberwatch itself", Hint: "propose a remediation"}
+	}
 	err = s.write(d.By, func(t *turn) error {
 		if c, err = t.Case(id); err != nil {
 			return err
@@ -86,16 +90,10 @@ func (s *Service) Next(_ context.Context, by memberwatch.Person, match func(*mem
 	return c, err
 }
 
-// Failure is a case that a bulk decision could not take.
-type Failure struct {
-	Case memberwatch.CaseID
-	Err  error
-}
-
 // DecideAll takes one decision about every case that matches, whatever page it
 // would be on. Each case is a transaction of its own: some may fail while others
 // succeed. With dry, nothing is written and done lists what matches.
-func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) bool, d memberwatch.Decision, dry bool) (done []memberwatch.CaseID, failed []Failure, err error) {
+func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) bool, d memberwatch.Decision, dry bool) (done []memberwatch.CaseID, failed map[memberwatch.CaseID]error, err error) {
 	var ids []memberwatch.CaseID
 	for before := int64(0); ; {
 		page, err := s.files.Cases(before, bulkPage, match)
@@ -113,12 +111,13 @@ func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) b
 	if dry {
 		return ids, nil, nil
 	}
+	failed = make(map[memberwatch.CaseID]error)
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			return done, failed, ctx.Err()
 		}
 		if _, err := s.Decide(ctx, id, "", d); err != nil {
-			failed = append(failed, Failure{id, err})
+			failed[id] = err
 			continue
 		}
 		done = append(done, id)

@@ -7,17 +7,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
-	"github.com/memberwatch/memberwatch/store"
 )
-
-// Remediation returns a remediation.
-func (s *Service) Remediation(_ context.Context, id memberwatch.RemediationID) (m memberwatch.Remediation, err error) {
-	err = s.files.ReadReview(func(r *store.Review) error {
-		m, err = r.Remediation(id)
-		return err
-	})
-	return m, err
-}
 
 // Remediations returns up to limit remediations that match and come before a
 // number, the newest first; 0 begins at the newest.
@@ -74,13 +64,16 @@ func (t *turn) keepStep(m *memberwatch.Remediation, step *memberwatch.Step) erro
 // Advance takes a step with a remediation: approval, the platform's callback,
 // evidence, verification. It fails with ErrConflict when the remediation has
 // moved on since the etag was read; an empty etag matches any.
-func (s *Service) Advance(_ context.Context, id memberwatch.RemediationID, etag string, step memberwatch.Step) (m memberwatch.Remediation, err error) {
+func (s *Service) Advance(_ context.Context, of memberwatch.CaseID, id memberwatch.RemediationID, etag string, step memberwatch.Step) (m memberwatch.Remediation, err error) {
 	if step.Move == memberwatch.MovePropose || step.Move == memberwatch.MoveSend {
 		return m, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "MOVE_NOT_YOURS", Message: fmt.Sprintf("%v is taken by memberwatch itself", step.Move)}
 	}
 	err = s.write(step.By, func(t *turn) error {
 		if m, err = t.Remediation(id); err != nil {
 			return err
+		}
+		if m.Case != of {
+			return &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "REMEDIATION_NOT_FOUND", Message: fmt.Sprintf("case %q has no remediation %q", of, id)}
 		}
 		if err := m.CheckEtag(etag); err != nil {
 			return err

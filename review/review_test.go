@@ -295,7 +295,7 @@ func TestSilenceHidesAndWakes(t *testing.T) {
 	}
 	must(d.EndSilence(t.Context(), "ana", s.ID, "over"))
 	d.reads("group_membership", 30, "crm") // it has something new to say
-	d.reads("profile_name", 1, "clock")      // ends the hour
+	d.reads("profile_name", 1, "clock")    // ends the hour
 	d.cases(2, nil)
 	// A case on hold comes back by itself.
 	c := d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })[0]
@@ -318,9 +318,9 @@ func TestRemediation(t *testing.T) {
 	refused(t, err, memberwatch.ErrState, "NOTHING_REMEDIATED")
 
 	restrict := propose(memberwatch.RestrictApp)
-	_, err = d.Advance(t.Context(), restrict.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove})
+	_, err = d.Advance(t.Context(), c.ID, restrict.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove})
 	refused(t, err, memberwatch.ErrState, "SECOND_PERSON_NEEDED")
-	restrict = must(d.Advance(t.Context(), restrict.ID, restrict.Etag(), memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
+	restrict = must(d.Advance(t.Context(), c.ID, restrict.ID, restrict.Etag(), memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
 	restrictions := must(d.monitor.Restrictions(t.Context(), "", 10))
 	if restrict.State != memberwatch.Sent || len(restrictions) != 2 || restrictions[0].ID != restrict.Restriction || !restrictions[0].Covers("quizfun") || restrictions[0].Covers("crm") {
 		t.Fatalf("%v with restrictions %+v", restrict.State, restrictions)
@@ -330,9 +330,9 @@ func TestRemediation(t *testing.T) {
 	d.cases(1, func(c *memberwatch.Case) bool { return c.State == memberwatch.CaseRemediating && len(c.Signals) >= 1 })
 
 	deletion := propose(memberwatch.RequestDeletion)
-	must(d.Advance(t.Context(), deletion.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove}))
+	must(d.Advance(t.Context(), c.ID, deletion.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove}))
 	submit := memberwatch.Step{By: "platform", Move: memberwatch.MoveSubmitEvidence, Evidence: "letter 12", Attested: time.Now().Add(-time.Minute)}
-	deletion = must(d.Advance(t.Context(), deletion.ID, "", submit))
+	deletion = must(d.Advance(t.Context(), c.ID, deletion.ID, "", submit))
 	if deletion.State != memberwatch.EvidenceSubmitted || deletion.Attested.IsZero() {
 		t.Fatalf("deletion %+v", deletion)
 	}
@@ -340,9 +340,9 @@ func TestRemediation(t *testing.T) {
 	refused(t, err, memberwatch.ErrState, "REMEDIATION_UNFINISHED")
 	for _, id := range []memberwatch.RemediationID{restrict.ID, deletion.ID} {
 		if id == restrict.ID {
-			must(d.Advance(t.Context(), id, "", memberwatch.Step{By: "platform", Move: memberwatch.MoveSubmitEvidence, Evidence: "done"}))
+			must(d.Advance(t.Context(), c.ID, id, "", memberwatch.Step{By: "platform", Move: memberwatch.MoveSubmitEvidence, Evidence: "done"}))
 		}
-		must(d.Advance(t.Context(), id, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "seen"}))
+		must(d.Advance(t.Context(), c.ID, id, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "seen"}))
 	}
 	closed := must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionClose, By: "ana"}))
 	if closed.State != memberwatch.CaseClosed {

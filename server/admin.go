@@ -21,6 +21,7 @@ type Observed interface {
 type adminService struct {
 	pb.UnimplementedAdminServiceServer
 	observed   Observed
+	audit      Auditor // nil: none
 	rejected   *counters
 	callErrors *counters
 	version    string

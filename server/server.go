@@ -54,6 +54,10 @@ type Options struct {
 	MaxConnections int
 	// MaxStreams bounds the calls under way on one connection (256).
 	MaxStreams int
+	// Review serves CaseService and the audit log; nil: the server has neither.
+	Review Review
+	// Deliveries serves DeliveryService; nil: the server has none.
+	Deliveries Deliveries
 	// Bookmark is the longest silence of WatchSignals (15 s).
 	Bookmark time.Duration
 }
@@ -71,6 +75,14 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+// auditor returns nothing where there is no review side.
+func (o *Options) auditor() Auditor {
+	if o.Review == nil {
+		return nil
+	}
+	return o.Review
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -117,9 +129,15 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	}, extra...)...)
 	pb.RegisterIngestServiceServer(s.grpc, s.ingest)
 	pb.RegisterRegistryServiceServer(s.grpc, &registryService{registry: m})
-	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, bookmark: o.Bookmark, lifetime: lifetime})
+	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, audit: o.auditor(), bookmark: o.Bookmark, lifetime: lifetime})
 	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m})
-	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
+	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
+	if o.Review != nil {
+		pb.RegisterCaseServiceServer(s.grpc, &caseService{review: o.Review})
+	}
+	if o.Deliveries != nil {
+		pb.RegisterDeliveryServiceServer(s.grpc, &deliveryService{deliveries: o.Deliveries})
+	}
 	s.health.register(s.grpc)
 	if !o.WithoutReflection {
 		reflection.Register(s.grpc)
@@ -166,15 +184,23 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// translateUnary turns a handler's error into a status.
+// translateUnary names the person to a handler and turns its error into a status.
 func (s *Server) translateUnary(ctx context.Context, r any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	ctx, err := withPerson(ctx)
+	if err != nil {
+		return nil, s.translate(info.FullMethod, err)
+	}
 	response, err := handle(ctx, r)
 	return response, s.translate(info.FullMethod, err)
 }
 
-// translateStream turns a handler's error into a status.
+// translateStream names the person to a handler and turns its error into a status.
 func (s *Server) translateStream(service any, g grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	return s.translate(info.FullMethod, handle(service, g))
+	ctx, err := withPerson(g.Context())
+	if err != nil {
+		return s.translate(info.FullMethod, err)
+	}
+	return s.translate(info.FullMethod, handle(service, personStream{ServerStream: g, ctx: ctx}))
 }
 
 // translate logs what is the service's own fault: the caller cannot mend it.

@@ -35,6 +35,7 @@ type Signals interface {
 type signalService struct {
 	pb.UnimplementedSignalServiceServer
 	signals  Signals
+	audit    Auditor         // nil: views are not recorded
 	bookmark time.Duration   // longest silence of a feed
 	lifetime context.Context // ends when the server shuts down
 }
@@ -51,8 +52,13 @@ var signalFields = []filter.Field[memberwatch.Signal]{
 		}
 		return 1
 	}),
+	filter.Enum("triage", triageNames(), func(s *memberwatch.Signal) int { return int(s.Triage.State) }),
+	filter.Name("case", "cases/", func(s *memberwatch.Signal) string { return string(s.Triage.Case) }),
 	filter.Time("open_time", func(s *memberwatch.Signal) int64 { return s.Opened }),
 }
+
+// triageNames returns the states of triage in the order of the words: the contract has one more before them.
+func triageNames() []string { return enumNames(pb.Triage_name, "TRIAGE_")[1:] }
 
 // enumNames returns the short names of an enum of the contract, in its order.
 func enumNames(names map[int32]string, prefix string) []string {
@@ -80,6 +86,9 @@ func (s *signalService) ExplainSignal(ctx context.Context, r *pb.ExplainSignalRe
 	}
 	findings, err := s.signals.Findings(ctx, signal.ID)
 	if err != nil {
+		return nil, err
+	}
+	if err := record(ctx, s.audit, "evidence.view", r.GetName(), nil); err != nil {
 		return nil, err
 	}
 	m := &pb.ExplainSignalResponse{Signal: wire.EncodeSignal(&signal)}

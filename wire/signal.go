@@ -43,6 +43,10 @@ func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
 		ControlRevision:    s.Control,
 		Restriction:        RestrictionName(f.Restriction),
 		Revision:           s.Revision,
+		Triage:             pb.Triage(s.Triage.State + 1), // the contract's first is none
+		Case:               CaseName(s.Triage.Case),
+		Silence:            SilenceName(s.Triage.Silence),
+		DismissReason:      s.Triage.Reason,
 	}
 }
 
@@ -66,6 +70,12 @@ func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
 		Model:        m.GetModelVersion(),
 		Calibration:  m.GetCalibrationVersion(),
 		Control:      m.GetControlRevision(),
+		Triage: memberwatch.Triage{
+			State:   memberwatch.TriageState(max(bounded[uint8](m.GetTriage(), pb.Triage_TRIAGE_REGRESSED), 1) - 1),
+			Case:    parse(&d, "case", optional(ParseCaseName), m.GetCase()),
+			Silence: parse(&d, "silence", optional(ParseSilenceName), m.GetSilence()),
+			Reason:  m.GetDismissReason(),
+		},
 		Strongest: memberwatch.Finding{
 			Kind:         memberwatch.Kind(m.GetKind()),
 			Window:       parse(&d, "window", decodeWindow, m.GetWindow()),

@@ -491,6 +491,493 @@ func (x *PartitionStats) GetFileBytes() int64 {
 	return 0
 }
 
+// AuditHead names a state of the audit log.
+type AuditHead struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many entries it has.
+	Size int64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// The root of their Merkle tree: 32 bytes, SHA-256 after RFC 6962.
+	Root          []byte `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditHead) Reset() {
+	*x = AuditHead{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditHead) ProtoMessage() {}
+
+func (x *AuditHead) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditHead.ProtoReflect.Descriptor instead.
+func (*AuditHead) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AuditHead) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *AuditHead) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+// GetAuditHeadRequest names a size of the log.
+type GetAuditHeadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The size the log had; 0: as it is now.
+	Size          int64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditHeadRequest) Reset() {
+	*x = GetAuditHeadRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditHeadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditHeadRequest) ProtoMessage() {}
+
+func (x *GetAuditHeadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditHeadRequest.ProtoReflect.Descriptor instead.
+func (*GetAuditHeadRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetAuditHeadRequest) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// GetAuditHeadResponse returns the head of that size.
+type GetAuditHeadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The head.
+	Head          *AuditHead `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditHeadResponse) Reset() {
+	*x = GetAuditHeadResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditHeadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditHeadResponse) ProtoMessage() {}
+
+func (x *GetAuditHeadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditHeadResponse.ProtoReflect.Descriptor instead.
+func (*GetAuditHeadResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetAuditHeadResponse) GetHead() *AuditHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+// ListAuditEntriesRequest asks for a page of leaves.
+type ListAuditEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The token of the previous answer.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEntriesRequest) Reset() {
+	*x = ListAuditEntriesRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEntriesRequest) ProtoMessage() {}
+
+func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListAuditEntriesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditEntriesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListAuditEntriesResponse is a page of leaves.
+type ListAuditEntriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The leaves as they are hashed: one JSON object each, with number, time,
+	// person, action, subject and detail.
+	Entries [][]byte `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// The token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEntriesResponse) Reset() {
+	*x = ListAuditEntriesResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEntriesResponse) ProtoMessage() {}
+
+func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListAuditEntriesResponse) GetEntries() [][]byte {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListAuditEntriesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ProveAuditEntryRequest names an entry.
+type ProveAuditEntryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entry's number, from 0.
+	Number int64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The size of the log in which to prove it; 0: as it is now.
+	Size          int64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProveAuditEntryRequest) Reset() {
+	*x = ProveAuditEntryRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProveAuditEntryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProveAuditEntryRequest) ProtoMessage() {}
+
+func (x *ProveAuditEntryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProveAuditEntryRequest.ProtoReflect.Descriptor instead.
+func (*ProveAuditEntryRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ProveAuditEntryRequest) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ProveAuditEntryRequest) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// ProveAuditEntryResponse proves it.
+type ProveAuditEntryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The head that the proof leads to.
+	Head *AuditHead `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	// The leaf.
+	Entry []byte `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	// The audit path of RFC 6962, from the leaf up.
+	Proof         [][]byte `protobuf:"bytes,3,rep,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProveAuditEntryResponse) Reset() {
+	*x = ProveAuditEntryResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProveAuditEntryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProveAuditEntryResponse) ProtoMessage() {}
+
+func (x *ProveAuditEntryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProveAuditEntryResponse.ProtoReflect.Descriptor instead.
+func (*ProveAuditEntryResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ProveAuditEntryResponse) GetHead() *AuditHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *ProveAuditEntryResponse) GetEntry() []byte {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *ProveAuditEntryResponse) GetProof() [][]byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+// ProveAuditHeadRequest names two sizes of the log.
+type ProveAuditHeadRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The earlier size, at least 1.
+	Since int64 `protobuf:"varint,1,opt,name=since,proto3" json:"since,omitempty"`
+	// The later size; 0: as it is now.
+	Size          int64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProveAuditHeadRequest) Reset() {
+	*x = ProveAuditHeadRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProveAuditHeadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProveAuditHeadRequest) ProtoMessage() {}
+
+func (x *ProveAuditHeadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProveAuditHeadRequest.ProtoReflect.Descriptor instead.
+func (*ProveAuditHeadRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ProveAuditHeadRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *ProveAuditHeadRequest) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// ProveAuditHeadResponse proves that nothing before the earlier size changed.
+type ProveAuditHeadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The later head.
+	Head *AuditHead `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	// The consistency proof of RFC 6962.
+	Proof         [][]byte `protobuf:"bytes,2,rep,name=proof,proto3" json:"proof,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProveAuditHeadResponse) Reset() {
+	*x = ProveAuditHeadResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProveAuditHeadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProveAuditHeadResponse) ProtoMessage() {}
+
+func (x *ProveAuditHeadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProveAuditHeadResponse.ProtoReflect.Descriptor instead.
+func (*ProveAuditHeadResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ProveAuditHeadResponse) GetHead() *AuditHead {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
+func (x *ProveAuditHeadResponse) GetProof() [][]byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
 var File_memberwatch_v1_admin_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_admin_proto_rawDesc = "" +
@@ -538,9 +1025,40 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\vcheckpoints\x18\x05 \x01(\x03R\vcheckpoints\x12B\n" +
 	"\x0flast_checkpoint\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x0elastCheckpoint\x12\x1d\n" +
 	"\n" +
-	"file_bytes\x18\a \x01(\x03R\tfileBytes2]\n" +
+	"file_bytes\x18\a \x01(\x03R\tfileBytes\"3\n" +
+	"\tAuditHead\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04root\x18\x02 \x01(\fR\x04root\")\n" +
+	"\x13GetAuditHeadRequest\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x03R\x04size\"E\n" +
+	"\x14GetAuditHeadResponse\x12-\n" +
+	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\"U\n" +
+	"\x17ListAuditEntriesRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\\\n" +
+	"\x18ListAuditEntriesResponse\x12\x18\n" +
+	"\aentries\x18\x01 \x03(\fR\aentries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"D\n" +
+	"\x16ProveAuditEntryRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"t\n" +
+	"\x17ProveAuditEntryResponse\x12-\n" +
+	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\x12\x14\n" +
+	"\x05entry\x18\x02 \x01(\fR\x05entry\x12\x14\n" +
+	"\x05proof\x18\x03 \x03(\fR\x05proof\"A\n" +
+	"\x15ProveAuditHeadRequest\x12\x14\n" +
+	"\x05since\x18\x01 \x01(\x03R\x05since\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"]\n" +
+	"\x16ProveAuditHeadResponse\x12-\n" +
+	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\x12\x14\n" +
+	"\x05proof\x18\x02 \x03(\fR\x05proof2\xe4\x03\n" +
 	"\fAdminService\x12M\n" +
-	"\bGetStats\x12\x1f.memberwatch.v1.GetStatsRequest\x1a .memberwatch.v1.GetStatsResponseB\xc0\x01\n" +
+	"\bGetStats\x12\x1f.memberwatch.v1.GetStatsRequest\x1a .memberwatch.v1.GetStatsResponse\x12Y\n" +
+	"\fGetAuditHead\x12#.memberwatch.v1.GetAuditHeadRequest\x1a$.memberwatch.v1.GetAuditHeadResponse\x12e\n" +
+	"\x10ListAuditEntries\x12'.memberwatch.v1.ListAuditEntriesRequest\x1a(.memberwatch.v1.ListAuditEntriesResponse\x12b\n" +
+	"\x0fProveAuditEntry\x12&.memberwatch.v1.ProveAuditEntryRequest\x1a'.memberwatch.v1.ProveAuditEntryResponse\x12_\n" +
+	"\x0eProveAuditHead\x12%.memberwatch.v1.ProveAuditHeadRequest\x1a&.memberwatch.v1.ProveAuditHeadResponseB\xc0\x01\n" +
 	"\x12com.memberwatch.v1B\n" +
 	"AdminProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -556,33 +1074,53 @@ func file_memberwatch_v1_admin_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_admin_proto_rawDescData
 }
 
-var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_memberwatch_v1_admin_proto_goTypes = []any{
-	(*GetStatsRequest)(nil),       // 0: memberwatch.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),      // 1: memberwatch.v1.GetStatsResponse
-	(*NamedCount)(nil),            // 2: memberwatch.v1.NamedCount
-	(*ProducerStats)(nil),         // 3: memberwatch.v1.ProducerStats
-	(*PartitionStats)(nil),        // 4: memberwatch.v1.PartitionStats
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*GetStatsRequest)(nil),          // 0: memberwatch.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),         // 1: memberwatch.v1.GetStatsResponse
+	(*NamedCount)(nil),               // 2: memberwatch.v1.NamedCount
+	(*ProducerStats)(nil),            // 3: memberwatch.v1.ProducerStats
+	(*PartitionStats)(nil),           // 4: memberwatch.v1.PartitionStats
+	(*AuditHead)(nil),                // 5: memberwatch.v1.AuditHead
+	(*GetAuditHeadRequest)(nil),      // 6: memberwatch.v1.GetAuditHeadRequest
+	(*GetAuditHeadResponse)(nil),     // 7: memberwatch.v1.GetAuditHeadResponse
+	(*ListAuditEntriesRequest)(nil),  // 8: memberwatch.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil), // 9: memberwatch.v1.ListAuditEntriesResponse
+	(*ProveAuditEntryRequest)(nil),   // 10: memberwatch.v1.ProveAuditEntryRequest
+	(*ProveAuditEntryResponse)(nil),  // 11: memberwatch.v1.ProveAuditEntryResponse
+	(*ProveAuditHeadRequest)(nil),    // 12: memberwatch.v1.ProveAuditHeadRequest
+	(*ProveAuditHeadResponse)(nil),   // 13: memberwatch.v1.ProveAuditHeadResponse
+	(*durationpb.Duration)(nil),      // 14: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
 }
 var file_memberwatch_v1_admin_proto_depIdxs = []int32{
-	5,  // 0: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	14, // 0: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
 	2,  // 1: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
 	2,  // 2: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
 	2,  // 3: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
 	3,  // 4: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
 	4,  // 5: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
-	6,  // 6: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
-	5,  // 8: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
-	0,  // 9: memberwatch.v1.AdminService.GetStats:input_type -> memberwatch.v1.GetStatsRequest
-	1,  // 10: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	15, // 6: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
+	15, // 7: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
+	14, // 8: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
+	5,  // 9: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	5,  // 10: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
+	5,  // 11: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	0,  // 12: memberwatch.v1.AdminService.GetStats:input_type -> memberwatch.v1.GetStatsRequest
+	6,  // 13: memberwatch.v1.AdminService.GetAuditHead:input_type -> memberwatch.v1.GetAuditHeadRequest
+	8,  // 14: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
+	10, // 15: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
+	12, // 16: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
+	1,  // 17: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
+	7,  // 18: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
+	9,  // 19: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
+	11, // 20: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
+	13, // 21: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
+	17, // [17:22] is the sub-list for method output_type
+	12, // [12:17] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_admin_proto_init() }
@@ -596,7 +1134,7 @@ func file_memberwatch_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_admin_proto_rawDesc), len(file_memberwatch_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

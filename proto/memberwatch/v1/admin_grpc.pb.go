@@ -19,7 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_GetStats_FullMethodName = "/memberwatch.v1.AdminService/GetStats"
+	AdminService_GetStats_FullMethodName         = "/memberwatch.v1.AdminService/GetStats"
+	AdminService_GetAuditHead_FullMethodName     = "/memberwatch.v1.AdminService/GetAuditHead"
+	AdminService_ListAuditEntries_FullMethodName = "/memberwatch.v1.AdminService/ListAuditEntries"
+	AdminService_ProveAuditEntry_FullMethodName  = "/memberwatch.v1.AdminService/ProveAuditEntry"
+	AdminService_ProveAuditHead_FullMethodName   = "/memberwatch.v1.AdminService/ProveAuditHead"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -30,6 +34,17 @@ const (
 type AdminServiceClient interface {
 	// GetStats returns counters of this process and the state of each partition.
 	GetStats(ctx context.Context, in *GetStatsRequest, opts ...grpc.CallOption) (*GetStatsResponse, error)
+	// GetAuditHead returns the size of the audit log and the root of its Merkle
+	// tree (RFC 6962). Keep it elsewhere: it proves later that nothing before it
+	// was changed or removed.
+	GetAuditHead(ctx context.Context, in *GetAuditHeadRequest, opts ...grpc.CallOption) (*GetAuditHeadResponse, error)
+	// ListAuditEntries pages through the leaves of the audit log, oldest first.
+	ListAuditEntries(ctx context.Context, in *ListAuditEntriesRequest, opts ...grpc.CallOption) (*ListAuditEntriesResponse, error)
+	// ProveAuditEntry proves that an entry is in the log.
+	ProveAuditEntry(ctx context.Context, in *ProveAuditEntryRequest, opts ...grpc.CallOption) (*ProveAuditEntryResponse, error)
+	// ProveAuditHead proves that the log of one size is the beginning of the log
+	// of a later one.
+	ProveAuditHead(ctx context.Context, in *ProveAuditHeadRequest, opts ...grpc.CallOption) (*ProveAuditHeadResponse, error)
 }
 
 type adminServiceClient struct {
@@ -50,6 +65,46 @@ func (c *adminServiceClient) GetStats(ctx context.Context, in *GetStatsRequest, 
 	return out, nil
 }
 
+func (c *adminServiceClient) GetAuditHead(ctx context.Context, in *GetAuditHeadRequest, opts ...grpc.CallOption) (*GetAuditHeadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAuditHeadResponse)
+	err := c.cc.Invoke(ctx, AdminService_GetAuditHead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListAuditEntries(ctx context.Context, in *ListAuditEntriesRequest, opts ...grpc.CallOption) (*ListAuditEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAuditEntriesResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListAuditEntries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ProveAuditEntry(ctx context.Context, in *ProveAuditEntryRequest, opts ...grpc.CallOption) (*ProveAuditEntryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProveAuditEntryResponse)
+	err := c.cc.Invoke(ctx, AdminService_ProveAuditEntry_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ProveAuditHead(ctx context.Context, in *ProveAuditHeadRequest, opts ...grpc.CallOption) (*ProveAuditHeadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProveAuditHeadResponse)
+	err := c.cc.Invoke(ctx, AdminService_ProveAuditHead_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -58,6 +113,17 @@ func (c *adminServiceClient) GetStats(ctx context.Context, in *GetStatsRequest, 
 type AdminServiceServer interface {
 	// GetStats returns counters of this process and the state of each partition.
 	GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error)
+	// GetAuditHead returns the size of the audit log and the root of its Merkle
+	// tree (RFC 6962). Keep it elsewhere: it proves later that nothing before it
+	// was changed or removed.
+	GetAuditHead(context.Context, *GetAuditHeadRequest) (*GetAuditHeadResponse, error)
+	// ListAuditEntries pages through the leaves of the audit log, oldest first.
+	ListAuditEntries(context.Context, *ListAuditEntriesRequest) (*ListAuditEntriesResponse, error)
+	// ProveAuditEntry proves that an entry is in the log.
+	ProveAuditEntry(context.Context, *ProveAuditEntryRequest) (*ProveAuditEntryResponse, error)
+	// ProveAuditHead proves that the log of one size is the beginning of the log
+	// of a later one.
+	ProveAuditHead(context.Context, *ProveAuditHeadRequest) (*ProveAuditHeadResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -70,6 +136,18 @@ type UnimplementedAdminServiceServer struct{}
 
 func (UnimplementedAdminServiceServer) GetStats(context.Context, *GetStatsRequest) (*GetStatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStats not implemented")
+}
+func (UnimplementedAdminServiceServer) GetAuditHead(context.Context, *GetAuditHeadRequest) (*GetAuditHeadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAuditHead not implemented")
+}
+func (UnimplementedAdminServiceServer) ListAuditEntries(context.Context, *ListAuditEntriesRequest) (*ListAuditEntriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAuditEntries not implemented")
+}
+func (UnimplementedAdminServiceServer) ProveAuditEntry(context.Context, *ProveAuditEntryRequest) (*ProveAuditEntryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProveAuditEntry not implemented")
+}
+func (UnimplementedAdminServiceServer) ProveAuditHead(context.Context, *ProveAuditHeadRequest) (*ProveAuditHeadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProveAuditHead not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -110,6 +188,78 @@ func _AdminService_GetStats_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_GetAuditHead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAuditHeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).GetAuditHead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_GetAuditHead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).GetAuditHead(ctx, req.(*GetAuditHeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListAuditEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAuditEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListAuditEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListAuditEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListAuditEntries(ctx, req.(*ListAuditEntriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ProveAuditEntry_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProveAuditEntryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ProveAuditEntry(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ProveAuditEntry_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ProveAuditEntry(ctx, req.(*ProveAuditEntryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ProveAuditHead_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProveAuditHeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ProveAuditHead(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ProveAuditHead_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ProveAuditHead(ctx, req.(*ProveAuditHeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -120,6 +270,22 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStats",
 			Handler:    _AdminService_GetStats_Handler,
+		},
+		{
+			MethodName: "GetAuditHead",
+			Handler:    _AdminService_GetAuditHead_Handler,
+		},
+		{
+			MethodName: "ListAuditEntries",
+			Handler:    _AdminService_ListAuditEntries_Handler,
+		},
+		{
+			MethodName: "ProveAuditEntry",
+			Handler:    _AdminService_ProveAuditEntry_Handler,
+		},
+		{
+			MethodName: "ProveAuditHead",
+			Handler:    _AdminService_ProveAuditHead_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

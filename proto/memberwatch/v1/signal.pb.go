@@ -83,6 +83,72 @@ func (Severity) EnumDescriptor() ([]byte, []int) {
 	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{0}
 }
 
+// Triage says what reviewers did with a signal. Whether it still runs is apart.
+type Triage int32
+
+const (
+	// Not given.
+	Triage_TRIAGE_UNSPECIFIED Triage = 0
+	// Nobody has decided about it.
+	Triage_TRIAGE_OPEN Triage = 1
+	// A case reviews it.
+	Triage_TRIAGE_LINKED Triage = 2
+	// A person set it aside, with a reason.
+	Triage_TRIAGE_DISMISSED Triage = 3
+	// A silence or an expectation hides it.
+	Triage_TRIAGE_SILENCED Triage = 4
+	// It went above what was expected, or on after it was remedied; a case reviews
+	// it again.
+	Triage_TRIAGE_REGRESSED Triage = 5
+)
+
+// Enum value maps for Triage.
+var (
+	Triage_name = map[int32]string{
+		0: "TRIAGE_UNSPECIFIED",
+		1: "TRIAGE_OPEN",
+		2: "TRIAGE_LINKED",
+		3: "TRIAGE_DISMISSED",
+		4: "TRIAGE_SILENCED",
+		5: "TRIAGE_REGRESSED",
+	}
+	Triage_value = map[string]int32{
+		"TRIAGE_UNSPECIFIED": 0,
+		"TRIAGE_OPEN":        1,
+		"TRIAGE_LINKED":      2,
+		"TRIAGE_DISMISSED":   3,
+		"TRIAGE_SILENCED":    4,
+		"TRIAGE_REGRESSED":   5,
+	}
+)
+
+func (x Triage) Enum() *Triage {
+	p := new(Triage)
+	*p = x
+	return p
+}
+
+func (x Triage) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Triage) Descriptor() protoreflect.EnumDescriptor {
+	return file_memberwatch_v1_signal_proto_enumTypes[1].Descriptor()
+}
+
+func (Triage) Type() protoreflect.EnumType {
+	return &file_memberwatch_v1_signal_proto_enumTypes[1]
+}
+
+func (x Triage) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Triage.Descriptor instead.
+func (Triage) EnumDescriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{1}
+}
+
 // State of a signal.
 type Signal_State int32
 
@@ -120,11 +186,11 @@ func (x Signal_State) String() string {
 }
 
 func (Signal_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_memberwatch_v1_signal_proto_enumTypes[1].Descriptor()
+	return file_memberwatch_v1_signal_proto_enumTypes[2].Descriptor()
 }
 
 func (Signal_State) Type() protoreflect.EnumType {
-	return &file_memberwatch_v1_signal_proto_enumTypes[1]
+	return &file_memberwatch_v1_signal_proto_enumTypes[2]
 }
 
 func (x Signal_State) Number() protoreflect.EnumNumber {
@@ -178,11 +244,11 @@ func (x WatchSignalsResponse_Type) String() string {
 }
 
 func (WatchSignalsResponse_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_memberwatch_v1_signal_proto_enumTypes[2].Descriptor()
+	return file_memberwatch_v1_signal_proto_enumTypes[3].Descriptor()
 }
 
 func (WatchSignalsResponse_Type) Type() protoreflect.EnumType {
-	return &file_memberwatch_v1_signal_proto_enumTypes[2]
+	return &file_memberwatch_v1_signal_proto_enumTypes[3]
 }
 
 func (x WatchSignalsResponse_Type) Number() protoreflect.EnumNumber {
@@ -247,7 +313,15 @@ type Signal struct {
 	// The restriction that was broken, restrictions/{restriction}, if any.
 	Restriction string `protobuf:"bytes,23,opt,name=restriction,proto3" json:"restriction,omitempty"`
 	// The number of updates the signal has had.
-	Revision      int64 `protobuf:"varint,24,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision int64 `protobuf:"varint,24,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What reviewers did with it.
+	Triage Triage `protobuf:"varint,25,opt,name=triage,proto3,enum=memberwatch.v1.Triage" json:"triage,omitempty"`
+	// The case that reviews it, cases/{case}, if any.
+	Case string `protobuf:"bytes,26,opt,name=case,proto3" json:"case,omitempty"`
+	// The silence that hides it, or that it went above, silences/{silence}.
+	Silence string `protobuf:"bytes,27,opt,name=silence,proto3" json:"silence,omitempty"`
+	// Why it was dismissed.
+	DismissReason string `protobuf:"bytes,28,opt,name=dismiss_reason,json=dismissReason,proto3" json:"dismiss_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -448,6 +522,34 @@ func (x *Signal) GetRevision() int64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *Signal) GetTriage() Triage {
+	if x != nil {
+		return x.Triage
+	}
+	return Triage_TRIAGE_UNSPECIFIED
+}
+
+func (x *Signal) GetCase() string {
+	if x != nil {
+		return x.Case
+	}
+	return ""
+}
+
+func (x *Signal) GetSilence() string {
+	if x != nil {
+		return x.Silence
+	}
+	return ""
+}
+
+func (x *Signal) GetDismissReason() string {
+	if x != nil {
+		return x.DismissReason
+	}
+	return ""
 }
 
 // Estimate is a count with its 95 % interval.
@@ -795,8 +897,8 @@ type ListSignalsRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A filter over app, developer, kind, severity, state and open_time, such as
-	// state = OPEN AND severity >= HIGH.
+	// A filter over app, developer, kind, severity, state, triage, case and
+	// open_time, such as state = OPEN AND severity >= HIGH.
 	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1277,7 +1379,7 @@ var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xab\b\n" +
+	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xb0\t\n" +
 	"\x06Signal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -1303,7 +1405,11 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x13calibration_version\x18\x15 \x01(\x03R\x12calibrationVersion\x12)\n" +
 	"\x10control_revision\x18\x16 \x01(\x03R\x0fcontrolRevision\x12 \n" +
 	"\vrestriction\x18\x17 \x01(\tR\vrestriction\x12\x1a\n" +
-	"\brevision\x18\x18 \x01(\x03R\brevision\"?\n" +
+	"\brevision\x18\x18 \x01(\x03R\brevision\x12.\n" +
+	"\x06triage\x18\x19 \x01(\x0e2\x16.memberwatch.v1.TriageR\x06triage\x12\x12\n" +
+	"\x04case\x18\x1a \x01(\tR\x04case\x12\x18\n" +
+	"\asilence\x18\x1b \x01(\tR\asilence\x12%\n" +
+	"\x0edismiss_reason\x18\x1c \x01(\tR\rdismissReason\"?\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1376,7 +1482,14 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\fSEVERITY_LOW\x10\x01\x12\x13\n" +
 	"\x0fSEVERITY_MEDIUM\x10\x02\x12\x11\n" +
 	"\rSEVERITY_HIGH\x10\x03\x12\x15\n" +
-	"\x11SEVERITY_CRITICAL\x10\x042\xf4\x02\n" +
+	"\x11SEVERITY_CRITICAL\x10\x04*\x85\x01\n" +
+	"\x06Triage\x12\x16\n" +
+	"\x12TRIAGE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vTRIAGE_OPEN\x10\x01\x12\x11\n" +
+	"\rTRIAGE_LINKED\x10\x02\x12\x14\n" +
+	"\x10TRIAGE_DISMISSED\x10\x03\x12\x13\n" +
+	"\x0fTRIAGE_SILENCED\x10\x04\x12\x14\n" +
+	"\x10TRIAGE_REGRESSED\x10\x052\xf4\x02\n" +
 	"\rSignalService\x12P\n" +
 	"\tGetSignal\x12 .memberwatch.v1.GetSignalRequest\x1a!.memberwatch.v1.GetSignalResponse\x12V\n" +
 	"\vListSignals\x12\".memberwatch.v1.ListSignalsRequest\x1a#.memberwatch.v1.ListSignalsResponse\x12[\n" +
@@ -1396,63 +1509,65 @@ func file_memberwatch_v1_signal_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_signal_proto_rawDescData
 }
 
-var file_memberwatch_v1_signal_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_memberwatch_v1_signal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_memberwatch_v1_signal_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_memberwatch_v1_signal_proto_goTypes = []any{
 	(Severity)(0),                  // 0: memberwatch.v1.Severity
-	(Signal_State)(0),              // 1: memberwatch.v1.Signal.State
-	(WatchSignalsResponse_Type)(0), // 2: memberwatch.v1.WatchSignalsResponse.Type
-	(*Signal)(nil),                 // 3: memberwatch.v1.Signal
-	(*Estimate)(nil),               // 4: memberwatch.v1.Estimate
-	(*Window)(nil),                 // 5: memberwatch.v1.Window
-	(*Factor)(nil),                 // 6: memberwatch.v1.Factor
-	(*GetSignalRequest)(nil),       // 7: memberwatch.v1.GetSignalRequest
-	(*GetSignalResponse)(nil),      // 8: memberwatch.v1.GetSignalResponse
-	(*ListSignalsRequest)(nil),     // 9: memberwatch.v1.ListSignalsRequest
-	(*ListSignalsResponse)(nil),    // 10: memberwatch.v1.ListSignalsResponse
-	(*WatchSignalsRequest)(nil),    // 11: memberwatch.v1.WatchSignalsRequest
-	(*WatchSignalsResponse)(nil),   // 12: memberwatch.v1.WatchSignalsResponse
-	(*ExplainSignalRequest)(nil),   // 13: memberwatch.v1.ExplainSignalRequest
-	(*ExplainSignalResponse)(nil),  // 14: memberwatch.v1.ExplainSignalResponse
-	(*Finding)(nil),                // 15: memberwatch.v1.Finding
-	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
-	(LearningState)(0),             // 17: memberwatch.v1.LearningState
+	(Triage)(0),                    // 1: memberwatch.v1.Triage
+	(Signal_State)(0),              // 2: memberwatch.v1.Signal.State
+	(WatchSignalsResponse_Type)(0), // 3: memberwatch.v1.WatchSignalsResponse.Type
+	(*Signal)(nil),                 // 4: memberwatch.v1.Signal
+	(*Estimate)(nil),               // 5: memberwatch.v1.Estimate
+	(*Window)(nil),                 // 6: memberwatch.v1.Window
+	(*Factor)(nil),                 // 7: memberwatch.v1.Factor
+	(*GetSignalRequest)(nil),       // 8: memberwatch.v1.GetSignalRequest
+	(*GetSignalResponse)(nil),      // 9: memberwatch.v1.GetSignalResponse
+	(*ListSignalsRequest)(nil),     // 10: memberwatch.v1.ListSignalsRequest
+	(*ListSignalsResponse)(nil),    // 11: memberwatch.v1.ListSignalsResponse
+	(*WatchSignalsRequest)(nil),    // 12: memberwatch.v1.WatchSignalsRequest
+	(*WatchSignalsResponse)(nil),   // 13: memberwatch.v1.WatchSignalsResponse
+	(*ExplainSignalRequest)(nil),   // 14: memberwatch.v1.ExplainSignalRequest
+	(*ExplainSignalResponse)(nil),  // 15: memberwatch.v1.ExplainSignalResponse
+	(*Finding)(nil),                // 16: memberwatch.v1.Finding
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(LearningState)(0),             // 18: memberwatch.v1.LearningState
 }
 var file_memberwatch_v1_signal_proto_depIdxs = []int32{
-	1,  // 0: memberwatch.v1.Signal.state:type_name -> memberwatch.v1.Signal.State
+	2,  // 0: memberwatch.v1.Signal.state:type_name -> memberwatch.v1.Signal.State
 	0,  // 1: memberwatch.v1.Signal.severity:type_name -> memberwatch.v1.Severity
-	16, // 2: memberwatch.v1.Signal.open_time:type_name -> google.protobuf.Timestamp
-	16, // 3: memberwatch.v1.Signal.last_time:type_name -> google.protobuf.Timestamp
-	16, // 4: memberwatch.v1.Signal.end_time:type_name -> google.protobuf.Timestamp
-	4,  // 5: memberwatch.v1.Signal.members_exposed:type_name -> memberwatch.v1.Estimate
-	5,  // 6: memberwatch.v1.Signal.window:type_name -> memberwatch.v1.Window
-	6,  // 7: memberwatch.v1.Signal.factors:type_name -> memberwatch.v1.Factor
-	17, // 8: memberwatch.v1.Signal.learning_state:type_name -> memberwatch.v1.LearningState
-	16, // 9: memberwatch.v1.Window.start_time:type_name -> google.protobuf.Timestamp
-	16, // 10: memberwatch.v1.Window.end_time:type_name -> google.protobuf.Timestamp
-	3,  // 11: memberwatch.v1.GetSignalResponse.signal:type_name -> memberwatch.v1.Signal
-	3,  // 12: memberwatch.v1.ListSignalsResponse.signals:type_name -> memberwatch.v1.Signal
-	2,  // 13: memberwatch.v1.WatchSignalsResponse.type:type_name -> memberwatch.v1.WatchSignalsResponse.Type
-	3,  // 14: memberwatch.v1.WatchSignalsResponse.signal:type_name -> memberwatch.v1.Signal
-	3,  // 15: memberwatch.v1.ExplainSignalResponse.signal:type_name -> memberwatch.v1.Signal
-	15, // 16: memberwatch.v1.ExplainSignalResponse.findings:type_name -> memberwatch.v1.Finding
-	5,  // 17: memberwatch.v1.Finding.window:type_name -> memberwatch.v1.Window
-	16, // 18: memberwatch.v1.Finding.time:type_name -> google.protobuf.Timestamp
-	6,  // 19: memberwatch.v1.Finding.factors:type_name -> memberwatch.v1.Factor
-	4,  // 20: memberwatch.v1.Finding.members_exposed:type_name -> memberwatch.v1.Estimate
-	7,  // 21: memberwatch.v1.SignalService.GetSignal:input_type -> memberwatch.v1.GetSignalRequest
-	9,  // 22: memberwatch.v1.SignalService.ListSignals:input_type -> memberwatch.v1.ListSignalsRequest
-	11, // 23: memberwatch.v1.SignalService.WatchSignals:input_type -> memberwatch.v1.WatchSignalsRequest
-	13, // 24: memberwatch.v1.SignalService.ExplainSignal:input_type -> memberwatch.v1.ExplainSignalRequest
-	8,  // 25: memberwatch.v1.SignalService.GetSignal:output_type -> memberwatch.v1.GetSignalResponse
-	10, // 26: memberwatch.v1.SignalService.ListSignals:output_type -> memberwatch.v1.ListSignalsResponse
-	12, // 27: memberwatch.v1.SignalService.WatchSignals:output_type -> memberwatch.v1.WatchSignalsResponse
-	14, // 28: memberwatch.v1.SignalService.ExplainSignal:output_type -> memberwatch.v1.ExplainSignalResponse
-	25, // [25:29] is the sub-list for method output_type
-	21, // [21:25] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 2: memberwatch.v1.Signal.open_time:type_name -> google.protobuf.Timestamp
+	17, // 3: memberwatch.v1.Signal.last_time:type_name -> google.protobuf.Timestamp
+	17, // 4: memberwatch.v1.Signal.end_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: memberwatch.v1.Signal.members_exposed:type_name -> memberwatch.v1.Estimate
+	6,  // 6: memberwatch.v1.Signal.window:type_name -> memberwatch.v1.Window
+	7,  // 7: memberwatch.v1.Signal.factors:type_name -> memberwatch.v1.Factor
+	18, // 8: memberwatch.v1.Signal.learning_state:type_name -> memberwatch.v1.LearningState
+	1,  // 9: memberwatch.v1.Signal.triage:type_name -> memberwatch.v1.Triage
+	17, // 10: memberwatch.v1.Window.start_time:type_name -> google.protobuf.Timestamp
+	17, // 11: memberwatch.v1.Window.end_time:type_name -> google.protobuf.Timestamp
+	4,  // 12: memberwatch.v1.GetSignalResponse.signal:type_name -> memberwatch.v1.Signal
+	4,  // 13: memberwatch.v1.ListSignalsResponse.signals:type_name -> memberwatch.v1.Signal
+	3,  // 14: memberwatch.v1.WatchSignalsResponse.type:type_name -> memberwatch.v1.WatchSignalsResponse.Type
+	4,  // 15: memberwatch.v1.WatchSignalsResponse.signal:type_name -> memberwatch.v1.Signal
+	4,  // 16: memberwatch.v1.ExplainSignalResponse.signal:type_name -> memberwatch.v1.Signal
+	16, // 17: memberwatch.v1.ExplainSignalResponse.findings:type_name -> memberwatch.v1.Finding
+	6,  // 18: memberwatch.v1.Finding.window:type_name -> memberwatch.v1.Window
+	17, // 19: memberwatch.v1.Finding.time:type_name -> google.protobuf.Timestamp
+	7,  // 20: memberwatch.v1.Finding.factors:type_name -> memberwatch.v1.Factor
+	5,  // 21: memberwatch.v1.Finding.members_exposed:type_name -> memberwatch.v1.Estimate
+	8,  // 22: memberwatch.v1.SignalService.GetSignal:input_type -> memberwatch.v1.GetSignalRequest
+	10, // 23: memberwatch.v1.SignalService.ListSignals:input_type -> memberwatch.v1.ListSignalsRequest
+	12, // 24: memberwatch.v1.SignalService.WatchSignals:input_type -> memberwatch.v1.WatchSignalsRequest
+	14, // 25: memberwatch.v1.SignalService.ExplainSignal:input_type -> memberwatch.v1.ExplainSignalRequest
+	9,  // 26: memberwatch.v1.SignalService.GetSignal:output_type -> memberwatch.v1.GetSignalResponse
+	11, // 27: memberwatch.v1.SignalService.ListSignals:output_type -> memberwatch.v1.ListSignalsResponse
+	13, // 28: memberwatch.v1.SignalService.WatchSignals:output_type -> memberwatch.v1.WatchSignalsResponse
+	15, // 29: memberwatch.v1.SignalService.ExplainSignal:output_type -> memberwatch.v1.ExplainSignalResponse
+	26, // [26:30] is the sub-list for method output_type
+	22, // [22:26] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_signal_proto_init() }
@@ -1466,7 +1581,7 @@ func file_memberwatch_v1_signal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_signal_proto_rawDesc), len(file_memberwatch_v1_signal_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
