@@ -77,8 +77,17 @@ const (
 // v1 or whsk_ for v1a.
 type Key struct {
 	Secret  string
+	Public  string // whpk_, for v1a; empty for v1
 	Created time.Time
-	Expires time.Time // zero while it is the newest of its kind
+	Expires time.Time // zero for the newest
+}
+
+// Verification returns what a receiver verifies with.
+func (k *Key) Verification() string {
+	if k.Public != "" {
+		return k.Public
+	}
+	return k.Secret
 }
 
 // Endpoint is a webhook that notices are delivered to.

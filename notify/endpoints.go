@@ -49,11 +49,11 @@ func (c *Courier) CreateEndpoint(_ context.Context, e memberwatch.Endpoint, key 
 		return e, noBaseURL()
 	}
 	now := time.Now().UTC()
-	secret, err := makeKey(key)
+	k, err := makeKey(key, now)
 	if err != nil {
 		return e, err
 	}
-	e.Created, e.Updated, e.Keys = now, now, []memberwatch.Key{{Secret: secret, Created: now}}
+	e.Created, e.Updated, e.Keys = now, now, []memberwatch.Key{k}
 	after := int64(0)
 	if !fromStart {
 		if after, err = c.store.LastNotice(); err != nil {
@@ -70,15 +70,19 @@ func (c *Courier) CreateEndpoint(_ context.Context, e memberwatch.Endpoint, key 
 	return e, nil
 }
 
-func makeKey(r memberwatch.KeyRequest) (string, error) {
+func makeKey(r memberwatch.KeyRequest, now time.Time) (memberwatch.Key, error) {
+	secret := r.Secret
 	switch {
-	case r.Secret != "":
-		return r.Secret, CheckSecret(r.Secret)
+	case secret != "":
+		if err := CheckSecret(secret); err != nil {
+			return memberwatch.Key{}, err
+		}
 	case r.Asymmetric:
-		return NewPrivateKey(), nil
+		secret = NewPrivateKey()
 	default:
-		return NewSecret(), nil
+		secret = NewSecret()
 	}
+	return memberwatch.Key{Secret: secret, Public: PublicKey(secret), Created: now}, nil
 }
 
 // countedDeliveries is how many deliveries EndpointStatus counts.
@@ -143,13 +147,13 @@ func (c *Courier) UpdateEndpoint(_ context.Context, id memberwatch.EndpointID, r
 // RotateKey gives an endpoint a new key. The keys it had sign, too, for the time
 // of the overlap, so that the receiver can change its own meanwhile.
 func (c *Courier) RotateKey(ctx context.Context, id memberwatch.EndpointID, key memberwatch.KeyRequest, overlap time.Duration) (memberwatch.Endpoint, error) {
-	secret, err := makeKey(key)
+	now := time.Now().UTC()
+	newest, err := makeKey(key, now)
 	if err != nil {
 		return memberwatch.Endpoint{}, err
 	}
 	return c.UpdateEndpoint(ctx, id, 0, func(e *memberwatch.Endpoint) error {
-		now := time.Now().UTC()
-		keys := []memberwatch.Key{{Secret: secret, Created: now}}
+		keys := []memberwatch.Key{newest}
 		for _, k := range activeKeys(e.Keys, now) {
 			if until := now.Add(overlap); k.Expires.IsZero() || until.Before(k.Expires) {
 				k.Expires = until

@@ -140,11 +140,7 @@ func (r *receiver) trust(keys ...memberwatch.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range keys {
-		key := k.Secret
-		if public := PublicKey(key); public != "" {
-			key = public
-		}
-		r.keys = append(r.keys, key)
+		r.keys = append(r.keys, k.Verification())
 	}
 }
 

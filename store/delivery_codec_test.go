@@ -38,7 +38,7 @@ func anyEndpoint(t *rapid.T) memberwatch.Endpoint {
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "keys") {
 		e.Types = append(e.Types, anyText(t))
-		e.Keys = append(e.Keys, memberwatch.Key{Secret: anyText(t), Created: anyTime(t), Expires: anyTime(t)})
+		e.Keys = append(e.Keys, memberwatch.Key{Secret: anyText(t), Public: anyText(t), Created: anyTime(t), Expires: anyTime(t)})
 	}
 	return e
 }

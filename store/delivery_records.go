@@ -65,6 +65,7 @@ func encodeEndpoint(p *memberwatch.Endpoint) []byte {
 	e.uint(uint64(len(p.Keys)))
 	for _, k := range p.Keys {
 		e.string(k.Secret)
+		e.string(k.Public)
 		e.time(k.Created)
 		e.time(k.Expires)
 	}
@@ -85,7 +86,7 @@ func decodeEndpoint(record []byte) (memberwatch.Endpoint, error) {
 	p.MinSeverity, p.Payload = memberwatch.Severity(d.byte()), memberwatch.Payload(d.byte())
 	p.Silenced, p.AllowPrivate = d.bool(), d.bool()
 	for n := d.count(); n > 0 && d.err == nil; n-- {
-		p.Keys = append(p.Keys, memberwatch.Key{Secret: d.string(), Created: d.time(), Expires: d.time()})
+		p.Keys = append(p.Keys, memberwatch.Key{Secret: d.string(), Public: d.string(), Created: d.time(), Expires: d.time()})
 	}
 	p.Disabled, p.DisabledAt, p.Created, p.Updated, p.Revision = d.string(), d.time(), d.time(), d.time(), d.int()
 	return p, d.finish()
