@@ -115,8 +115,15 @@ var rooms = map[string]room{
 		imports: []string{".", "detector"},
 		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
 	},
+	"bench/cpu": {
+		why: "asks the operating system, which only some systems answer",
+	},
+	"bench/lookback": {
+		imports: []string{".", "bench/cpu", "detector/sketch", "monitor", "store"},
+		why:     "fills a ledger through the store, which is faster than months of events, and asks the monitor",
+	},
 	"bench/throughput": {
-		imports:   []string{".", "client", "proto/memberwatch/v1", "wire"},
+		imports:   []string{".", "bench/cpu", "client", "proto/memberwatch/v1", "wire"},
 		libraries: []string{grpc, protobuf},
 		why:       "feeds the contract to other processes, and must not know what the one that scores is made of",
 	},
@@ -132,7 +139,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/feed", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/feed", "bench/lookback", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

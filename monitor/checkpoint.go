@@ -72,7 +72,7 @@ func (p *partition) checkpoint() {
 	c.commit = store.PartitionCommit{
 		Apps: p.changes.owners, Routes: p.changes.routes, Tallies: p.changes.tallies, SetAside: p.changes.setAside,
 		Outbox: p.engine.TakeUpdates(), OutboxDone: p.m.publisher.done(p.index),
-		TalliesDone: p.judged, LedgerFrom: p.ledgerFrom(), Progress: p.progress,
+		TalliesDone: p.judged, RollUpBelow: p.closedDay(), LedgerFrom: p.ledgerFrom(), Progress: p.progress,
 	}
 	p.commits.arena = p.commits.arena[:0]
 	for _, r := range p.changes.dirty {
@@ -90,8 +90,11 @@ func (p *partition) ledgerFrom() int32 {
 	if p.progress.Closed == 0 {
 		return 0
 	}
-	return int32(p.progress.Closed/memberwatch.Day.Length()) - int32(p.m.options.RetentionDays)
+	return p.closedDay() - int32(p.m.options.RetentionDays)
 }
+
+// closedDay is the day before which all days are closed.
+func (p *partition) closedDay() int32 { return int32(p.progress.Closed / memberwatch.Day.Length()) }
 
 // arena appends an encoding to the checkpoint's memory and returns it.
 func (p *partition) arena(encode func([]byte) ([]byte, error)) []byte {

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,7 +52,25 @@ type access struct {
 	query  *memberwatch.AccessQuery
 	owners map[string]*owner
 	byKey  map[accessKey]*tally
-	days   []int32 // with any row, rising
+	days   []int32 // with any row
+	seen   days
+}
+
+// days are the newest of the days that rows have named: rows come in the order
+// of their first days.
+type days struct {
+	first int32
+	set   uint8 // bit i: first+i
+}
+
+// add takes in the days of a row and returns those that are new, as a set.
+func (d *days) add(row *store.LedgerView) uint8 {
+	if row.Day != d.first {
+		d.first, d.set = row.Day, 0
+	}
+	fresh := row.Days &^ d.set
+	d.set |= fresh
+	return fresh
 }
 
 // owner is an app of the partition. It remembers its sums, so that a ledger row
@@ -74,6 +93,7 @@ type accessKey struct {
 type tally struct {
 	row             memberwatch.AccessRow
 	members, groups sketch.Distinct
+	seen            days
 	apps            map[memberwatch.AppID]struct{}
 }
 
@@ -92,7 +112,6 @@ func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch
 	for _, o := range owners {
 		o.wanted = (q.App == "" || q.App == o.app) && (q.Developer == "" || q.Developer == o.developer)
 	}
-	var members, groups sketch.Distinct
 	days := store.LedgerRange{Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == ""}
 	return a, p.Ledger(days, func(row *store.LedgerView) error {
 		o := a.owners[string(row.App)]
@@ -100,12 +119,12 @@ func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch
 			return ctx.Err()
 		}
 		t := a.tally(o, row.Class)
-		if err := t.addSketches(row, &members, &groups); err != nil {
+		if err := t.addSketches(row); err != nil {
 			return err
 		}
 		t.add(row)
-		if n := len(a.days); n == 0 || a.days[n-1] != row.Day {
-			a.days = append(a.days, row.Day)
+		for fresh := a.seen.add(row); fresh != 0; fresh &= fresh - 1 {
+			a.days = append(a.days, row.Day+int32(bits.TrailingZeros8(fresh)))
 		}
 		return nil
 	})
@@ -164,13 +183,12 @@ func (t *tally) sees(app memberwatch.AppID) {
 // add sums the counts of one row. Rows come in the order of days.
 func (t *tally) add(row *store.LedgerView) {
 	r := &t.row
+	first, last := row.Day+int32(bits.TrailingZeros8(row.Days)), row.Day+int32(bits.Len8(row.Days))-1
 	if r.ActiveDays == 0 {
-		r.FirstDay = row.Day
+		r.FirstDay, r.LastDay = first, last
 	}
-	if r.ActiveDays == 0 || row.Day != r.LastDay {
-		r.ActiveDays++
-	}
-	r.LastDay = row.Day
+	r.FirstDay, r.LastDay = min(r.FirstDay, first), max(r.LastDay, last)
+	r.ActiveDays += int32(bits.OnesCount8(t.seen.add(row)))
 	r.Calls += row.Calls
 	r.Records += row.Records
 	r.Denials += row.Denials
@@ -179,18 +197,14 @@ func (t *tally) add(row *store.LedgerView) {
 	}
 }
 
-func (t *tally) addSketches(row *store.LedgerView, members, groups *sketch.Distinct) error {
+func (t *tally) addSketches(row *store.LedgerView) error {
 	if len(row.Members) > 0 {
-		if err := members.UnmarshalBinary(row.Members); err != nil {
+		if err := t.members.MergeBinary(row.Members); err != nil {
 			return err
 		}
-		t.members.Merge(members)
 	}
 	if len(row.Groups) > 0 {
-		if err := groups.UnmarshalBinary(row.Groups); err != nil {
-			return err
-		}
-		t.groups.Merge(groups)
+		return t.groups.MergeBinary(row.Groups)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ type Monitor struct {
 // partitions, or when what is stored cannot be read.
 func Open(o Options) (*Monitor, error) {
 	o = o.withDefaults()
-	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, NoSync: o.NoSync, MergeSketch: mergeSketch})
+	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, NoSync: o.NoSync, MergeSketch: MergeSketch})
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +88,16 @@ func newMonitor(o Options, files *store.Store) *Monitor {
 	return m
 }
 
-// mergeSketch unites two encoded distinct sketches.
-func mergeSketch(stored, delta []byte) ([]byte, error) {
-	var a, b sketch.Distinct
-	if err := errors.Join(a.UnmarshalBinary(stored), b.UnmarshalBinary(delta)); err != nil {
+// MergeSketch unites two encoded distinct sketches, as the store needs it.
+func MergeSketch(stored, delta []byte) ([]byte, error) {
+	var union sketch.Distinct
+	if err := union.UnmarshalBinary(stored); err != nil {
 		return nil, err
 	}
-	a.Merge(&b)
-	return a.AppendBinary(nil)
+	if err := union.MergeBinary(delta); err != nil {
+		return nil, err
+	}
+	return union.AppendBinary(nil)
 }
 
 // start begins all goroutines.

@@ -14,8 +14,8 @@ import (
 // Two directories that saw the same events and control changes dump the same
 // bytes, however the events were batched and however often the service died in
 // between. Left out is what may differ then: epochs, marks of liveness, cursors
-// of outbox and feed, wall-clock times of declarations, and the fleet's working
-// papers. No process may have the directory open for writing.
+// of outbox and feed, wall-clock times of declarations, the fleet's working
+// papers, and how far the ledger has been rolled up. No process may have the directory open for writing.
 func Dump(dir string, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	n, err := dumpPlatform(dir, out)
@@ -64,7 +64,7 @@ func dumpFile(dir, name string, buckets [][]byte, out io.Writer) error {
 				return fmt.Errorf("%s: %w: no bucket %q", name, ErrCorrupt, bucket)
 			}
 			err := tx.Bucket(bucket).ForEach(func(key, value []byte) error {
-				if string(key) == string(keyFleet) && string(bucket) == string(bucketMeta) {
+				if string(bucket) == string(bucketMeta) && (string(key) == string(keyFleet) || string(key) == string(keyRollUp)) {
 					return nil
 				}
 				_, err := fmt.Fprintf(out, "%s %s %q %x\n", name, bucket, key, value)

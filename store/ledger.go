@@ -16,7 +16,7 @@ const expireBatch = 2000
 // rows were unreadable. Those are set aside, not overwritten: one damaged row
 // must not stop a partition for ever, and must not vanish either.
 func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]byte, error)) (damaged int) {
-	rows := w.tx.Bucket(bucketLedger)
+	rows, weeks, done := w.tx.Bucket(bucketLedger), w.tx.Bucket(bucketWeeks), w.rolledUp()
 	for i := range c.Ledger {
 		if w.err != nil {
 			return damaged
@@ -38,12 +38,16 @@ func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]
 			}
 		}
 		w.put(rows, key, encodeRow(&row))
+		if done.has(key) { // a late one
+			damaged += w.addToWeek(weeks, key, delta, merge)
+		}
 	}
 	return damaged
 }
 
 func (w *writer) expireLedger(from int32) {
 	if from != 0 && w.err == nil {
+		w.deleteBelow(w.tx.Bucket(bucketWeeks), appendLedgerPrefix(nil, weekOf(from), "")[:4], expireBatch)
 		w.deleteBelow(w.tx.Bucket(bucketLedger), appendLedgerPrefix(nil, from, "")[:4], expireBatch)
 	}
 }
@@ -53,16 +57,21 @@ func mergeRow(stored []byte, delta *memberwatch.LedgerRow, merge func(stored, de
 	if err := view.decode(stored); err != nil {
 		return memberwatch.LedgerRow{}, err
 	}
+	return view.plus(delta, merge)
+}
+
+// plus merges a delta into the row: counts add, sketches unite.
+func (v *LedgerView) plus(delta *memberwatch.LedgerRow, merge func(stored, delta []byte) ([]byte, error)) (memberwatch.LedgerRow, error) {
 	row := *delta
-	row.Calls += view.Calls
-	row.Records += view.Records
-	row.Denials += view.Denials
-	row.Late += view.Late
+	row.Calls += v.Calls
+	row.Records += v.Records
+	row.Denials += v.Denials
+	row.Late += v.Late
 	var err error
-	if row.Members, err = mergeSketch(view.Members, delta.Members, merge); err != nil {
+	if row.Members, err = mergeSketch(v.Members, delta.Members, merge); err != nil {
 		return memberwatch.LedgerRow{}, fmt.Errorf("members: %w", err)
 	}
-	if row.Groups, err = mergeSketch(view.Groups, delta.Groups, merge); err != nil {
+	if row.Groups, err = mergeSketch(v.Groups, delta.Groups, merge); err != nil {
 		return memberwatch.LedgerRow{}, fmt.Errorf("groups: %w", err)
 	}
 	return row, nil
@@ -81,19 +90,24 @@ func mergeSketch(stored, delta []byte, merge func(stored, delta []byte) ([]byte,
 
 func encodeRow(r *memberwatch.LedgerRow) []byte {
 	e := newEncoder(32 + len(r.Members) + len(r.Groups))
+	e.row(r)
+	return e.seal()
+}
+
+func (e *encoder) row(r *memberwatch.LedgerRow) {
 	e.uint(r.Calls)
 	e.uint(r.Records)
 	e.uint(r.Denials)
 	e.uint(r.Late)
 	e.bytes(r.Members)
 	e.bytes(r.Groups)
-	return e.seal()
 }
 
 // LedgerView is a stored row whose texts and sketches still point into the
 // file: they are valid only during the visit.
 type LedgerView struct {
-	Day             int32
+	Day             int32 // the first, of a week
+	Days            uint8 // bit i: it has access of day Day+i
 	Class, App      []byte
 	After           bool
 	Calls, Records  uint64
@@ -105,6 +119,11 @@ type LedgerView struct {
 func (v *LedgerView) decode(record []byte) error {
 	payload, err := openFrame(record)
 	d := decoder{b: payload, err: err}
+	v.Days = 1
+	return v.row(&d)
+}
+
+func (v *LedgerView) row(d *decoder) error {
 	v.Calls, v.Records, v.Denials, v.Late = d.uint(), d.uint(), d.uint(), d.uint()
 	v.Members, v.Groups = d.take(d.uint()), d.take(d.uint())
 	return d.finish()
@@ -117,36 +136,60 @@ type LedgerRange struct {
 	AnyClass     bool // every class; Class is ignored
 }
 
-// Ledger calls visit for every chosen row, in the order of the keys: day,
-// class, app, after. The view is valid only during the call, and visit must not
-// write to the store. A visit that returns an error ends the walk with it.
+// Ledger calls visit for every chosen row, by day, class, app and after. Whole
+// weeks come as one row for each class, app and after, as far as they have been
+// rolled up. The view is valid only during the call, and visit must not write to
+// the store. A visit that returns an error ends the walk with it.
 func (p *Partition) Ledger(r LedgerRange, visit func(row *LedgerView) error) error {
 	return p.db.View(func(tx *bolt.Tx) error {
-		cursor := tx.Bucket(bucketLedger).Cursor()
-		var view LedgerView
-		prefix := make([]byte, 0, 5+len(r.Class))
-		key, value := cursor.Seek(appendLedgerPrefix(prefix, r.Since, "")[:4])
-		for key != nil {
-			if err := view.parseKey(key); err != nil {
-				return corruptAt(p.db, bucketLedger, key, err)
-			}
-			if view.Day > r.Until {
-				return nil
-			}
-			if !r.AnyClass && string(view.Class) != string(r.Class) {
-				key, value = seekClass(cursor, key, appendLedgerPrefix(prefix, view.Day, r.Class))
-				continue
-			}
-			if err := view.decode(value); err != nil {
-				return corruptAt(p.db, bucketLedger, key, err)
-			}
-			if err := visit(&view); err != nil {
-				return err
-			}
-			key, value = cursor.Next()
+		w := writer{tx: tx}
+		first, end := w.rolledUp().weeks(r.Since, r.Until)
+		if w.err != nil {
+			return corruptAt(p.db, bucketMeta, keyRollUp, w.err)
 		}
-		return nil
+		if first >= end {
+			return p.walk(tx, bucketLedger, r, (*LedgerView).decode, visit)
+		}
+		before, weeks, after := r, r, r
+		before.Until, weeks.Since, weeks.Until, after.Since = first-1, first, end-1, end
+		if err := p.walk(tx, bucketLedger, before, (*LedgerView).decode, visit); err != nil {
+			return err
+		}
+		if err := p.walk(tx, bucketWeeks, weeks, (*LedgerView).decodeWeek, visit); err != nil {
+			return err
+		}
+		return p.walk(tx, bucketLedger, after, (*LedgerView).decode, visit)
 	})
+}
+
+// walk visits the rows of one bucket.
+func (p *Partition) walk(
+	tx *bolt.Tx, bucket []byte, r LedgerRange, decode func(*LedgerView, []byte) error, visit func(row *LedgerView) error,
+) error {
+	cursor := tx.Bucket(bucket).Cursor()
+	var view LedgerView
+	prefix := make([]byte, 0, 5+len(r.Class))
+	key, value := cursor.Seek(appendLedgerPrefix(prefix, r.Since, "")[:4])
+	for key != nil {
+		if err := view.parseKey(key); err != nil {
+			return corruptAt(p.db, bucket, key, err)
+		}
+		if view.Day > r.Until {
+			return nil
+		}
+		if !r.AnyClass && string(view.Class) != string(r.Class) {
+			key, value = seekClass(cursor, key, appendLedgerPrefix(prefix, view.Day, r.Class))
+			continue
+		}
+		if err := decode(&view, value); err != nil {
+			return corruptAt(p.db, bucket, key, err)
+		}
+		if err := visit(&view); err != nil {
+			return err
+		}
+		key, value = cursor.Next()
+	}
+	return nil
 }
 
 // seekClass goes from a key of another class to the wanted one of the same day,

@@ -20,6 +20,7 @@ var (
 	bucketApps     = []byte("apps")    // app: its developer
 	bucketRoutes   = []byte("routes")  // app: the partition that owns it
 	bucketLedger   = []byte("ledger")  // day, class, app, after: a ledger row
+	bucketWeeks    = []byte("weeks")   // first day, class, app, after: the ledger rows of a week united
 	bucketOutbox   = []byte("outbox")  // sequence: a signal update
 	bucketTallies  = []byte("tallies") // window: opaque bytes for the fleet
 	bucketMarks    = []byte("marks")   // producer: a mark
@@ -28,8 +29,9 @@ var (
 	bucketStates   = [Parts][]byte{[]byte("state-0"), []byte("state-1"), []byte("state-2"), []byte("state-3")}
 	keyProgress    = []byte("progress")
 	keyEngine      = []byte("engine")
+	keyRollUp      = []byte("roll-up")
 	partitionNames = append([][]byte{
-		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketOutbox, bucketTallies, bucketMarks,
+		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketOutbox, bucketTallies, bucketMarks,
 		bucketClasses, bucketDamaged,
 	}, bucketStates[:]...)
 )
@@ -61,6 +63,9 @@ type PartitionCommit struct {
 	OutboxDone uint64
 	// TalliesDone drops tallies of windows that end at or before this time.
 	TalliesDone int64
+	// RollUpBelow lets the ledger rows of weeks that end before this day be united,
+	// a bounded number with each commit. Rows may still be added to them.
+	RollUpBelow int32
 	// LedgerFrom drops ledger rows of days before this one, a bounded number
 	// with each commit.
 	LedgerFrom int32
@@ -147,6 +152,7 @@ func (p *Partition) Commit(c *PartitionCommit) (Committed, error) {
 		w.marks(c)
 		w.fleet(c)
 		done.Damaged = w.ledger(c, p.merge)
+		w.rollUp(c.RollUpBelow, p.merge)
 		w.expireLedger(c.LedgerFrom)
 		done.OutboxLast = w.outbox(c)
 		return w.err

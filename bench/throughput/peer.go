@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+
+	"github.com/memberwatch/memberwatch/bench/cpu"
 )
 
 // Usage is what a process has used so far.
@@ -52,13 +54,13 @@ func Attend(in io.Reader, out io.Writer, address string) error {
 }
 
 func used() (Usage, error) {
-	cpu, err := processorTime()
+	spent, err := cpu.Time()
 	if err != nil {
 		return Usage{}, err
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return Usage{CPU: cpu, Allocs: m.Mallocs, Heap: m.HeapAlloc}, nil
+	return Usage{CPU: spent, Allocs: m.Mallocs, Heap: m.HeapAlloc}, nil
 }
 
 // Peer is a process under measurement.

@@ -9,8 +9,8 @@ import (
 )
 
 func newBench() *cobra.Command {
-	return group("bench", "Measure how well, how truly and how fast it works", 
-		newBenchScenarios(), newBenchCalibration(), newBenchNAB(), newBenchThroughput(),
+	return group("bench", "Measure how well, how truly and how fast it works",
+		newBenchScenarios(), newBenchCalibration(), newBenchNAB(), newBenchThroughput(), newBenchLookback(),
 	)
 }
 

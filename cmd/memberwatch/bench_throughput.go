@@ -76,10 +76,7 @@ func runThroughput(cmd *cobra.Command, c throughput.Config, dataDir, profile str
 		return nil, errors.Join(err, drain.Stop())
 	}
 	bar := newProgress(stderr, 1, "steps")
-	result, err := throughput.Run(ctx, c, drain, service, func(done, all int) {
-		bar.total = int64(all)
-		bar.show(int64(done), int64(done))
-	})
+	result, err := throughput.Run(ctx, c, drain, service, bar.steps)
 	bar.clear()
 	return result, errors.Join(err, drain.Stop(), service.Stop())
 }

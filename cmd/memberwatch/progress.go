@@ -49,6 +49,12 @@ func (p *progress) show(done, count int64) {
 	p.draw(progressLine(done, p.total, count, p.noun, now.Sub(p.began)))
 }
 
+// steps draws how many of all steps are done.
+func (p *progress) steps(done, all int) {
+	p.total = int64(all)
+	p.show(int64(done), int64(done))
+}
+
 // clear wipes the bar, so that other text may follow.
 func (p *progress) clear() {
 	if p.w != nil && p.columns > 0 {

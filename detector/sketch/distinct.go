@@ -26,8 +26,19 @@ type Distinct struct {
 	// words is the sorted exact keys while at most exactLimit long, else the
 	// registers. One slice serves both, so that Reset can keep the memory.
 	words []uint64
-	// tally belongs to the registers and is zero in the exact form.
+	// tally belongs to the registers and is zero in the exact form. It is
+	// uncounted when registers were merged since it was right.
 	tally tally
+}
+
+// uncounted is the tally of no registers; it is never written to.
+var uncounted = tally{zeros: registerCount + 1}
+
+// recount makes the tally right: merging many sketches counts once.
+func (d *Distinct) recount() {
+	if d.tally == uncounted {
+		d.tally = (*registers)(d.words).count()
+	}
 }
 
 // Insert adds the key h and reports whether the counter changed. In the exact
@@ -36,6 +47,7 @@ type Distinct struct {
 func (d *Distinct) Insert(h uint64) bool {
 	key := mix(h)
 	if len(d.words) == wordCount {
+		d.recount()
 		return (*registers)(d.words).observe(key, &d.tally)
 	}
 	i := lowerBound(d.words, key)
@@ -97,6 +109,7 @@ func (d *Distinct) Merge(o *Distinct) {
 			d.words = append(d.words[:0], union[:n]...)
 		}
 	case o.Exact():
+		d.recount()
 		for _, key := range o.words {
 			(*registers)(d.words).observe(key, &d.tally)
 		}
@@ -104,15 +117,69 @@ func (d *Distinct) Merge(o *Distinct) {
 		var own [exactLimit]uint64
 		n := copy(own[:], d.words)
 		d.CopyFrom(o)
+		d.recount()
 		for _, key := range own[:n] {
 			(*registers)(d.words).observe(key, &d.tally)
 		}
 	default:
-		r := (*registers)(d.words)
-		if r.merge((*registers)(o.words)) {
-			d.tally = r.count()
+		if (*registers)(d.words).merge((*registers)(o.words)) {
+			d.tally = uncounted
 		}
 	}
+}
+
+// MergeBinary adds all keys of an encoded counter, as UnmarshalBinary and Merge
+// would, without making a counter of it. Bytes that are not exactly one encoded
+// counter give an error that wraps ErrCorrupt and change nothing.
+func (d *Distinct) MergeBinary(b []byte) error {
+	used, body, err := openFrame(b, kindDistinct)
+	switch {
+	case err != nil:
+	case used == 0:
+		var room [exactLimit]uint64 // so that nothing is allocated
+		o := Distinct{words: room[:0]}
+		if err = o.decodeExact(body); err == nil {
+			d.Merge(&o)
+		}
+	case d.Exact():
+		var o Distinct
+		if err = o.decodeDense(body, int(used)); err == nil {
+			d.Merge(&o)
+		}
+	default:
+		err = d.mergeDense(body, int(used))
+	}
+	if err != nil {
+		return fmt.Errorf("distinct counter: %w", err)
+	}
+	return nil
+}
+
+// mergeDense takes the larger of each pair of registers, those of the counter and
+// those of an encoded one.
+func (d *Distinct) mergeDense(body []byte, used int) error {
+	if used > planes || len(body) != 8*used*groupCount {
+		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
+	}
+	var o registers
+	highest := uint64(0)
+	for i := range groupCount {
+		g := o.group(uint64(i))
+		for p := range used {
+			g[p] = wordAt(body, i*used+p)
+		}
+		highest |= g[used-1]
+	}
+	if highest == 0 {
+		return fmt.Errorf("%w: fewer than the %d planes stored are needed", ErrCorrupt, used)
+	}
+	if used == planes && !o.valid() {
+		return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
+	}
+	if (*registers)(d.words).merge(&o) {
+		d.tally = uncounted
+	}
+	return nil
 }
 
 // mergeSorted writes the union of the sorted keys of a and b and returns its
@@ -140,6 +207,7 @@ func (d *Distinct) Estimate() float64 {
 	if d.Exact() {
 		return float64(len(d.words))
 	}
+	d.recount()
 	return max(d.tally.estimate(), exactLimit+1)
 }
 
@@ -215,16 +283,22 @@ func (d *Distinct) AppendBinary(b []byte) ([]byte, error) {
 func (d *Distinct) UnmarshalBinary(b []byte) error {
 	d.Reset()
 	used, body, err := openFrame(b, kindDistinct)
-	if err == nil && used == 0 {
-		err = d.decodeExact(body)
-	} else if err == nil {
-		err = d.decodeDense(body, int(used))
+	if err == nil {
+		err = d.decode(body, int(used))
 	}
 	if err != nil {
 		d.Reset()
 		return fmt.Errorf("distinct counter: %w", err)
 	}
 	return nil
+}
+
+// decode reads the exact keys if no planes are used, else the registers.
+func (d *Distinct) decode(body []byte, used int) error {
+	if used == 0 {
+		return d.decodeExact(body)
+	}
+	return d.decodeDense(body, used)
 }
 
 // decodeExact reads the sorted keys.
@@ -263,6 +337,6 @@ func (d *Distinct) decodeDense(body []byte, used int) error {
 	if got := r.usedPlanes(); got != used {
 		return fmt.Errorf("%w: %d planes stored, %d needed", ErrCorrupt, used, got)
 	}
-	d.tally = r.count()
+	d.tally = uncounted
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -262,4 +263,44 @@ func TestDistinctDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDistinctMergeBinaryIsMerge merges encoded counters in every combination of
+// forms, and wants what Merge makes of them.
+func TestDistinctMergeBinaryIsMerge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.SampledFrom([]int{0, 1, 100, 128, 129, 200, 5000})
+		var want, got Distinct
+		from, to := uint64(0), uint64(size.Draw(t, "own"))
+		for h := from; h < to; h++ {
+			want.Insert(h)
+			got.Insert(h)
+		}
+		for range rapid.IntRange(1, 4).Draw(t, "merges") {
+			var o Distinct
+			from = uint64(rapid.IntRange(0, 300).Draw(t, "from"))
+			to = from + uint64(size.Draw(t, "other"))
+			for h := from; h < to; h++ {
+				o.Insert(h)
+			}
+			encoded, _ := o.AppendBinary(nil)
+			want.Merge(&o)
+			if err := got.MergeBinary(encoded); err != nil {
+				t.Fatal(err)
+			}
+			broken := slices.Clone(encoded)
+			broken[rapid.IntRange(0, len(broken)-1).Draw(t, "byte")] ^= 1
+			if err := got.MergeBinary(broken); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("damaged bytes merged: %v", err)
+			}
+		}
+		a, _ := want.AppendBinary(nil)
+		b, _ := got.AppendBinary(nil)
+		if !bytes.Equal(a, b) || want.Estimate() != got.Estimate() {
+			t.Fatalf("estimates %v, want %v", got.Estimate(), want.Estimate())
+		}
+		if want.Insert(1<<40) != got.Insert(1<<40) || want.Estimate() != got.Estimate() {
+			t.Fatal("they differ after a further key")
+		}
+	})
 }

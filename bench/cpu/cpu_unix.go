@@ -1,15 +1,14 @@
 //go:build unix
 
-package throughput
+package cpu
 
 import (
 	"fmt"
 	"syscall"
 )
 
-// processorTime returns the user and system time of this process, in
-// nanoseconds.
-func processorTime() (int64, error) {
+// Time returns the user and system time of this process so far, in nanoseconds.
+func Time() (int64, error) {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return 0, fmt.Errorf("read the processor time: %w", err)
