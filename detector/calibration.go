@@ -13,10 +13,6 @@ import (
 //	p(S) = 1 % (1 + xi (S - u)/sigma)^(-1/xi)        above u, the 99 % point
 //	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
 //
-// Two measures are ranked, and then the better of them, because choosing has its
-// price: the fleet's own choices say what it is, where doubling p would call
-// real events a third rarer than they are (docs/decisions/0010-rank-the-choice.md).
-//
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
 // apps, so the shipped default mixes in with the weight of priorWindows windows
 // and fades as the fleet's own history grows.
@@ -65,9 +61,14 @@ type measure uint8
 const (
 	bySurprise measure = iota
 	byJump
-	byChoice // the better of the two, ranked as a measure of its own
 	measures
 )
+
+// shares split a comparison's p-value over the measures as the budget is split
+// over streams: each is divided by its share and the smaller counts. The jump is
+// for steps so huge that a twentieth is plenty, and the surprise keeps its word
+// (docs/decisions/0010-a-twentieth-for-the-jump.md).
+var shares = [measures]float64{bySurprise: 0.95, byJump: 0.05}
 
 // cellID is the place of a measure, stream, feature and stratum among the cells.
 func cellID(m measure, stream streamID, f Feature, stratum int) int {
@@ -104,12 +105,23 @@ func (c *Calibration) p(id int, s float64) float64 {
 func (c *cell) p(id int, s float64) float64 {
 	switch {
 	case s <= c.u:
-		return (float64(c.beyond[binOf(s)]) + 1) / (c.n + 1)
+		return (c.reaching(s) + 1) / (c.n + 1)
 	case c.sigma > 0:
 		return c.tailPut * paretoTail((s-c.u)/c.sigma, c.xi)
 	default:
 		return c.tailPut * priorP(id, s) / priorP(id, c.u)
 	}
+}
+
+// reaching is how many windows reach a measure, between the edges of bins by
+// interpolation.
+func (c *cell) reaching(s float64) float64 {
+	i := binOf(s)
+	if i == bins-1 {
+		return float64(c.beyond[i])
+	}
+	part := max(s, 0)/binWidth - float64(i)
+	return float64(c.beyond[i]) - float64(part*float64(c.beyond[i]-c.beyond[i+1]))
 }
 
 // paretoTail is P(X > y) of the standard generalised Pareto distribution.
@@ -175,8 +187,8 @@ const (
 // tailShape is xi of the fitted tail, by measure: the surprise is in decades, so
 // its tail is exponential by construction; jumps of real counts fall more slowly.
 // Both were set by the bursts found per false signal on real counts
-// (docs/decisions/0010-rank-the-choice.md).
-var tailShape = [measures]float64{bySurprise: 0, byJump: 0.1, byChoice: 0}
+// (docs/decisions/0010-a-twentieth-for-the-jump.md).
+var tailShape = [measures]float64{bySurprise: 0, byJump: 0.1}
 
 // fitTail fits the tail by two quantiles: u at tailPart and another a fifth as
 // rare. The few largest windows do not move it, and they must not: in a fleet

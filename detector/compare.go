@@ -89,13 +89,14 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 // cell is the comparison's place in the calibration for one measure.
 func (c *comparison) cell(m measure) int { return cellID(m, c.stream, c.feature, c.stratum) }
 
-// calibrate ranks both measures, then the better of the two: choosing has its
-// price, and the fleet's own choices say what it is.
+// calibrate ranks the measures; the smaller p-value counts, each in its share.
 func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64 {
-	c.reach[bySurprise], c.reach[byJump] = surprise, jump
-	best := min(cal.p(c.cell(bySurprise), surprise), cal.p(c.cell(byJump), jump))
-	c.reach[byChoice] = -math.Log10(best)
-	return cal.p(c.cell(byChoice), c.reach[byChoice])
+	c.reach = [measures]float64{surprise, jump}
+	p := 1.0
+	for m, reach := range c.reach {
+		p = min(p, cal.p(c.cell(measure(m)), reach)/shares[m])
+	}
+	return p
 }
 
 // explainedP is the p-value from which on a comparison keeps its expectation.
@@ -164,7 +165,7 @@ func (c *comparison) encode(e *encoder) {
 	e.uint(uint64(c.stream))
 	e.uint(uint64(c.feature))
 	e.uint(uint64(c.stratum))
-	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.reach[byChoice], c.p, c.mid, c.low, c.high} {
+	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.p, c.mid, c.low, c.high} {
 		e.f64(v)
 	}
 	e.bool(c.expected.ok)
@@ -179,7 +180,7 @@ func (c *comparison) encode(e *encoder) {
 }
 
 // minComparison is the least number of bytes a comparison takes.
-const minComparison = 3 + 7*8 + 1
+const minComparison = 3 + 6*8 + 1
 
 func (c *comparison) decode(d *decoder) {
 	c.stream, c.feature, c.stratum = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), strata))
@@ -187,7 +188,7 @@ func (c *comparison) decode(d *decoder) {
 		d.fail("unknown feature")
 		return
 	}
-	c.reach = [measures]float64{d.f64(), d.f64(), d.f64()}
+	c.reach = [measures]float64{d.f64(), d.f64()}
 	c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64()
 	if c.expected.ok = d.bool(); !c.expected.ok {
 		return

@@ -104,7 +104,7 @@ type streamID uint8
 const (
 	hourBurst streamID = iota // hour windows against all the past
 	dayBurst                  // day windows against all the past
-	daySlow                   // day windows against the past at least 7 days old
+	daySlow                   // day windows against the past at least 14 days old
 	streams
 )
 

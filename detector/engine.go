@@ -2,7 +2,6 @@ package detector
 
 import (
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -168,8 +167,7 @@ func (e *Engine) alarmAt(day int32, m measure, stream streamID, f Feature, strat
 	at := &e.alarms[i][who][id]
 	if *at == 0 {
 		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay())
-		chosen := e.calibrations[i].reachAt(cellID(byChoice, stream, f, stratum), p)
-		*at = e.calibrations[i].reachAt(id, math.Pow(10, -chosen))
+		*at = e.calibrations[i].reachAt(id, p*shares[m])
 	}
 	return *at
 }

@@ -5,14 +5,15 @@ import "math"
 // Slow evidence for one feature of one app: a CUSUM on the odds scale that
 // forgets.
 //
-//	M <- e max(1, M^0.95),  e = exp(0.5 z - 0.125),  z = min(-Phi^-1(p), 6)
+//	M <- e max(1, M^0.93),  e = exp(0.5 z - 0.125),  z = min(-Phi^-1(p), 6)
 //
 // e is the likelihood ratio of a normal shift of 0.5, so a run of windows a
-// little above what was expected multiplies up. Forgetting (the power 0.95)
+// little above what was expected multiplies up. Forgetting (the power 0.93)
 // repairs what the arithmetic assumes and real residuals break: that p is
 // uniform given the past. M is not odds; its threshold is a return period.
-// It lies when the predictive itself learns the rise, hence its lag of 7 days.
-// Source: recipe R1 sections 4.3 and 8; CUSUM: Page, "Continuous inspection
+// It lies when the predictive itself learns the rise, hence its lag of 14 days.
+// Source: recipe R1 sections 4.3 and 8, lag and power as measured in
+// docs/decisions/0011-slower-and-more-forgetful.md; CUSUM: Page, "Continuous inspection
 // schemes", 1954; e-values: Vovk and Wang, 2021.
 type evidence struct {
 	m     float64 // 0 stands for 1, so that the zero value is no evidence
@@ -21,7 +22,7 @@ type evidence struct {
 
 const (
 	slowShift  = 0.5
-	slowForget = 0.95
+	slowForget = 0.93
 	slowMaxZ   = 6.0
 	slowCap    = 10.0 // M is capped at this many thresholds, so that it can fall again
 	quietP     = 0.05

@@ -8,7 +8,7 @@ import "math"
 //
 //	pred_0 = fast level + season    pred_1 = slow level + season
 //	pred_2 = level of the slot      pred_3 = last value of the slot
-//	s_i^2  = (n m_i + k s0^2)/(n + k) + Poisson floor,  m_i = EW mean of r^2
+//	s_i^2  = EW mean of r^2, begun at s0^2, + Poisson floor
 //	P(X > x) = sum w_i T4((x - pred_i)/s_i) / sum w_i
 //
 // Assumptions: the season is that of the week; counts are overdispersed, so the
@@ -41,7 +41,7 @@ type shape struct {
 	slots      int     // slots of the season
 	echoes     int     // last values remembered: none, the newest, or that of each slot
 	lag        int     // windows the learning stays behind
-	prior      float64 // windows after which the own spread outweighs the prior one; 0: none is known
+	prior      float64 // windows that the prior scale is worth; 0: none is known
 	measured   bool    // values are measurements: of any sign, without a count's sampling noise
 }
 
@@ -50,7 +50,7 @@ type shape struct {
 var shapes = [streams]shape{
 	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4},
 	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4},
-	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, lag: 7},
+	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, lag: 14},
 }
 
 // series is the state of one expectation. A feature that has never been anything
@@ -94,8 +94,9 @@ func (s *series) grow(sh *shape) {
 	for i := range s.body.seen {
 		s.body.seen[i] = uint8(min(int(s.n)/sh.slots, 255))
 	}
-	for i := range s.body.tested {
+	for i := range experts {
 		s.body.tested[i] = uint16(min(s.n, math.MaxUint16))
+		s.body.spread[i] = float32(sh.priorSpread(s.n))
 	}
 	s.body.queue = s.body.queue[:s.wait]
 }
@@ -172,21 +173,25 @@ func (s *series) logWeight(i int) float64 {
 	return float64(s.body.logW[i])
 }
 
-// scale is the standard deviation of an expert's residual in ln units, shrunk to
-// the prior and floored: for counts, and ratios to
-// exposure of counts, by Poisson noise: var ln(v+1) ~ m/(m+1)^2/exposure.
+// scale is the standard deviation of an expert's residual in ln units, floored:
+// for counts, and ratios to an exposure of counts, by Poisson noise, var ln(v+1)
+// ~ m/(m+1)^2/exposure.
 func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
-	n, spread := float64(s.n), 0.0
+	spread := sh.priorSpread(s.n)
 	if s.body != nil {
-		n, spread = float64(s.body.tested[i]), float64(s.body.spread[i])
+		spread = float64(s.body.spread[i])
 	}
-	own := (float64(n*spread) + sh.prior*priorScale*priorScale) / max(n+sh.prior, 1)
 	if sh.measured {
-		return math.Sqrt(own) + measuredFloor
+		return math.Sqrt(spread) + measuredFloor
 	}
 	m := max(math.Expm1(mean), 0)
 	floor := (m + 0.25) / (float64((m+1)*(m+1)) * exposure)
-	return math.Sqrt(own + floor)
+	return math.Sqrt(spread + floor)
+}
+
+// priorSpread is the squared scale of a series that has been zero for n windows.
+func (sh *shape) priorSpread(n uint32) float64 {
+	return sh.prior * priorScale * priorScale / max(float64(n)+sh.prior, 1)
 }
 
 // tail is P(X > x) under the mixture.
@@ -287,7 +292,7 @@ func (s *series) scoreExperts(sh *shape, p prediction, slot int, x float64) {
 			continue
 		}
 		s.body.tested[i] = min(s.body.tested[i], math.MaxUint16-1) + 1
-		g := max(1/float64(s.body.tested[i]), sh.spread)
+		g := max(1/(float64(s.body.tested[i])+sh.prior), sh.spread)
 		r := x - p.mean[i]
 		z := r / p.sd[i]
 		if sh.prior > 0 || s.body.tested[i] > testedWell {
