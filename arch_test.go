@@ -111,6 +111,10 @@ var rooms = map[string]room{
 		imports: []string{".", "detector", "monitor"},
 		why:     "one gateway and one service in one process: whoever measures signals feeds them alike",
 	},
+	"bench/logs": {
+		imports: []string{".", "bench/feed", "bench/trial", "detector"},
+		why:     "knows where real logs come from and who is named in them; neither becomes part of an event",
+	},
 	"bench/nab": {
 		imports: []string{".", "detector"},
 		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
@@ -139,7 +143,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/feed", "bench/lookback", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},
