@@ -42,6 +42,10 @@ const (
 	KindEnumeration Kind = "enumeration"
 	// KindDenials is far more refused calls than expected.
 	KindDenials Kind = "denials"
+	// KindClassShift is an app that moves to other data classes.
+	KindClassShift Kind = "class-shift"
+	// KindMetronome is an app that calls like a clock, day and night.
+	KindMetronome Kind = "metronome"
 	// KindDormant is a long-silent app that wakes up.
 	KindDormant Kind = "dormant-wake"
 	// KindColdStart is a new app that reads far more than its peers did at its age.

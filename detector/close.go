@@ -40,6 +40,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	s.dirty |= PartBaseline | PartHot
 	if at.Scale == memberwatch.Day {
 		s.foldHistory(at)
+		s.learnMix(w)
 		for i := range s.names {
 			s.names[i].forget(uint16(dayOf(at.Start)))
 		}
@@ -73,17 +74,25 @@ func (s *State) valuesOf(w *window) values {
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}
-	x.v[Novelty] = s.novelty(w.Window)
+	x.v[Novelty], x.sampled = s.novelty(w.Window)
 	x.actors = w.actors.Estimate()
 	x.derive()
+	if w.Scale == memberwatch.Day {
+		x.v[Evenness], x.profiled = evenness(&w.hours)
+		if !s.certifiedAnew(dayOf(w.Start)) {
+			x.v[ClassShift], x.mixed = s.mix.shift(w.sets)
+		}
+	}
 	return x
 }
 
 // novelty estimates how many members a window disclosed to the app for the
-// first time, from the sampled keys first seen in it.
-func (s *State) novelty(at memberwatch.Window) float64 {
+// first time, from the sampled keys first seen in it, and says which part of all
+// members is sampled.
+func (s *State) novelty(at memberwatch.Window) (members, sampled float64) {
 	n := s.fresh.SeenBetween(hourStamp(at.Start), hourStamp(at.End()))
-	return float64(n) / min(s.fresh.Rate(), s.history.Rate())
+	sampled = min(s.fresh.Rate(), s.history.Rate())
+	return float64(n) / sampled, sampled
 }
 
 // longest gaps that are learnt as silence; beyond them the baseline is stale
@@ -109,7 +118,7 @@ func (e *Engine) catchUp(s *State, at memberwatch.Window) {
 		from = at.Start - limit*length
 	}
 	for t := from; t < at.Start; t += length {
-		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{})
+		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{sampled: 1})
 		s.closed[at.Scale] = t
 		s.dirty |= PartBaseline
 	}
@@ -120,10 +129,10 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 	for _, stream := range streamsOf(at.Scale) {
 		i := slot(stream, at)
 		for f := range Features {
-			if e.cfg.Weights[f].of(stream) == 0 || f.perActor() && x.actors < 1 || f == Novelty && s.days() < noveltyDays {
+			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f == Novelty && s.days() < noveltyDays {
 				continue
 			}
-			s.seriesOf(stream, f).learn(&shapes[stream], i, x.v[f], exposure(f, x))
+			s.seriesOf(stream, f).learn(&shapes[stream], i, x.v[f], x.exposure(f))
 		}
 	}
 }
@@ -131,14 +140,6 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 // noveltyDays is how long novelty is not learnt: to a young app every member is
 // new, and what it meets then says nothing about later.
 const noveltyDays = 7
-
-// exposure is the number of acting users behind a ratio, 1 for a count.
-func exposure(f Feature, x values) float64 {
-	if f.perActor() {
-		return max(x.actors, 1)
-	}
-	return 1
-}
 
 func streamsOf(scale memberwatch.Scale) []streamID {
 	if scale == memberwatch.Hour {

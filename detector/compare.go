@@ -48,7 +48,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if x.v[f] == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 || f == Novelty && s.days() < noveltyDays+e.cfg.ReadyDays {
+			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)
@@ -71,14 +71,14 @@ const rankedDays = 7
 
 // test compares one feature with one predictive.
 func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
-	exposed := exposure(f, x)
+	exposed := x.exposure(f)
 	p := s.seriesOf(stream, f).predict(&shapes[stream], slot(stream, at), exposed)
 	if !p.ok {
 		return comparison{}, false
 	}
 	c := comparison{stream: stream, feature: f, mid: p.center()}
 	c.stratum = stratumOf(c.mid * exposed)
-	c.p = c.calibrate(cal, p.surprise(x.v[f], f.perActor()), math.Log1p(x.v[f])-math.Log1p(c.mid))
+	c.p = c.calibrate(cal, p.surprise(x.v[f], f >= counts), math.Log1p(x.v[f])-math.Log1p(c.mid))
 	if c.p <= explainedP { // the interval costs much and people see it only then
 		c.mid, c.low, c.high = p.expected()
 		c.expected = p
@@ -111,7 +111,7 @@ func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
 			moved.mean[i] += shift
 		}
 		beside := *c
-		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature.perActor()), c.reach[byJump]-shift))
+		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature >= counts), c.reach[byJump]-shift))
 	}
 	c.p = min(c.p*j.Factor[c.feature], 1)
 }

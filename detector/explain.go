@@ -137,7 +137,7 @@ func sentence(p *pending, top verdict) string {
 	if top.stream == daySlow {
 		b.WriteString(", the latest of a lasting rise")
 	}
-	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && top.feature != Misses && top.feature != Novelty {
+	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && (top.feature < Misses && top.feature != Novelty || top.feature.perActor()) {
 		fmt.Fprintf(&b, "; %.0f %% never read by it before", 100*min(fresh/reach, 1))
 	}
 	if p.misses >= 0.05 {
@@ -148,10 +148,16 @@ func sentence(p *pending, top verdict) string {
 
 // verb is what an app does with a feature.
 func verb(f Feature) string {
-	if f == Misses || f == Denials {
+	switch f {
+	case Misses, Denials:
 		return "made"
+	case MissRatio:
+		return "missed"
+	case ClassShift, Evenness:
+		return "scored"
+	default:
+		return "read"
 	}
-	return "read"
 }
 
 // caveats says what weakens a finding.

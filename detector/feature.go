@@ -16,6 +16,9 @@ const (
 	Denials                        // calls refused, for lack of permission or for their rate
 	ReachPerActor                  // distinct members for each acting user
 	RecordsPerActor                // records for each acting user
+	MissRatio                      // per cent of what was asked for that did not exist
+	ClassShift                     // of the data classes that calls name
+	Evenness                       // of calls over the hours of the day, 100 for a clock
 	Features                       // how many there are
 )
 
@@ -24,30 +27,20 @@ const counts = ReachPerActor
 
 var featureNames = [Features]string{
 	"reach", "records", "new_members", "groups", "misses", "denials", "reach_per_actor", "records_per_actor",
+	"miss_ratio", "class_shift", "evenness",
 }
 
 // featureWords completes "read …" for people.
 var featureWords = [Features]string{
 	"distinct members", "member records", "members never read before", "groups",
 	"missed look-ups", "refused calls", "distinct members per acting user", "member records per acting user",
+	"% of all it asked for", "points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
 }
 
 // String returns the feature's name as it appears in factors.
 func (f Feature) String() string { return featureNames[f] }
 
-func (f Feature) perActor() bool { return f >= ReachPerActor }
-
-// numerator is the count whose sampling noise a ratio carries.
-func (f Feature) numerator() Feature {
-	switch f {
-	case ReachPerActor:
-		return Reach
-	case RecordsPerActor:
-		return Records
-	default:
-		return f
-	}
-}
+func (f Feature) perActor() bool { return f == ReachPerActor || f == RecordsPerActor }
 
 // kind maps a feature and stream to the kind of signal it raises.
 func (f Feature) kind(stream streamID) memberwatch.Kind {
@@ -62,8 +55,12 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 		return memberwatch.KindNovelty
 	case Breadth:
 		return memberwatch.KindBreadth
-	case Misses:
+	case Misses, MissRatio:
 		return memberwatch.KindEnumeration
+	case ClassShift:
+		return memberwatch.KindClassShift
+	case Evenness:
+		return memberwatch.KindMetronome
 	case Denials:
 		return memberwatch.KindDenials
 	default:
@@ -74,18 +71,57 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 	}
 }
 
-// values holds the features of one window with the number of acting users.
+// values holds the features of one window with what the ratios rest on.
 type values struct {
 	v      [Features]float64
-	actors float64
+	actors float64 // acting users
+	// Calls behind a ratio; 0: too few to say anything.
+	mixed, profiled float64
+	sampled         float64 // part of the members whose novelty is known
 }
 
-// derive fills the per-actor features from the counts. Without a known actor
-// they stay zero and are not tested.
+// derive fills the ratios of counts. Without a known actor those for each acting
+// user stay zero and are not tested.
 func (x *values) derive() {
+	if asked := x.asked(); asked > 0 {
+		x.v[MissRatio] = 100 * x.v[Misses] / asked
+	}
 	if x.actors < 1 {
 		return
 	}
 	x.v[ReachPerActor] = x.v[Reach] / x.actors
 	x.v[RecordsPerActor] = x.v[Records] / x.actors
+}
+
+// fewestAsked is how many look-ups and records a miss ratio needs.
+const fewestAsked = 50
+
+// asked is the number of things asked for, found or not; 0 when they are few.
+func (x *values) asked() float64 {
+	if asked := x.v[Records] + x.v[Misses]; asked >= fewestAsked {
+		return asked
+	}
+	return 0
+}
+
+// exposure is what a ratio rests on, in the unit that makes value times exposure
+// a count; 1 for counts, 0 for a ratio that says nothing.
+func (x *values) exposure(f Feature) float64 {
+	switch f {
+	case ReachPerActor, RecordsPerActor:
+		if x.actors < 1 {
+			return 0
+		}
+		return x.actors
+	case Novelty:
+		return x.sampled
+	case MissRatio:
+		return x.asked() / 100
+	case ClassShift:
+		return min(x.mixed, 1)
+	case Evenness:
+		return min(x.profiled, 1)
+	default:
+		return 1
+	}
 }

@@ -107,7 +107,7 @@ type strange struct {
 }
 
 // acquaint notes the names of a call and what it discloses if it is strange.
-func (e *Engine) acquaint(s *State, ev *memberwatch.Event, hour *window) {
+func (e *Engine) acquaint(s *State, ev *memberwatch.Event, hour, whole *window) {
 	day := uint16(dayOf(ev.Time))
 	place, thing := "", ""
 	if ev.Credential != "" && s.names[credential].meet(hash32(ev.Credential), day) {
@@ -116,10 +116,16 @@ func (e *Engine) acquaint(s *State, ev *memberwatch.Event, hour *window) {
 	if ev.Network != "" && s.names[network].meet(hash32(ev.Network), day) {
 		place = ev.Network
 	}
+	var set classSet
 	for _, c := range ev.DataClasses {
-		if s.names[class].meet(hash32(c), day) {
+		hash := hash32(c)
+		set.add(hash)
+		if s.names[class].meet(hash, day) {
 			thing = c
 		}
+	}
+	if len(ev.DataClasses) > 0 && ev.Outcome <= memberwatch.OutcomeOK {
+		whole.count(set)
 	}
 	if ev.Endpoint != "" && s.names[endpoint].meet(hash32(ev.Endpoint), day) {
 		thing = ev.Endpoint

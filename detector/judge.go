@@ -86,4 +86,5 @@ var judgedKinds = []memberwatch.Kind{
 	memberwatch.KindVolumeBurst, memberwatch.KindVolumeSlow,
 	memberwatch.KindNovelty, memberwatch.KindBreadth,
 	memberwatch.KindEnumeration, memberwatch.KindDenials,
+	memberwatch.KindClassShift, memberwatch.KindMetronome,
 }

@@ -37,7 +37,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)
 	}
-	e.acquaint(s, ev, hour)
+	e.acquaint(s, ev, hour, day)
 	e.wakeAlarm(s, hour, ev.Time)
 	s.dirty |= PartTotals
 	if s.wake != 0 || s.attested != nil || hour.strange.calls > 0 || len(hour.broken) > 0 {
@@ -86,6 +86,7 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 	if ev.Refused() {
 		denied = 1
 	}
+	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
 	for _, w := range [2]*window{hour, day} {
 		w.calls++
 		w.records += ev.RecordCount()

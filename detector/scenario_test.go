@@ -107,7 +107,7 @@ var (
 	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?$`)
 	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?(?:, from (\S+))?(?:, at (\S+))?$`)
 	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
-	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: until day (\d+))?$`)
+	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: from day (\d+))?(?: until day (\d+))?$`)
 	baitLine  = regexp.MustCompile(`^person (\d+) of (\S+) is a canary$`)
 	oathLine  = regexp.MustCompile(`^day (\d+): (\S+) attests that all is deleted$`)
 	banLine   = regexp.MustCompile(`^day (\d+): class (\S+) is restricted, grace (\d+) days(?:, except (\S+))?$`)
@@ -185,7 +185,10 @@ func (p *script) declare(line string) bool {
 			app.Purposes = append(app.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(class), Purpose: "its users ask for it"})
 		}
 		if m[3] != "" {
-			app.Expires = p.start.AddDate(0, 0, p.int(m[3]))
+			app.Certified = p.start.AddDate(0, 0, p.int(m[3]))
+		}
+		if m[4] != "" {
+			app.Expires = p.start.AddDate(0, 0, p.int(m[4]))
 		}
 		p.replay.apply(memberwatch.Change{App: &app})
 		return true
@@ -292,7 +295,7 @@ func (p *script) call(at time.Duration, a *act, n, missed int, rng *rand.Rand) {
 		Missed: uint32(missed), Group: fmt.Sprint("g", rng.IntN(5)), Outcome: memberwatch.OutcomeOK,
 	}
 	if a.class != "" {
-		ev.DataClasses = []string{a.class}
+		ev.DataClasses = strings.Split(a.class, "+")
 	}
 	if a.actors > 0 {
 		ev.Actor = hashName(a.app) + uint64(rng.IntN(a.actors)) + 1

@@ -47,6 +47,7 @@ type State struct {
 	slow   [Features]series
 	rise   [Features]evidence // of the slow stream
 	infant infancy
+	mix    mix
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
@@ -221,6 +222,9 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		e.uint(w.records)
 		e.uint(w.misses)
 		e.uint(w.denials)
+		if w.Scale == memberwatch.Day {
+			w.encodeDay(e)
+		}
 	}
 	s.recent.encode(e)
 	return e.finish()
@@ -238,6 +242,9 @@ func (s *State) loadTotals(b []byte) error {
 	}
 	for _, w := range s.open {
 		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
+		if w.Scale == memberwatch.Day {
+			w.decodeDay(d)
+		}
 	}
 	s.recent.decode(d)
 	if len(s.recent.words) > 0 && s.recentHour() == nil {
@@ -339,6 +346,7 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	e.f64(s.infant.reach)
 	e.f64(s.infant.actors)
 	e.uint(uint64(s.infant.done))
+	s.mix.encode(e)
 	return e.finish()
 }
 
@@ -353,6 +361,7 @@ func (s *State) loadBaseline(b []byte) error {
 		s.rise[f].decode(d)
 	}
 	s.infant = infancy{reach: d.f64(), actors: d.f64(), done: uint8(d.uint())}
+	s.mix.decode(d)
 	return d.finish()
 }
 

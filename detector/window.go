@@ -27,6 +27,9 @@ type window struct {
 	broken []breach
 	questions
 	strange strange
+	// Of days only: calls by hour, and by the data classes they name.
+	hours [hoursPerDay]uint32
+	sets  []setCount
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -50,6 +53,8 @@ func (w *window) reset(at memberwatch.Window) {
 	w.broken = w.broken[:0]
 	w.questions.reset()
 	w.strange.reset()
+	w.hours = [hoursPerDay]uint32{}
+	w.sets = w.sets[:0]
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -157,6 +162,33 @@ func (w *window) decode(d *decoder) {
 	}
 	w.questions.decode(d)
 	w.strange.decode(d)
+}
+
+// encodeDay writes what every event changes of a day.
+func (w *window) encodeDay(e *encoder) {
+	for _, n := range w.hours {
+		e.uint(uint64(n))
+	}
+	e.uint(uint64(len(w.sets)))
+	for _, c := range w.sets {
+		c.encode(e)
+		e.uint(uint64(c.calls))
+	}
+}
+
+func (w *window) decodeDay(d *decoder) {
+	w.sets = w.sets[:0]
+	for i := range w.hours {
+		w.hours[i] = uint32(d.uint())
+	}
+	for range d.count(3) {
+		c := setCount{decodeSet(d), uint32(d.uint())}
+		if last := len(w.sets) - 1; last >= 0 && w.sets[last].hash >= c.hash || last+1 >= mostSets {
+			d.fail("class sets out of order")
+			return
+		}
+		w.sets = append(w.sets, c)
+	}
 }
 
 // slot is the place of a window in the season of a stream. Days count from
