@@ -10,6 +10,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/monitor"
+	"github.com/memberwatch/memberwatch/review"
 	"github.com/memberwatch/memberwatch/server"
 )
 
@@ -17,6 +18,7 @@ import (
 type serviceOptions struct {
 	listen  string
 	monitor monitor.Options
+	review  review.Options
 	server  server.Options
 }
 
@@ -24,6 +26,7 @@ type serviceOptions struct {
 // replay --embedded start.
 type service struct {
 	monitor *monitor.Monitor
+	reviews *review.Service
 	server  *server.Server
 	address string
 	serving sync.WaitGroup
@@ -40,8 +43,9 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	o.server.Version = version()
-	s := &service{monitor: m, server: server.New(m, o.server), address: dialable(listener.Addr()), failed: make(chan error, 1)}
+	reviews := review.Open(m.Platform(), m, o.review)
+	o.server.Version, o.server.Review = version(), reviews
+	s := &service{monitor: m, reviews: reviews, server: server.New(m, o.server), address: dialable(listener.Addr()), failed: make(chan error, 1)}
 	s.serving.Go(func() {
 		if err := s.server.Serve(listener); err != nil {
 			s.failed <- err
@@ -68,6 +72,7 @@ func (s *service) stop(ctx context.Context) error {
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	s.serving.Wait()
+	s.reviews.Close()
 	return errors.Join(err, s.monitor.Close(ctx))
 }
 

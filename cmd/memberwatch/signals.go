@@ -14,10 +14,11 @@ import (
 )
 
 func newSignals() *cobra.Command {
-	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsWatch())
+	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsWatch(),
+		newSignalsDismiss("dismiss", "Set signals aside that no case has", false), newSignalsDismiss("restore", "Take dismissed signals back", true))
 }
 
-const filterHelp = `such as 'state = OPEN AND severity >= HIGH', over app, developer, kind, severity, state and open_time`
+const filterHelp = `such as 'state = OPEN AND severity >= HIGH', over app, developer, kind, severity, state, triage, case and open_time`
 
 func newSignalsList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List signals, newest first", Args: exactly()}
@@ -119,6 +120,7 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
 	head.add("kind", s.GetKind())
 	head.add("severity", s.GetSeverity().String()[len("SEVERITY_"):])
 	head.add("state", stateName(s))
+	head.add("triage", strings.Join(strings.Fields(strings.TrimPrefix(s.GetTriage().String(), "TRIAGE_")+" "+bare(s.GetCase())+" "+bare(s.GetSilence())), " "))
 	head.add("opened", instant(s.GetOpenTime()))
 	head.add("newest finding", instant(s.GetLastTime()))
 	if s.GetEndTime() != nil {
@@ -232,4 +234,22 @@ func printStep(w io.Writer, step *pb.WatchSignalsResponse, format string) error 
 	_, err := fmt.Fprintf(w, "%s  %-8s  %-24s  %s  %s\n%s", instant(s.GetLastTime()), s.GetSeverity().String()[len("SEVERITY_"):],
 		s.GetKind(), dash(bare(s.GetApp())), bare(s.GetName()), indent(s.GetSentence(), "    "))
 	return err
+}
+
+// newSignalsDismiss sets signals aside, or takes them back.
+func newSignalsDismiss(use, short string, undo bool) *cobra.Command {
+	cmd := &cobra.Command{Use: use + " SIGNAL...", Short: short, Args: cobra.MinimumNArgs(1)}
+	server := serverFlag(cmd)
+	reason := cmd.Flags().String("reason", "", "why")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r := &pb.DismissSignalsRequest{Reason: *reason, Undo: undo}
+		for _, arg := range args {
+			r.Signals = append(r.Signals, signalName(arg))
+		}
+		_, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.DismissSignalsRequest, *pb.DismissSignalsResponse] {
+			return pb.NewCaseServiceClient(c).DismissSignals
+		}, r)
+		return err
+	}
+	return cmd
 }
