@@ -37,11 +37,11 @@ type Notice struct {
 	Data []byte
 }
 
-// Types of notices about signals, endpoints and delivery itself.
+// Types of notices that delivery itself makes or tells apart. The review side's
+// are those of its events.
 const (
-	NoticeSignalCreated    = "signal.created"
-	NoticeSignalUpdated    = "signal.updated"
-	NoticeSignalClosed     = "signal.closed"
+	NoticeSignalCreated    = string(EventSignalCreated)
+	NoticeSignalClosed     = string(EventSignalClosed)
 	NoticeEndpointDisabled = "endpoint.disabled"
 	NoticePing             = "ping"
 )

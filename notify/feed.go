@@ -21,60 +21,6 @@ type Feed interface {
 	Next(ctx context.Context, after int64) ([]memberwatch.Notice, int64, error)
 }
 
-// SignalSource is a feed of signals as they are now, such as the monitor has.
-type SignalSource interface {
-	// NextSignals waits until signals have changed after a place and returns some
-	// of them, in the order of their newest change, with the place to go on from.
-	NextSignals(ctx context.Context, after int64) ([]memberwatch.Signal, int64, error)
-}
-
-// Signals makes notices of changes of signals. A signal that changed several
-// times since it was last seen gives one notice with its newest state; the first
-// notice of a signal is always signal.created.
-type Signals struct {
-	Source SignalSource
-	// Known tells whether there was ever a notice of a subject.
-	Known func(subject string) (bool, error)
-}
-
-// Name names the feed in the store.
-func (f *Signals) Name() string { return "signals" }
-
-// Next waits for signals to change, as [Feed] has it.
-func (f *Signals) Next(ctx context.Context, after int64) ([]memberwatch.Notice, int64, error) {
-	changed, through, err := f.Source.NextSignals(ctx, after)
-	if err != nil {
-		return nil, after, err
-	}
-	var notices []memberwatch.Notice
-	for i := range changed {
-		s := &changed[i]
-		known, err := f.Known(signalSubject(s))
-		if err != nil {
-			return nil, after, err
-		}
-		if !known {
-			notices = append(notices, signalNotice(s, memberwatch.NoticeSignalCreated, fmt.Sprintf("%s-created", s.ID), s.Opened))
-		}
-		revision := fmt.Sprintf("%s-%d", s.ID, s.Revision)
-		switch {
-		case !s.Open():
-			notices = append(notices, signalNotice(s, memberwatch.NoticeSignalClosed, revision, s.Ended))
-		case known:
-			notices = append(notices, signalNotice(s, memberwatch.NoticeSignalUpdated, revision, s.Last))
-		}
-	}
-	return notices, through, nil
-}
-
-func signalSubject(s *memberwatch.Signal) string { return "signals/" + string(s.ID) }
-
-func signalNotice(s *memberwatch.Signal, kind, id string, at int64) memberwatch.Notice {
-	return memberwatch.Notice{
-		ID: id, Type: kind, Subject: signalSubject(s), App: s.App, Severity: s.Severity, Time: time.Unix(0, at).UTC(), Signal: s,
-	}
-}
-
 // ReviewSource is the outbox of the review side.
 type ReviewSource interface {
 	// NextEvents waits until there are events after a sequence and returns some of
@@ -83,16 +29,32 @@ type ReviewSource interface {
 }
 
 // Reviews makes notices of all that the review side tells of, signals included:
-// it has looked at each of them. It takes the place of [Signals].
+// it has looked at each of them, and tells of one that it has opened before it
+// tells of anything else about it.
 type Reviews struct {
 	Source ReviewSource
+	// Drop forgets the events up to a sequence. What is journalled need not be in
+	// the outbox as well.
+	Drop func(through int64) error
+
+	dropped int64
 }
 
 // Name names the feed in the store.
 func (f *Reviews) Name() string { return "reviews" }
 
+// dropEvery is how many events are dropped from the outbox at a time: each time
+// is a transaction.
+const dropEvery = 1000
+
 // Next waits for the review side to tell of something, as [Feed] has it.
 func (f *Reviews) Next(ctx context.Context, after int64) ([]memberwatch.Notice, int64, error) {
+	if after-f.dropped >= dropEvery {
+		if err := f.Drop(after); err != nil {
+			return nil, after, err
+		}
+		f.dropped = after
+	}
 	events, err := f.Source.NextEvents(ctx, after)
 	if err != nil {
 		return nil, after, err
@@ -129,7 +91,8 @@ func reviewNotice(e *memberwatch.ReviewEvent) (memberwatch.Notice, error) {
 		at = s.Ended
 	default:
 	}
-	return signalNotice(s, n.Type, id, at), nil
+	n.ID, n.Time, n.Signal, n.Data = id, time.Unix(0, at).UTC(), s, nil
+	return n, nil
 }
 
 // retryPause is how long to wait before trying again what the disk or a feed

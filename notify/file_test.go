@@ -77,8 +77,10 @@ func TestFileOfFindings(t *testing.T) {
 	feed.tell("n1", "cases/1") // no finding
 	at := time.Date(2026, 9, 21, 0, 0, 0, 0, time.UTC)
 	feed.mu.Lock()
-	feed.notices = append(feed.notices, signalNotice(&memberwatch.Signal{ID: "s1", App: "quizfun", Kind: "denials", Opened: at.UnixNano(), Last: at.UnixNano()},
-		memberwatch.NoticeSignalCreated, "s1-created", at.UnixNano()))
+	feed.notices = append(feed.notices, memberwatch.Notice{
+		ID: "s1-created", Type: memberwatch.NoticeSignalCreated, Subject: "signals/s1", Time: at,
+		Signal: &memberwatch.Signal{ID: "s1", App: "quizfun", Kind: "denials", Opened: at.UnixNano(), Last: at.UnixNano()},
+	})
 	feed.mu.Unlock()
 	feed.tell("n2", "cases/1")
 	eventually(t, "a line", func() bool { b, err := os.ReadFile(name); return err == nil && len(b) > 0 })

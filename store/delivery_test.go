@@ -90,11 +90,6 @@ func TestNoticesAreJournalledOnce(t *testing.T) {
 	if len(all) != 5 || place != 5 {
 		t.Errorf("%d notices, feed at %d, want 5 and 5", len(all), place)
 	}
-	for subject, want := range map[string]bool{"signals/s5": true, "signals/s6": false} {
-		if known, err := s.Platform.KnownSubject(subject); err != nil || known != want {
-			t.Errorf("known subject %s: %v, %v", subject, known, err)
-		}
-	}
 	err = s.Platform.AppendNotices("signals", 9, []memberwatch.Notice{{ID: "with.dot", Type: "t", Subject: "s", Time: journalled}}, journalled)
 	expectReason(t, err, memberwatch.ErrInvalid, "NOTICE_INVALID", "with.dot")
 	if place, err = s.Platform.NoticePlace("signals"); err != nil || place != 5 {
@@ -178,9 +173,6 @@ func TestOldNoticesGoWithTheirDeliveries(t *testing.T) {
 		}
 	}
 	expect(t, "waiting", sequences(t, p, "siem", memberwatch.DeliveryWaiting), 4)
-	if known, err := p.KnownSubject("signals/s1"); err != nil || !known {
-		t.Errorf("subject forgotten: %v", err)
-	}
 	_, err := p.NoticeSequence("n1")
 	expectReason(t, err, memberwatch.ErrNotFound, "NOTICE_NOT_FOUND", "n1")
 	must(t, p.AppendNotices("signals", 5, notices(5, 5), journalled))

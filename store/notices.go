@@ -10,15 +10,14 @@ import (
 
 // Buckets of delivery, in platform.db.
 var (
-	bucketNotices    = []byte("notices")         // sequence: a notice
-	bucketNoticeIDs  = []byte("notice-ids")      // id: its sequence
-	bucketSubjects   = []byte("notice-subjects") // subject: sequence of its newest notice
-	bucketFeeds      = []byte("notice-feeds")    // feed: place up to which it was journalled
-	bucketEndpoints  = []byte("endpoints")       // id: an endpoint
-	bucketCursors    = []byte("notice-cursors")  // endpoint or sink: sequence of the newest notice it was given
-	bucketDeliveries = []byte("deliveries")      // state, endpoint, sequence: a delivery
+	bucketNotices    = []byte("notices")        // sequence: a notice
+	bucketNoticeIDs  = []byte("notice-ids")     // id: its sequence
+	bucketFeeds      = []byte("notice-feeds")   // feed: place up to which it was journalled
+	bucketEndpoints  = []byte("endpoints")      // id: an endpoint
+	bucketCursors    = []byte("notice-cursors") // endpoint or sink: sequence of the newest notice it was given
+	bucketDeliveries = []byte("deliveries")     // state, endpoint, sequence: a delivery
 	deliveryNames    = [][]byte{
-		bucketNotices, bucketNoticeIDs, bucketSubjects, bucketFeeds, bucketEndpoints, bucketCursors, bucketDeliveries,
+		bucketNotices, bucketNoticeIDs, bucketFeeds, bucketEndpoints, bucketCursors, bucketDeliveries,
 	}
 )
 
@@ -55,10 +54,7 @@ func appendNotice(tx *bolt.Tx, n *memberwatch.Notice, now time.Time) error {
 	if err := notices.Put(sequenceKey(sequence), encodeNotice(n)); err != nil {
 		return err
 	}
-	if err := ids.Put([]byte(n.ID), encodeNumber(n.Sequence)); err != nil {
-		return err
-	}
-	return tx.Bucket(bucketSubjects).Put([]byte(n.Subject), encodeNumber(n.Sequence))
+	return ids.Put([]byte(n.ID), encodeNumber(n.Sequence))
 }
 
 // number reads a number from a bucket, 0 where there is none.
@@ -78,13 +74,6 @@ func (p *Platform) number(bucket []byte, key string) (n int64, err error) {
 
 // NoticePlace returns the place up to which a feed was journalled.
 func (p *Platform) NoticePlace(feed string) (int64, error) { return p.number(bucketFeeds, feed) }
-
-// KnownSubject tells whether there was ever a notice of a subject, dropped ones
-// too.
-func (p *Platform) KnownSubject(subject string) (bool, error) {
-	n, err := p.number(bucketSubjects, subject)
-	return n > 0, err
-}
 
 // Notices returns up to limit notices after a sequence, in order.
 func (p *Platform) Notices(after int64, limit int) ([]memberwatch.Notice, error) {
