@@ -119,6 +119,13 @@ var rooms = map[string]room{
 		imports: []string{".", "detector"},
 		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
 	},
+	"bench/diff": {
+		why: "reads figures, whoever made them",
+	},
+	"bench/recovery": {
+		imports: []string{".", "monitor"},
+		why:     "starts and stops the very monitor, from outside: what lies on disk is not its business",
+	},
 	"bench/cpu": {
 		why: "asks the operating system, which only some systems answer",
 	},
@@ -143,7 +150,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},
