@@ -21,6 +21,7 @@ import (
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/monitor"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
+	"github.com/memberwatch/memberwatch/review"
 	"github.com/memberwatch/memberwatch/store"
 	"github.com/memberwatch/memberwatch/wire"
 )
@@ -43,12 +44,20 @@ func start(t testing.TB, o Options, extra ...grpc.ServerOption) *system {
 // startOver brings up a service over a monitor with some options.
 func startOver(t testing.TB, below monitor.Options, o Options, extra ...grpc.ServerOption) *system {
 	t.Helper()
-	s := &system{dir: t.TempDir()}
+	return startIn(t, t.TempDir(), below, o, extra...)
+}
+
+// startIn brings up a service in a directory, with reviews.
+func startIn(t testing.TB, dir string, below monitor.Options, o Options, extra ...grpc.ServerOption) *system {
+	t.Helper()
+	s := &system{dir: dir}
 	below.Dir, below.Partitions, below.CheckpointInterval = s.dir, 2, 10*time.Millisecond
 	m, err := monitor.Open(below)
 	if err != nil {
 		t.Fatal(err)
 	}
+	reviews := review.Open(m.Platform(), m, review.Options{})
+	o.Review = reviews
 	s.monitor, s.server = m, newServer(m, o.withDefaults(), extra...)
 	lis := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
@@ -66,7 +75,9 @@ func startOver(t testing.TB, below monitor.Options, o Options, extra ...grpc.Ser
 		stopped = true
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if err := errors.Join(s.server.Shutdown(ctx), s.Close(), m.Close(ctx), <-served); err != nil {
+		err := errors.Join(s.server.Shutdown(ctx), s.Close())
+		reviews.Close()
+		if err := errors.Join(err, m.Close(ctx), <-served); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 	}
