@@ -151,7 +151,7 @@ var rooms = map[string]room{
 	"cmd/memberwatch": {
 		imports: []string{
 			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
-			"proto/memberwatch/v1", "server", "store", "wire",
+			"proto/memberwatch/v1", "review", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},
 		why:       "wires everything, and speaks the contract as a client of its own server",

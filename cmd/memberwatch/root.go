@@ -57,7 +57,7 @@ func newRoot() *cobra.Command {
 	addPerson(root)
 	root.AddCommand(
 		newServe(), newDemo(), newBench(), newReplay(), newSignals(), newCases(), newRemediate(), newSilence(),
-		newAudit(), newApps(), newRestrict(), newReport(), newStats(), newVersion(),
+		newAudit(), newApps(), newRestrict(), newReport(), newWebhooks(), newExport(), newStats(), newVersion(),
 	)
 	return root
 }

@@ -27,6 +27,8 @@ type config struct {
 	RetentionDays   int        `yaml:"retention_days"`
 	LogLevel        slog.Level `yaml:"log_level"`
 	Reflection      bool       `yaml:"reflection"`
+	// Webhooks has no flags: what it says goes together.
+	Webhooks webhooksConfig `yaml:"webhooks"`
 }
 
 // bind makes flags that write into the config, with what it holds as defaults.
@@ -96,7 +98,11 @@ func readConfig(file string, given *cobra.Command) (config, error) {
 // serve runs until the context ends or the server fails.
 func serve(cmd *cobra.Command, c config) error {
 	stderr := cmd.ErrOrStderr()
-	s, err := startService(cmd.Context(), c.options(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel}))))
+	options, err := c.options(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel})))
+	if err != nil {
+		return err
+	}
+	s, err := startService(cmd.Context(), options)
 	if err != nil {
 		return err
 	}
@@ -116,13 +122,15 @@ func serve(cmd *cobra.Command, c config) error {
 }
 
 // options returns the config as the packages take it.
-func (c *config) options(log *slog.Logger) serviceOptions {
+func (c *config) options(log *slog.Logger) (serviceOptions, error) {
+	deliver, err := c.Webhooks.options(log)
 	return serviceOptions{
 		listen: c.Listen,
 		monitor: monitor.Options{
 			Dir: c.DataDir, Partitions: c.Partitions, MaxResident: c.MaxResidentApps, RetentionDays: c.RetentionDays,
 			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Logger: log,
 		},
-		server: server.Options{Log: log, WithoutReflection: !c.Reflection},
-	}
+		server:  server.Options{Log: log, WithoutReflection: !c.Reflection},
+		deliver: &deliver,
+	}, err
 }

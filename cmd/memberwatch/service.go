@@ -10,6 +10,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/monitor"
+	"github.com/memberwatch/memberwatch/notify"
 	"github.com/memberwatch/memberwatch/review"
 	"github.com/memberwatch/memberwatch/server"
 )
@@ -20,6 +21,7 @@ type serviceOptions struct {
 	monitor monitor.Options
 	review  review.Options
 	server  server.Options
+	deliver *notify.Options // nil: nothing is delivered
 }
 
 // service is a monitor behind a server on a listener: all that serve, demo and
@@ -27,6 +29,7 @@ type serviceOptions struct {
 type service struct {
 	monitor *monitor.Monitor
 	reviews *review.Service
+	courier *notify.Courier // nil: nothing is delivered
 	server  *server.Server
 	address string
 	serving sync.WaitGroup
@@ -45,7 +48,15 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 	}
 	reviews := review.Open(m.Platform(), m, o.review)
 	o.server.Version, o.server.Review = version(), reviews
-	s := &service{monitor: m, reviews: reviews, server: server.New(m, o.server), address: dialable(listener.Addr()), failed: make(chan error, 1)}
+	s := &service{monitor: m, reviews: reviews, address: dialable(listener.Addr()), failed: make(chan error, 1)}
+	if o.deliver != nil {
+		if s.courier, err = startCourier(m.Platform(), reviews, *o.deliver); err != nil {
+			reviews.Close()
+			return nil, errors.Join(err, m.Close(ctx), listener.Close())
+		}
+		o.server.Deliveries = s.courier
+	}
+	s.server = server.New(m, o.server)
 	s.serving.Go(func() {
 		if err := s.server.Serve(listener); err != nil {
 			s.failed <- err
@@ -72,6 +83,9 @@ func (s *service) stop(ctx context.Context) error {
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	s.serving.Wait()
+	if s.courier != nil {
+		s.courier.Close()
+	}
 	s.reviews.Close()
 	return errors.Join(err, s.monitor.Close(ctx))
 }
