@@ -127,12 +127,11 @@ func (e *Engine) catchUp(s *State, at memberwatch.Window) {
 // learn takes a window's values into the expectations of its scale.
 func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 	for _, stream := range streamsOf(at.Scale) {
-		i := slot(stream, at)
 		for f := range Features {
 			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f == Novelty && s.days() < noveltyDays {
 				continue
 			}
-			s.seriesOf(stream, f).learn(&shapes[stream], i, x.v[f], x.exposure(f))
+			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f))
 		}
 	}
 }

@@ -19,6 +19,7 @@ type Engine struct {
 	ruleRev      int64                      // revision of the newest restriction
 	canaries     canaries
 	attestations map[memberwatch.AppID]*memberwatch.Attestation // the newest of each app
+	excluded     map[memberwatch.AppID][]memberwatch.Exclusion  // windows that teach nothing
 
 	calibrations []*Calibration // by day, the newest few
 	alarms       []*alarms      // beside each calibration
@@ -42,6 +43,7 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:          cfg,
 		apps:         make(map[memberwatch.AppID]*memberwatch.App),
+		excluded:     make(map[memberwatch.AppID][]memberwatch.Exclusion),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
 		alarms:       []*alarms{new(alarms)},
@@ -63,6 +65,8 @@ func (e *Engine) Apply(c *memberwatch.Change) {
 		e.restrict(*c.Restriction)
 	case c.Canaries != nil:
 		e.canaries.apply(c.Canaries)
+	case c.Exclusion != nil:
+		e.exclude(*c.Exclusion)
 	case c.Attestation != nil:
 		attestation := *c.Attestation
 		attestation.Revision = c.Revision

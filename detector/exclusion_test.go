@@ -1,0 +1,70 @@
+package detector
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// levels plays 60 quiet days, 10 days of harvest and 21 more quiet days, with an
+// exclusion of the harvest or not, and returns the slow level of records before
+// and after it.
+func levels(t *testing.T, exclude, withdraw bool) (before, after float64) {
+	r := newReplay(t, DefaultConfig())
+	random := rand.New(rand.NewPCG(3, 9))
+	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	x := memberwatch.Exclusion{ID: "c1-2", App: "crm", Since: start.AddDate(0, 0, 60).UnixNano(), Until: start.AddDate(0, 0, 70).UnixNano()}
+	slow := func() float64 { return r.states["crm"].slow[Records].median(&shapes[daySlow], 0, 1) }
+	for day := range 91 {
+		if day == 60 {
+			before = slow()
+		}
+		if day == 70 && exclude {
+			r.apply(memberwatch.Change{Exclusion: &x})
+			if withdraw {
+				x.Withdrawn = true
+				r.apply(memberwatch.Change{Exclusion: &x})
+			}
+		}
+		records := 200 + random.IntN(40)
+		if day >= 60 && day < 70 {
+			records *= 20
+		}
+		at := start.AddDate(0, 0, day).Add(10 * time.Hour)
+		r.observe(&memberwatch.Event{App: "crm", Time: at.UnixNano(), Records: uint64(records), DataClasses: []string{"profile_name"}})
+	}
+	return before, slow()
+}
+
+// TestExcludedWindowsTeachNothing compares the level with and without an
+// exclusion that comes after the harvest, inside the slow stream's lag.
+func TestExcludedWindowsTeachNothing(t *testing.T) {
+	before, after := levels(t, true, false)
+	if after > 1.15*before {
+		t.Errorf("slow level %0.f before the excluded harvest, %0.f after: it was learnt", before, after)
+	}
+	before, after = levels(t, false, false)
+	if after < 1.5*before {
+		t.Errorf("slow level %0.f before the harvest, %0.f after: the test shows nothing", before, after)
+	}
+	_, undone := levels(t, true, true)
+	if undone != after {
+		t.Errorf("slow level %v after an exclusion that was withdrawn, %v without one", undone, after)
+	}
+}
+
+func TestExclusionKeepsToItsWindows(t *testing.T) {
+	e := New(DefaultConfig())
+	day := int64(24 * time.Hour)
+	e.Apply(&memberwatch.Change{Revision: 1, Exclusion: &memberwatch.Exclusion{ID: "a", App: "crm", Since: 2 * day, Until: 3 * day}})
+	for start, want := range map[int64]bool{day: false, 2 * day: true, 3 * day: false} {
+		if got := e.excludes("crm", memberwatch.Window{Scale: memberwatch.Day, Start: start}); got != want {
+			t.Errorf("day %d excluded: %v, want %v", start/day, got, want)
+		}
+	}
+	if e.excludes("other", memberwatch.Window{Scale: memberwatch.Day, Start: 2 * day}) {
+		t.Error("another app is excluded")
+	}
+}
