@@ -184,11 +184,15 @@ const (
 	minRank = 10
 )
 
-// tailShape is xi of the fitted tail, by measure: the surprise is in decades, so
-// its tail is exponential by construction; jumps of real counts fall more slowly.
-// Both were set by the bursts found per false signal on real counts
-// (docs/decisions/0010-a-twentieth-for-the-jump.md).
-var tailShape = [measures]float64{bySurprise: 0, byJump: 0.1}
+// tailShape is xi of the fitted tail, by measure and stream: the surprise is in
+// decades, so its tail is exponential by construction; jumps of real counts fall
+// more slowly. Days were set by the bursts found per false signal on real counts
+// (docs/decisions/0010-a-twentieth-for-the-jump.md), hours, which must speak at one
+// in a million, by the false signals of a simulated fleet (0007).
+var tailShape = [measures][streams]float64{
+	bySurprise: {hourBurst: 0.1},
+	byJump:     {hourBurst: 0.2, dayBurst: 0.1, daySlow: 0.1},
+}
 
 // fitTail fits the tail by two quantiles: u at tailPart and another a fifth as
 // rare. The few largest windows do not move it, and they must not: in a fleet

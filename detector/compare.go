@@ -72,7 +72,7 @@ const rankedDays = 7
 // test compares one feature with one predictive.
 func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
 	exposed := x.exposure(f)
-	p := s.seriesOf(stream, f).predict(&shapes[stream], slot(stream, at), exposed)
+	p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed)
 	if !p.ok {
 		return comparison{}, false
 	}
@@ -81,6 +81,7 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 	c.p = c.calibrate(cal, p.surprise(x.v[f], f >= counts), math.Log1p(x.v[f])-math.Log1p(c.mid))
 	if c.p <= explainedP { // the interval costs much and people see it only then
 		c.mid, c.low, c.high = p.expected()
+		c.high = min(c.high, c.usual(cal, &p))
 		c.expected = p
 	}
 	return c, true
@@ -97,6 +98,19 @@ func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64
 		p = min(p, cal.p(c.cell(measure(m)), reach)/shares[m])
 	}
 	return p
+}
+
+// usual is the count that one in forty windows like this one exceeds in the
+// fleet, by whichever measure is the narrower. It is the upper end of what people
+// are told was expected: the predictive's own end is far too wide for young and
+// sparse apps.
+func (c *comparison) usual(cal *Calibration, p *prediction) float64 {
+	const part = 0.025
+	surprise := cal.reachAt(c.cell(bySurprise), part)
+	jump := cal.reachAt(c.cell(byJump), part)
+	bySpread := math.Expm1(p.quantile(math.Pow(10, -surprise)))
+	byFleet := float64((1+max(p.center(), 0))*math.Exp(jump)) - 1
+	return max(min(bySpread, byFleet), c.mid)
 }
 
 // explainedP is the p-value from which on a comparison keeps its expectation.

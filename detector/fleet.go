@@ -140,7 +140,7 @@ func (f *Fleet) Calibration() *Calibration {
 	c := &Calibration{Through: f.through, births: f.births.clone()}
 	for id := range f.hist {
 		if f.hist[id] != nil {
-			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))])
+			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))][id/(int(Features)*strata)%int(streams)])
 		}
 	}
 	return c

@@ -149,7 +149,7 @@ func (e *Engine) setCritical(s *State, w *window) {
 		if e.cfg.streamWeight(f, stream, s.actors) == 0 {
 			continue
 		}
-		p := s.seriesOf(stream, f).predict(&shapes[stream], at, 1)
+		p := s.seriesOf(stream, f).expect(&shapes[stream], at, 1)
 		if !p.ok {
 			continue
 		}

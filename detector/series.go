@@ -42,13 +42,15 @@ type shape struct {
 	echoes     int     // last values remembered: none, the newest, or that of each slot
 	lag        int     // windows the learning stays behind
 	prior      float64 // windows that the prior scale is worth; 0: none is known
+	week       int     // places of the week whose newest value is expected again; 0: none
 	measured   bool    // values are measurements: of any sign, without a count's sampling noise
 }
 
 // shapes by stream. Hours have a slot for each hour of day, apart for weekends:
-// 48 slots learn in days where 168 need months.
+// 48 slots learn in days where 168 need months. What an app did in the same hour
+// a week ago is expected of it again, so that a weekly job alerts once at most.
 var shapes = [streams]shape{
-	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4},
+	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4, week: 168},
 	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4},
 	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, lag: 14},
 }
@@ -74,6 +76,36 @@ type seriesBody struct {
 	last   []float32       // newest values: of each slot, of all, or none
 	seen   []uint8         // values seen in each slot, saturating
 	queue  []float32       // values waiting for their lag, oldest first
+	week   []uint8         // newest value of each hour of the week, in weekUnit
+}
+
+// weekUnit is the precision of the values of a week ago, in ln units: 168 of them
+// are kept for each series, one byte each.
+const weekUnit = 1.0 / 12
+
+// fold maps an hour of the week to its slot: weekend hours are apart.
+func (sh *shape) fold(slot int) int {
+	switch {
+	case sh.week == 0:
+		return slot
+	case slot >= 5*24:
+		return 24 + slot%24
+	default:
+		return slot % 24
+	}
+}
+
+// expect is what predict says of a window, or what the app did a week ago if that
+// was more.
+func (s *series) expect(sh *shape, slot int, exposure float64) prediction {
+	p := s.predict(sh, sh.fold(slot), exposure)
+	if sh.week > 0 && s.body != nil {
+		echo := float64(s.body.week[slot]) * weekUnit
+		for i := range experts {
+			p.mean[i] = max(p.mean[i], echo)
+		}
+	}
+	return p
 }
 
 func newBody(sh *shape) *seriesBody {
@@ -82,6 +114,7 @@ func newBody(sh *shape) *seriesBody {
 	all := make([]float32, floats+sh.lag)
 	b := &seriesBody{season: all[:n:n], slot: all[n : 2*n : 2*n], last: all[2*n : floats : floats], seen: make([]uint8, n)}
 	b.queue = all[floats:floats:len(all)]
+	b.week = make([]uint8, sh.week)
 	return b
 }
 
@@ -271,7 +304,10 @@ func (s *series) learn(sh *shape, slot int, v, exposure float64) {
 		q[len(q)-1] = float32(x)
 		x, slot = old, ((slot-sh.lag)%sh.slots+sh.slots)%sh.slots
 	}
-	s.absorb(sh, slot, x, exposure)
+	s.absorb(sh, sh.fold(slot), x, exposure)
+	if sh.week > 0 {
+		s.body.week[slot] = uint8(min(math.Round(x/weekUnit), math.MaxUint8))
+	}
 }
 
 // absorb scores the experts against x and moves them towards it.
@@ -350,6 +386,7 @@ func (s *series) encode(e *encoder) {
 		e.uint(uint64(n))
 	}
 	e.b = append(e.b, b.seen...)
+	e.b = append(e.b, b.week...)
 	e.uint(uint64(len(b.queue)))
 	e.floats(b.queue)
 }
@@ -368,6 +405,7 @@ func (s *series) decode(d *decoder, sh *shape) {
 		b.tested[i] = uint16(min(d.uint(), math.MaxUint16))
 	}
 	copy(b.seen, d.take(len(b.seen)))
+	copy(b.week, d.take(len(b.week)))
 	n := d.count(4)
 	if n > sh.lag {
 		d.fail("queue longer than its lag")

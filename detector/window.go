@@ -191,16 +191,13 @@ func (w *window) decodeDay(d *decoder) {
 	}
 }
 
-// slot is the place of a window in the season of a stream. Days count from
-// Thursday 1970-01-01; hours are apart for Saturday and Sunday.
+// slot is the place of a window in the week of a stream: its weekday or its hour
+// of the week, from Monday on. Days count from Thursday 1970-01-01.
 func slot(stream streamID, w memberwatch.Window) int {
 	weekday := (int(dayOf(w.Start))%7 + 7 + 3) % 7 // Monday is 0
 	if stream != hourBurst {
 		return weekday
 	}
 	hour := int(w.Start%memberwatch.Day.Length()/memberwatch.Hour.Length()+24) % 24
-	if weekday >= 5 {
-		return 24 + hour
-	}
-	return hour
+	return 24*weekday + hour
 }
