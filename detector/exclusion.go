@@ -75,7 +75,7 @@ func (s *series) median(sh *shape, slot int, exposure float64) float64 {
 	if s.body == nil || s.n == 0 {
 		return 0
 	}
-	p := s.predict(sh, slot, exposure)
+	p := s.predict(sh, sh.fold(slot), exposure)
 	mid, _, _ := p.expected()
 	return mid
 }
