@@ -148,9 +148,13 @@ var rooms = map[string]room{
 		libraries: []string{"gonum.org/v1/gonum/..."},
 		why:       "holds signals against the truth, which the service behind its interface never sees",
 	},
+	"bench/tune": {
+		imports: []string{".", "bench/trial", "detector"},
+		why:     "decides recorded evidence again; whoever recorded it stays unknown to it",
+	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/scenario", "bench/throughput", "bench/trial", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/scenario", "bench/throughput", "bench/trial", "bench/tune", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "review", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

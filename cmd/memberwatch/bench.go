@@ -10,7 +10,7 @@ import (
 
 func newBench() *cobra.Command {
 	return group("bench", "Measure how well, how truly and how fast it works",
-		newBenchScenarios(), newBenchLogs(), newBenchCalibration(), newBenchNAB(), newBenchThroughput(), newBenchLookback(),
+		newBenchScenarios(), newBenchLogs(), newBenchTune(), newBenchCalibration(), newBenchNAB(), newBenchThroughput(), newBenchLookback(),
 		newBenchRecovery(), newBenchCompare(),
 	)
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/memberwatch/memberwatch/client"
+	"github.com/memberwatch/memberwatch/detector"
 	"github.com/memberwatch/memberwatch/monitor"
 	"github.com/memberwatch/memberwatch/server"
 )
@@ -25,6 +28,7 @@ type config struct {
 	IdleTimeout     duration   `yaml:"idle_timeout"`
 	Lateness        duration   `yaml:"lateness"`
 	RetentionDays   int        `yaml:"retention_days"`
+	Budget          float64    `yaml:"budget"`
 	LogLevel        slog.Level `yaml:"log_level"`
 	Reflection      bool       `yaml:"reflection"`
 	// Webhooks has no flags: what it says goes together.
@@ -41,6 +45,7 @@ func (c *config) bind(cmd *cobra.Command) {
 	flags.Var(&c.IdleTimeout, "idle-timeout", "how long a silent producer holds windows open; 0s: 1m")
 	flags.Var(&c.Lateness, "lateness", "how late an event may come and still be scored; 0s: 2m")
 	flags.IntVar(&c.RetentionDays, "retention-days", c.RetentionDays, "how long the daily ledger is kept; 0: 400")
+	flags.Float64Var(&c.Budget, "budget", c.Budget, "app-days of honest traffic in which one false alert is accepted; 0: 1,400, one in 200 app-weeks")
 	flags.TextVar(&c.LogLevel, "log-level", c.LogLevel, "least level logged: debug, info, warn or error")
 	flags.BoolVar(&c.Reflection, "reflection", c.Reflection, "let tools such as grpcurl ask for the contract")
 }
@@ -97,6 +102,9 @@ func readConfig(file string, given *cobra.Command) (config, error) {
 
 // serve runs until the context ends or the server fails.
 func serve(cmd *cobra.Command, c config) error {
+	if c.Budget < 0 || math.IsNaN(c.Budget) || math.IsInf(c.Budget, 0) {
+		return usagef("--budget %g must be a number of app-days above 0, or 0 for the default", c.Budget)
+	}
 	stderr := cmd.ErrOrStderr()
 	options, err := c.options(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel})))
 	if err != nil {
@@ -121,6 +129,13 @@ func serve(cmd *cobra.Command, c config) error {
 	return err
 }
 
+// detector returns the configuration of the models.
+func (c *config) detector() *detector.Config {
+	d := detector.DefaultConfig()
+	d.Budget = cmp.Or(c.Budget, d.Budget)
+	return &d
+}
+
 // options returns the config as the packages take it.
 func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 	deliver, err := c.Webhooks.options(log)
@@ -128,7 +143,7 @@ func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 		listen: c.Listen,
 		monitor: monitor.Options{
 			Dir: c.DataDir, Partitions: c.Partitions, MaxResident: c.MaxResidentApps, RetentionDays: c.RetentionDays,
-			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Logger: log,
+			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Detector: c.detector(), Logger: log,
 		},
 		server:  server.Options{Log: log, WithoutReflection: !c.Reflection},
 		deliver: &deliver,

@@ -37,11 +37,13 @@ type source struct {
 	name   string
 	closes []io.Closer
 	read   func() (memberwatch.Event, int, error) // an event and its line
+	line   int                                    // of the newest event
 }
 
 // next returns the next event, a *badLine, or io.EOF.
 func (s *source) next() (memberwatch.Event, error) {
 	ev, line, err := s.read()
+	s.line = line
 	if err == nil { // what the service would reject is refused while the line is known
 		err = ev.Validate(time.Now().UnixNano())
 	}
