@@ -13,9 +13,9 @@ type Position struct {
 // else. The monitor calls Release, if set, once no partition needs the events
 // any more; until then the caller must not touch them.
 type Batch struct {
-	Base    int64
-	Events  []Event
-	Gap     *Gap
+	Base   int64
+	Events []Event
+	Gap    *Gap
 	// Complete is the event time up to which the producer has sent everything,
 	// nanoseconds since the epoch; 0 says nothing.
 	Complete int64

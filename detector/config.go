@@ -119,13 +119,6 @@ func (s streamID) perDay() float64 {
 	return 1
 }
 
-func (s streamID) scale() memberwatch.Scale {
-	if s == hourBurst {
-		return memberwatch.Hour
-	}
-	return memberwatch.Day
-}
-
 // burstOf is the burst stream of a scale.
 func burstOf(scale memberwatch.Scale) streamID {
 	if scale == memberwatch.Hour {

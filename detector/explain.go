@@ -29,14 +29,14 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	}
 	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
 	v := verdict{comparison: t, factor: 1, period: periodOf(t.p, stream)}
-	found := e.judgedFinding(s, &p, f.kind(stream), []verdict{v})
+	found := e.judgedFinding(&p, f.kind(stream), []verdict{v})
 	found.Time, found.Provisional = now, true
 	found.Caveats = append(found.Caveats, "the window is still open and the fleet's part in it not yet known")
 	e.raise(s, "", found)
 }
 
 // judgedFinding words the verdicts of one kind in one window.
-func (e *Engine) judgedFinding(s *State, p *pending, kind memberwatch.Kind, all []verdict) memberwatch.Finding {
+func (e *Engine) judgedFinding(p *pending, kind memberwatch.Kind, all []verdict) memberwatch.Finding {
 	slices.SortStableFunc(all, func(a, b verdict) int {
 		return cmp.Or(-compareBool(a.hit, b.hit), cmp.Compare(b.period, a.period), cmp.Compare(a.feature, b.feature))
 	})

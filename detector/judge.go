@@ -72,7 +72,7 @@ func (e *Engine) raiseJudged(s *State, p *pending, all []verdict) {
 		}
 		switch {
 		case hit:
-			e.raise(s, "", e.judgedFinding(s, p, kind, mine))
+			e.raise(s, "", e.judgedFinding(p, kind, mine))
 		case crossed:
 			e.withdraw(s, kind, p.Window)
 		}

@@ -84,7 +84,6 @@ type actor struct {
 	class           string
 	first, last     int // days
 	rng             *rand.Rand
-	seen            uint64
 }
 
 // act is something an app does beside its ordinary life.
