@@ -14,8 +14,8 @@ import (
 //	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
 //
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
-// apps, so the shipped default mixes in with the weight of priorWindows windows
-// and fades as the fleet's own history grows.
+// apps, so the shipped default mixes in and fades as the fleet's own history
+// grows.
 // Source: recipe R1, section 2: pooled ranks keep p within 0.5-2 of its word on
 // real counts where Poisson and negative binomial tails are 3-180 times too
 // loud. The tail passes through two quantiles, after Pickands, "Statistical
@@ -36,7 +36,10 @@ const (
 	cellCount = int(measures) * int(streams) * int(Features) * strata
 	// tailPart is the part of the ranks beyond which the fitted tail speaks.
 	tailPart = 0.01
-	// priorWindows is the weight of the shipped default, in windows.
+	// priorWindows is the weight of the shipped default, in windows, beside none of
+	// the fleet's own. It falls to half beside as many: a default too cautious by
+	// a decade would otherwise still halve the p-values of a year later
+	// (docs/decisions/0012-the-default-fades.md).
 	priorWindows = 500
 )
 
@@ -96,7 +99,8 @@ func (c *Calibration) p(id int, s float64) float64 {
 		return prior
 	}
 	own := cell.p(id, s)
-	return min((float64(cell.n*own)+priorWindows*prior)/(cell.n+priorWindows), 1)
+	worth := priorWindows / (1 + cell.n/priorWindows)
+	return min((float64(cell.n*own)+float64(worth*prior))/(cell.n+worth), 1)
 }
 
 // p is the cell's own answer: ties count as exceedances, the window itself too.

@@ -1,20 +1,30 @@
 package detector
 
-import "github.com/memberwatch/memberwatch"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
 
 // Counts is what a whole window held, where that is known without its events:
 // in series that others have counted, and in measurements of the models.
 type Counts struct {
-	Records float64 // member records disclosed
+	Records float64 // member records disclosed; NaN: nobody counted
 	Actors  float64 // distinct acting users; 0: not known
 }
 
 // CloseCounts closes an app's window from its counts alone. From there on it is
 // a window like any other: it is compared, learnt, tallied, and waits for the
-// fleet's word. Windows come in order of their ends, hours before days.
+// fleet's word. One that nobody counted is passed over: it is neither traffic nor
+// silence. Windows come in order of their ends, hours before days.
 func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) {
 	defer e.endQuiet(s, at)
 	e.through = max(e.through, at.End())
+	if math.IsNaN(c.Records) {
+		s.closed[at.Scale] = at.Start
+		s.dirty |= PartBaseline
+		return
+	}
 	w := e.window(s, at)
 	w.records = uint64(c.Records)
 	x := values{actors: c.Actors}

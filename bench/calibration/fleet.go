@@ -93,30 +93,56 @@ func (f *fleet) copy(p *planting) error {
 	return nil
 }
 
+// leastHours is how many hours of a day must be counted for its sum to be the
+// day's: the day on which clocks are set forward has 23.
+const leastHours = 23
+
 // counts returns what a series held in a window of a scale.
 func (f *fleet) counts(series int, scale memberwatch.Scale, i int) detector.Counts {
 	s := &f.set.Series[series]
 	if f.users {
-		return detector.Counts{Records: orZero(s.Totals[i]), Actors: orZero(s.Counts[i])}
+		return detector.Counts{Records: s.Totals[i], Actors: orZero(s.Counts[i])}
 	}
 	if scale == f.set.Scale {
-		return detector.Counts{Records: orZero(s.Counts[i])}
+		return detector.Counts{Records: s.Counts[i]}
 	}
-	sum := 0.0
+	sum, counted := 0.0, 0
 	for _, v := range s.Counts[i*24 : (i+1)*24] {
-		sum += orZero(v)
+		if !math.IsNaN(v) {
+			sum += v
+			counted++
+		}
+	}
+	if counted < leastHours {
+		return detector.Counts{Records: math.NaN()}
 	}
 	return detector.Counts{Records: sum}
 }
 
-// planted adds an injection to what its series held.
-func (p *planting) planted(c detector.Counts, day int) (changed detector.Counts, added float64) {
-	added = math.Round(p.kind.Add(day-p.start, c.Records, p.mean))
+// planted adds an injection to what its series held. A day of an hourly set gets
+// what its hours got.
+func (p *planting) planted(c detector.Counts, day int, ofHours bool) (changed detector.Counts) {
+	if math.IsNaN(c.Records) {
+		return c
+	}
+	if ofHours {
+		c.Records += p.today
+		return c
+	}
+	added := math.Round(p.kind.Add(day-p.start, c.Records, p.mean))
 	if p.kind.Users {
 		c.Actors += math.Round(p.kind.Add(day-p.start, c.Actors, p.mean))
 	}
+	p.today += added
 	c.Records += added
-	return c, added
+	return c
+}
+
+// endDay notes what was added by the end of a day.
+func (p *planting) endDay() {
+	p.added += p.today
+	p.today = 0
+	p.byDay = append(p.byDay, p.added)
 }
 
 // step closes one window of the real series and of the copies, and has it
@@ -140,11 +166,10 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 		}
 	}
 	for _, p := range active {
-		c, added := p.planted(f.counts(p.series, scale, i), day)
+		c := p.planted(f.counts(p.series, scale, i), day, scale != f.set.Scale)
 		f.shadow.close(f.shadow.states[p.app()], at, c)
 		if scale == memberwatch.Day {
-			p.added += added
-			p.byDay = append(p.byDay, p.added)
+			p.endDay()
 		}
 	}
 	var judgement detector.Judgement
@@ -164,7 +189,7 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 func (s *side) close(state *detector.State, at memberwatch.Window, c detector.Counts) {
 	switch {
 	case state == nil:
-	case c.Records > 0:
+	case c.Records > 0 || math.IsNaN(c.Records):
 		s.engine.CloseCounts(state, at, c)
 	default:
 		s.engine.Close(state, at) // only ends what has been quiet for long enough

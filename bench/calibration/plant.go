@@ -10,8 +10,8 @@ import (
 type Kind struct {
 	Name string
 	Days int
-	// Add returns what day k of the injection (0 the first) adds to a count v of a
-	// series whose recent mean is mean.
+	// Add returns what day k of the injection (0 the first) adds to the count v of a
+	// window of a series whose recent mean is mean.
 	Add func(k int, v, mean float64) float64
 	// Users tells that the acting users grow alike: honest growth.
 	Users bool
@@ -65,10 +65,11 @@ func PerActorKinds() []Kind {
 type planting struct {
 	kind   Kind
 	series int
-	start  int // day
-	mean   float64
+	start  int     // day
+	mean   float64 // of a window
 
-	added   float64   // so far
+	today   float64   // added so far on the running day
+	added   float64   // on the days before
 	byDay   []float64 // added by the end of each day
 	foundOn int       // day of the injection on which the first signal opened; -1: none
 }
@@ -99,7 +100,7 @@ func plant(set *Set, kinds []Kind, each, from int, seed uint64) []*planting {
 		daily := set.daily(series)
 		mean := 0.0
 		for _, v := range daily[start-meanDays : start] {
-			mean += orZero(v) / meanDays
+			mean += orZero(v) / float64(meanDays*set.perDay())
 		}
 		for _, k := range kinds {
 			all = append(all, &planting{kind: k, series: series, start: start, mean: mean, foundOn: -1})
