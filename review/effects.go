@@ -79,7 +79,7 @@ func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []m
 	}
 	t.effect(d, memberwatch.Effect{
 		Kind: memberwatch.EffectExclude, Subject: "exclusions/" + x.ID, Revision: revision,
-		Text: fmt.Sprintf("windows of app %q from %s to %s teach its baselines nothing", c.App, date(x.Since), date(x.Until)),
+		Text: fmt.Sprintf("windows of app %q from %s to %s teach its baselines nothing more", c.App, date(x.Since), date(x.Until)),
 	})
 	return nil
 }

@@ -86,7 +86,7 @@ func (s *Service) Advance(_ context.Context, of memberwatch.CaseID, id memberwat
 func (t *turn) advance(m *memberwatch.Remediation, step *memberwatch.Step) (err error) {
 	step.By, step.Time = t.by, t.now
 	if step.Move == memberwatch.MoveVerify && m.Kind.TestsKnowledge() {
-		if step.Against, err = t.against(m); err != nil {
+		if step.Against, err = t.against(m.Case, m.App); err != nil {
 			return err
 		}
 	}
@@ -166,8 +166,8 @@ func (t *turn) act(m *memberwatch.Remediation, step *memberwatch.Step) error {
 // against returns signals that contradict the newest attestation for a case: the
 // app asked for members whom it cannot know any more. Dismissed ones do not
 // count.
-func (t *turn) against(m *memberwatch.Remediation) ([]memberwatch.SignalID, error) {
-	remedies, err := t.RemediationsOf(m.Case)
+func (t *turn) against(of memberwatch.CaseID, app memberwatch.AppID) ([]memberwatch.SignalID, error) {
+	remedies, err := t.RemediationsOf(of)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (t *turn) against(m *memberwatch.Remediation) ([]memberwatch.SignalID, erro
 	if attested.IsZero() {
 		return nil, nil
 	}
-	cases, err := t.CasesOf(m.App, maxCases)
+	cases, err := t.CasesOf(app, maxCases)
 	if err != nil {
 		return nil, err
 	}

@@ -204,6 +204,7 @@ func silenceSubject(id memberwatch.SilenceID) string { return "silences/" + stri
 func remedySubject(r *memberwatch.Remediation) string {
 	return subjectOf(r.Case) + "/remediations/" + string(r.ID)
 }
+
 func actionName(prefix, name string) string {
 	return prefix + strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 }

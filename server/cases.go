@@ -21,6 +21,7 @@ type Review interface {
 	Remediations
 	Silences
 	Auditor
+	Packets
 }
 
 // Cases is the reviewers' work. What writes takes the person from the decision

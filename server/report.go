@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/memberwatch/memberwatch"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/wire"
@@ -16,10 +19,33 @@ type Reporter interface {
 	QueryAccess(ctx context.Context, q memberwatch.AccessQuery) (rows []memberwatch.AccessRow, total memberwatch.AccessRow, err error)
 }
 
+// Packets writes incident packets.
+type Packets interface {
+	// Packet writes the packet of a case in a person's name.
+	Packet(ctx context.Context, by memberwatch.Person, id memberwatch.CaseID) ([]byte, error)
+}
+
+// ExportPacket writes the incident packet of a case.
+func (s *reportService) ExportPacket(ctx context.Context, r *pb.ExportPacketRequest) (*pb.ExportPacketResponse, error) {
+	if s.packets == nil {
+		return nil, status.Error(codes.Unimplemented, "this server has no cases")
+	}
+	id, err := wire.ParseCaseName(r.GetCase())
+	if err != nil {
+		return nil, wire.InField("case", err)
+	}
+	document, err := s.packets.Packet(ctx, memberwatch.PersonIn(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.ExportPacketResponse{Document: document}, nil
+}
+
 // reportService serves ReportService.
 type reportService struct {
 	pb.UnimplementedReportServiceServer
 	reporter Reporter
+	packets  Packets // nil: this server has no cases
 }
 
 // QueryAccess returns a page of rows. Each page asks anew, so that the server keeps nothing between calls; a row whose

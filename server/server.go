@@ -85,6 +85,14 @@ func (o *Options) auditor() Auditor {
 	return o.Review
 }
 
+// packets is like auditor.
+func (o *Options) packets() Packets {
+	if o.Review == nil {
+		return nil
+	}
+	return o.Review
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -130,7 +138,7 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	pb.RegisterIngestServiceServer(s.grpc, s.ingest)
 	pb.RegisterRegistryServiceServer(s.grpc, &registryService{registry: m})
 	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, audit: o.auditor(), bookmark: o.Bookmark, lifetime: lifetime})
-	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m})
+	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m, packets: o.packets()})
 	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
 	if o.Review != nil {
 		pb.RegisterCaseServiceServer(s.grpc, &caseService{review: o.Review})

@@ -12,7 +12,7 @@ import (
 )
 
 func newReport() *cobra.Command {
-	return group("report", "Answer questions about the past", newReportAccess())
+	return group("report", "Answer questions about the past", newReportAccess(), newReportProfile(), newReportPacket(), newReportCertifications())
 }
 
 // accessAnswer is a whole answer of QueryAccess, all pages together.

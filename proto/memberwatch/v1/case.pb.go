@@ -1562,7 +1562,7 @@ type ListCasesRequest struct {
 	// The token of the previous answer; the other fields must be equal then.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// A filter over app, developer, state, severity, verdict, reason, assignee,
-	// tag, overdue, create_time and due_time, such as
+	// tags, overdue, create_time and due_time, such as
 	// state != CLOSED AND severity >= HIGH.
 	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields

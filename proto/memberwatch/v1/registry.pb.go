@@ -656,8 +656,8 @@ type ListAppsRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A filter over developer, category, learning_state and declared, such as
-	// category = "games".
+	// A filter over developer, category, learning_state, declared and
+	// certification_expire_time, such as category = "games".
 	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

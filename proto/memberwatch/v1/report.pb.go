@@ -359,6 +359,99 @@ func (x *QueryAccessResponse) GetTotal() *AccessRow {
 	return nil
 }
 
+// ExportPacketRequest names a case.
+type ExportPacketRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The case, cases/{case}.
+	Case          string `protobuf:"bytes,1,opt,name=case,proto3" json:"case,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportPacketRequest) Reset() {
+	*x = ExportPacketRequest{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportPacketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportPacketRequest) ProtoMessage() {}
+
+func (x *ExportPacketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportPacketRequest.ProtoReflect.Descriptor instead.
+func (*ExportPacketRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExportPacketRequest) GetCase() string {
+	if x != nil {
+		return x.Case
+	}
+	return ""
+}
+
+// ExportPacketResponse is a document.
+type ExportPacketResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The packet in JSON, byte for byte as it was hashed. docs/review.md has its
+	// fields.
+	Document      []byte `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportPacketResponse) Reset() {
+	*x = ExportPacketResponse{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportPacketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportPacketResponse) ProtoMessage() {}
+
+func (x *ExportPacketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportPacketResponse.ProtoReflect.Descriptor instead.
+func (*ExportPacketResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ExportPacketResponse) GetDocument() []byte {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
 var File_memberwatch_v1_report_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_report_proto_rawDesc = "" +
@@ -397,9 +490,14 @@ const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\x13QueryAccessResponse\x12-\n" +
 	"\x04rows\x18\x01 \x03(\v2\x19.memberwatch.v1.AccessRowR\x04rows\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12/\n" +
-	"\x05total\x18\x03 \x01(\v2\x19.memberwatch.v1.AccessRowR\x05total2g\n" +
+	"\x05total\x18\x03 \x01(\v2\x19.memberwatch.v1.AccessRowR\x05total\")\n" +
+	"\x13ExportPacketRequest\x12\x12\n" +
+	"\x04case\x18\x01 \x01(\tR\x04case\"2\n" +
+	"\x14ExportPacketResponse\x12\x1a\n" +
+	"\bdocument\x18\x01 \x01(\fR\bdocument2\xc2\x01\n" +
 	"\rReportService\x12V\n" +
-	"\vQueryAccess\x12\".memberwatch.v1.QueryAccessRequest\x1a#.memberwatch.v1.QueryAccessResponseB\xc1\x01\n" +
+	"\vQueryAccess\x12\".memberwatch.v1.QueryAccessRequest\x1a#.memberwatch.v1.QueryAccessResponse\x12Y\n" +
+	"\fExportPacket\x12#.memberwatch.v1.ExportPacketRequest\x1a$.memberwatch.v1.ExportPacketResponseB\xc1\x01\n" +
 	"\x12com.memberwatch.v1B\vReportProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
 var (
@@ -414,30 +512,34 @@ func file_memberwatch_v1_report_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_report_proto_rawDescData
 }
 
-var file_memberwatch_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_memberwatch_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_memberwatch_v1_report_proto_goTypes = []any{
 	(*QueryAccessRequest)(nil),    // 0: memberwatch.v1.QueryAccessRequest
 	(*AccessRow)(nil),             // 1: memberwatch.v1.AccessRow
 	(*QueryAccessResponse)(nil),   // 2: memberwatch.v1.QueryAccessResponse
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(*Estimate)(nil),              // 4: memberwatch.v1.Estimate
+	(*ExportPacketRequest)(nil),   // 3: memberwatch.v1.ExportPacketRequest
+	(*ExportPacketResponse)(nil),  // 4: memberwatch.v1.ExportPacketResponse
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Estimate)(nil),              // 6: memberwatch.v1.Estimate
 }
 var file_memberwatch_v1_report_proto_depIdxs = []int32{
-	3, // 0: memberwatch.v1.QueryAccessRequest.since:type_name -> google.protobuf.Timestamp
-	3, // 1: memberwatch.v1.QueryAccessRequest.until:type_name -> google.protobuf.Timestamp
-	4, // 2: memberwatch.v1.AccessRow.members:type_name -> memberwatch.v1.Estimate
-	4, // 3: memberwatch.v1.AccessRow.groups:type_name -> memberwatch.v1.Estimate
-	3, // 4: memberwatch.v1.AccessRow.first_time:type_name -> google.protobuf.Timestamp
-	3, // 5: memberwatch.v1.AccessRow.last_time:type_name -> google.protobuf.Timestamp
-	1, // 6: memberwatch.v1.QueryAccessResponse.rows:type_name -> memberwatch.v1.AccessRow
-	1, // 7: memberwatch.v1.QueryAccessResponse.total:type_name -> memberwatch.v1.AccessRow
-	0, // 8: memberwatch.v1.ReportService.QueryAccess:input_type -> memberwatch.v1.QueryAccessRequest
-	2, // 9: memberwatch.v1.ReportService.QueryAccess:output_type -> memberwatch.v1.QueryAccessResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	5,  // 0: memberwatch.v1.QueryAccessRequest.since:type_name -> google.protobuf.Timestamp
+	5,  // 1: memberwatch.v1.QueryAccessRequest.until:type_name -> google.protobuf.Timestamp
+	6,  // 2: memberwatch.v1.AccessRow.members:type_name -> memberwatch.v1.Estimate
+	6,  // 3: memberwatch.v1.AccessRow.groups:type_name -> memberwatch.v1.Estimate
+	5,  // 4: memberwatch.v1.AccessRow.first_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: memberwatch.v1.AccessRow.last_time:type_name -> google.protobuf.Timestamp
+	1,  // 6: memberwatch.v1.QueryAccessResponse.rows:type_name -> memberwatch.v1.AccessRow
+	1,  // 7: memberwatch.v1.QueryAccessResponse.total:type_name -> memberwatch.v1.AccessRow
+	0,  // 8: memberwatch.v1.ReportService.QueryAccess:input_type -> memberwatch.v1.QueryAccessRequest
+	3,  // 9: memberwatch.v1.ReportService.ExportPacket:input_type -> memberwatch.v1.ExportPacketRequest
+	2,  // 10: memberwatch.v1.ReportService.QueryAccess:output_type -> memberwatch.v1.QueryAccessResponse
+	4,  // 11: memberwatch.v1.ReportService.ExportPacket:output_type -> memberwatch.v1.ExportPacketResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_report_proto_init() }
@@ -452,7 +554,7 @@ func file_memberwatch_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_report_proto_rawDesc), len(file_memberwatch_v1_report_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReportService_QueryAccess_FullMethodName = "/memberwatch.v1.ReportService/QueryAccess"
+	ReportService_QueryAccess_FullMethodName  = "/memberwatch.v1.ReportService/QueryAccess"
+	ReportService_ExportPacket_FullMethodName = "/memberwatch.v1.ReportService/ExportPacket"
 )
 
 // ReportServiceClient is the client API for ReportService service.
@@ -31,6 +32,9 @@ type ReportServiceClient interface {
 	// QueryAccess tells which apps read a data class since when, how much, and
 	// how many distinct members. Rows come sorted by distinct members, most first.
 	QueryAccess(ctx context.Context, in *QueryAccessRequest, opts ...grpc.CallOption) (*QueryAccessResponse, error)
+	// ExportPacket writes the incident packet of a case: what a platform hands to a
+	// regulator. Each export has a revision, and its hash goes to the audit log.
+	ExportPacket(ctx context.Context, in *ExportPacketRequest, opts ...grpc.CallOption) (*ExportPacketResponse, error)
 }
 
 type reportServiceClient struct {
@@ -51,6 +55,16 @@ func (c *reportServiceClient) QueryAccess(ctx context.Context, in *QueryAccessRe
 	return out, nil
 }
 
+func (c *reportServiceClient) ExportPacket(ctx context.Context, in *ExportPacketRequest, opts ...grpc.CallOption) (*ExportPacketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExportPacketResponse)
+	err := c.cc.Invoke(ctx, ReportService_ExportPacket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReportServiceServer is the server API for ReportService service.
 // All implementations must embed UnimplementedReportServiceServer
 // for forward compatibility.
@@ -60,6 +74,9 @@ type ReportServiceServer interface {
 	// QueryAccess tells which apps read a data class since when, how much, and
 	// how many distinct members. Rows come sorted by distinct members, most first.
 	QueryAccess(context.Context, *QueryAccessRequest) (*QueryAccessResponse, error)
+	// ExportPacket writes the incident packet of a case: what a platform hands to a
+	// regulator. Each export has a revision, and its hash goes to the audit log.
+	ExportPacket(context.Context, *ExportPacketRequest) (*ExportPacketResponse, error)
 	mustEmbedUnimplementedReportServiceServer()
 }
 
@@ -72,6 +89,9 @@ type UnimplementedReportServiceServer struct{}
 
 func (UnimplementedReportServiceServer) QueryAccess(context.Context, *QueryAccessRequest) (*QueryAccessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method QueryAccess not implemented")
+}
+func (UnimplementedReportServiceServer) ExportPacket(context.Context, *ExportPacketRequest) (*ExportPacketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportPacket not implemented")
 }
 func (UnimplementedReportServiceServer) mustEmbedUnimplementedReportServiceServer() {}
 func (UnimplementedReportServiceServer) testEmbeddedByValue()                       {}
@@ -112,6 +132,24 @@ func _ReportService_QueryAccess_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReportService_ExportPacket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExportPacketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReportServiceServer).ExportPacket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReportService_ExportPacket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReportServiceServer).ExportPacket(ctx, req.(*ExportPacketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ReportService_ServiceDesc is the grpc.ServiceDesc for ReportService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -122,6 +160,10 @@ var ReportService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "QueryAccess",
 			Handler:    _ReportService_QueryAccess_Handler,
+		},
+		{
+			MethodName: "ExportPacket",
+			Handler:    _ReportService_ExportPacket_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
