@@ -56,12 +56,14 @@ type appender interface {
 
 // nested writes another type's encoding with its length before it.
 func (e *encoder) nested(a appender) {
-	body, err := a.AppendBinary(nil)
+	const room = 3 // for the length: of less than 2 MB
+	at := len(e.b)
+	b, err := a.AppendBinary(append(e.b, make([]byte, room)...))
 	if err != nil && e.err == nil {
 		e.err = err
 	}
-	e.uint(uint64(len(body)))
-	e.b = append(e.b, body...)
+	e.b = binary.AppendUvarint(b[:at], uint64(len(b)-at-room))
+	e.b = append(e.b, b[at+room:]...) // moves it down, in place
 }
 
 // finish appends the checksum.

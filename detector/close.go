@@ -46,15 +46,18 @@ func (e *Engine) close(s *State, w *window, x values) {
 		}
 		s.dirty |= PartTotals
 	}
-	s.remove(w)
+	e.remove(s, w)
 	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
 		note(e.waiting, at, s.App)
 	}
 }
 
-// remove takes a closed window out and keeps its memory for the next.
-func (s *State) remove(w *window) {
+// keptWindows bounds the closed windows whose memory an engine keeps.
+const keptWindows = 512
+
+// remove takes a closed window out and keeps its memory for another app's next.
+func (e *Engine) remove(s *State, w *window) {
 	for i := range s.open {
 		if s.open[i] == w {
 			s.open = append(s.open[:i], s.open[i+1:]...)
@@ -62,8 +65,8 @@ func (s *State) remove(w *window) {
 			break
 		}
 	}
-	if len(s.spare) < 2 {
-		s.spare = append(s.spare, w)
+	if len(e.spare) < keptWindows {
+		e.spare = append(e.spare, w)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 // or wait for the fleet; the states themselves belong to the caller, who may
 // keep them anywhere. An Engine is not safe for concurrent use.
 type Engine struct {
+	spare []*window // memory of closed windows
+
 	cfg          Config
 	revision     int64
 	apps         map[memberwatch.AppID]*memberwatch.App

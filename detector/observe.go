@@ -109,8 +109,8 @@ func (e *Engine) window(s *State, at memberwatch.Window) *window {
 		return w
 	}
 	var w *window
-	if n := len(s.spare); n > 0 {
-		w, s.spare = s.spare[n-1], s.spare[:n-1]
+	if n := len(e.spare); n > 0 {
+		w, e.spare = e.spare[n-1], e.spare[:n-1]
 	} else {
 		w = new(window)
 	}

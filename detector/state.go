@@ -35,7 +35,6 @@ type State struct {
 	ruleRev   int64
 	Developer memberwatch.DeveloperID
 
-	spare    []*window // memory of closed windows
 	pending  []pending // closed windows that wait for the fleet, oldest first
 	episodes []episode // open signals
 	fresh    sketch.Sample
@@ -137,8 +136,14 @@ func (s *State) Ledger() []LedgerDelta {
 	return s.ledger
 }
 
-// ResetLedger forgets the deltas and keeps their memory.
+// ResetLedger forgets the deltas and keeps their memory, but for that of sketches
+// which some burst made large.
 func (s *State) ResetLedger() {
+	for i := range s.ledger {
+		if d := &s.ledger[i]; !d.Members.Exact() {
+			d.Members = sketch.Distinct{}
+		}
+	}
 	s.ledger = s.ledger[:0]
 	s.recent.booked = len(s.recent.words)
 }

@@ -48,7 +48,7 @@ type Monitor struct {
 // partitions, or when what is stored cannot be read.
 func Open(o Options) (*Monitor, error) {
 	o = o.withDefaults()
-	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, NoSync: o.NoSync, MergeSketch: MergeSketch})
+	files, err := store.Open(o.Dir, store.Options{Partitions: o.Partitions, LockTimeout: o.LockTimeout, NoSync: o.NoSync, MergeSketch: SketchMerger()})
 	if err != nil {
 		return nil, err
 	}
@@ -88,16 +88,21 @@ func newMonitor(o Options, files *store.Store) *Monitor {
 	return m
 }
 
-// MergeSketch unites two encoded distinct sketches, as the store needs it.
-func MergeSketch(stored, delta []byte) ([]byte, error) {
-	var union sketch.Distinct
-	if err := union.UnmarshalBinary(stored); err != nil {
-		return nil, err
+// SketchMerger returns what the store unites two encoded distinct sketches with.
+// It is safe for concurrent use.
+func SketchMerger() func(stored, delta []byte) ([]byte, error) {
+	unions := sync.Pool{New: func() any { return new(sketch.Distinct) }}
+	return func(stored, delta []byte) ([]byte, error) {
+		union := unions.Get().(*sketch.Distinct)
+		defer unions.Put(union)
+		if err := union.UnmarshalBinary(stored); err != nil {
+			return nil, err
+		}
+		if err := union.MergeBinary(delta); err != nil {
+			return nil, err
+		}
+		return union.AppendBinary(nil)
 	}
-	if err := union.MergeBinary(delta); err != nil {
-		return nil, err
-	}
-	return union.AppendBinary(nil)
 }
 
 // start begins all goroutines.

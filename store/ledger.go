@@ -17,12 +17,14 @@ const expireBatch = 2000
 // must not stop a partition for ever, and must not vanish either.
 func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]byte, error)) (damaged int) {
 	rows, weeks, done := w.tx.Bucket(bucketLedger), w.tx.Bucket(bucketWeeks), w.rolledUp()
+	var key []byte // bbolt takes a copy
 	for i := range c.Ledger {
 		if w.err != nil {
 			return damaged
 		}
 		delta := &c.Ledger[i]
-		key, err := appendLedgerKey(nil, &delta.LedgerKey)
+		var err error
+		key, err = appendLedgerKey(key[:0], &delta.LedgerKey)
 		if err != nil {
 			w.err = err
 			return damaged
@@ -37,7 +39,9 @@ func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]
 				row = merged
 			}
 		}
-		w.put(rows, key, encodeRow(&row))
+		e := w.encoder(rowBytes + len(row.Members) + len(row.Groups))
+		e.row(&row)
+		w.put(rows, key, w.seal(e))
 		if done.has(key) { // a late one
 			damaged += w.addToWeek(weeks, key, delta, merge)
 		}
@@ -88,11 +92,8 @@ func mergeSketch(stored, delta []byte, merge func(stored, delta []byte) ([]byte,
 	}
 }
 
-func encodeRow(r *memberwatch.LedgerRow) []byte {
-	e := newEncoder(32 + len(r.Members) + len(r.Groups))
-	e.row(r)
-	return e.seal()
-}
+// rowBytes bounds a row without its sketches: six numbers and the days of a week.
+const rowBytes = 64
 
 func (e *encoder) row(r *memberwatch.LedgerRow) {
 	e.uint(r.Calls)

@@ -163,8 +163,30 @@ func (p *Partition) Commit(c *PartitionCommit) (Committed, error) {
 // writer puts the pieces of a commit into their buckets and remembers the first
 // error.
 type writer struct {
-	tx  *bolt.Tx
-	err error
+	tx    *bolt.Tx
+	err   error
+	chunk []byte // records are cut from its end
+}
+
+// chunkBytes is how much memory is taken at once for the records of a commit:
+// bbolt needs them until it ends, and one by one they are many.
+const chunkBytes = 1 << 20
+
+// encoder begins a record of at most so many bytes that will be sealed before
+// the next one begins.
+func (w *writer) encoder(most int) *encoder {
+	if cap(w.chunk)-len(w.chunk) < most+frameBytes {
+		w.chunk = make([]byte, 0, max(chunkBytes, most+frameBytes))
+	}
+	end := len(w.chunk)
+	return &encoder{b: append(w.chunk[end:end:cap(w.chunk)], recordVersion)}
+}
+
+// seal ends a record.
+func (w *writer) seal(e *encoder) []byte {
+	record := e.seal()
+	w.chunk = w.chunk[:len(w.chunk)+len(record)]
+	return record[:len(record):len(record)]
 }
 
 func (w *writer) put(bucket *bolt.Bucket, key, value []byte) {
@@ -194,7 +216,9 @@ func (w *writer) states(c *PartitionCommit) {
 		if len(s.Value) == 0 {
 			w.delete(bucket, []byte(s.App))
 		} else {
-			w.put(bucket, []byte(s.App), sealBytes(s.Value))
+			e := w.encoder(len(s.Value))
+			e.b = append(e.b, s.Value...)
+			w.put(bucket, []byte(s.App), w.seal(e))
 		}
 	}
 	apps, routes := w.tx.Bucket(bucketApps), w.tx.Bucket(bucketRoutes)

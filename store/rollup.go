@@ -189,10 +189,10 @@ func (w *writer) addToWeek(weeks *bolt.Bucket, key []byte, row *memberwatch.Ledg
 			sum, days = merged, days|before
 		}
 	}
-	e := newEncoder(40 + len(sum.Members) + len(sum.Groups))
+	e := w.encoder(rowBytes + len(sum.Members) + len(sum.Groups))
 	e.uint(uint64(days))
 	e.row(&sum)
-	w.put(weeks, name, e.seal())
+	w.put(weeks, name, w.seal(e))
 	return damaged
 }
 

@@ -117,7 +117,7 @@ func quantile(sorted []time.Duration, q float64) float64 {
 // fill writes one row for each app and day, a week more than asked for. The app
 // of rank k reads 5 + 100,000/(10+k) members a day of ten times as many.
 func fill(ctx context.Context, dir string, c *Config, progress func(day int)) (rows int, err error) {
-	s, err := store.Open(dir, store.Options{MergeSketch: monitor.MergeSketch})
+	s, err := store.Open(dir, store.Options{MergeSketch: monitor.SketchMerger()})
 	if err != nil {
 		return 0, err
 	}
