@@ -15,6 +15,7 @@ import (
 type fleet struct {
 	set    *Set
 	users  bool // counts are of users, totals the records
+	places map[memberwatch.AppID]int // of the series of an app
 	real   side
 	shadow side
 	fleet  *detector.Fleet
@@ -35,7 +36,14 @@ func newSide(cfg detector.Config) side {
 }
 
 func newFleet(set *Set, cfg detector.Config, users bool) *fleet {
-	return &fleet{set: set, users: users, real: newSide(cfg), shadow: newSide(cfg), fleet: detector.NewFleet()}
+	f := &fleet{
+		set: set, users: users, places: make(map[memberwatch.AppID]int),
+		real: newSide(cfg), shadow: newSide(cfg), fleet: detector.NewFleet(),
+	}
+	for series := range set.Series {
+		f.places[f.app(series)] = series
+	}
+	return f
 }
 
 // run plays the whole set with its injections.
@@ -209,9 +217,7 @@ func (s *side) judge(at memberwatch.Window, j *detector.Judgement) {
 func (f *fleet) note(day int, active []*planting) {
 	for _, u := range f.real.engine.TakeUpdates() {
 		if u.Signal.Revision == 1 && f.opened != nil {
-			series := 0
-			fmt.Sscanf(string(u.Signal.App), "%d", &series) //nolint:errcheck // app wrote it
-			f.opened(series, day, &u.Signal)
+			f.opened(f.places[u.Signal.App], day, &u.Signal)
 		}
 	}
 	found := make(map[memberwatch.AppID]bool)
