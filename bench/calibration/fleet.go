@@ -14,7 +14,7 @@ import (
 // no part in them.
 type fleet struct {
 	set    *Set
-	users  bool // counts are of users, totals the records
+	users  bool                      // counts are of users, totals the records
 	places map[memberwatch.AppID]int // of the series of an app
 	real   side
 	shadow side
