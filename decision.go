@@ -265,7 +265,7 @@ func (c *Case) permit(d *Decision) error {
 	case ActionClose:
 		return c.permitClose(d)
 	case ActionLink:
-		if len(c.Signals)+len(d.Signals) > MaxCaseSignals {
+		if c.with(d.Signals) > MaxCaseSignals {
 			return c.forbid("TOO_MANY_SIGNALS", "it would have more than %d signals", MaxCaseSignals)
 		}
 	case ActionTag:
@@ -274,6 +274,17 @@ func (c *Case) permit(d *Decision) error {
 		}
 	}
 	return nil
+}
+
+// with counts the signals that the case would have with more.
+func (c *Case) with(more []SignalID) int {
+	n := len(c.Signals)
+	for _, id := range more {
+		if !slices.Contains(c.Signals, id) {
+			n++
+		}
+	}
+	return n
 }
 
 // permitClose holds ABUSE open until the data is accounted for.

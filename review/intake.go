@@ -85,7 +85,7 @@ func (t *turn) place(s *memberwatch.Signal, first bool, rules []*memberwatch.Sil
 			return nil
 		}
 	case memberwatch.TriageSilenced:
-		if hides != nil {
+		if hides != nil || above == nil && !s.Open() { // its end is no news
 			return nil
 		}
 	case memberwatch.TriageDismissed:

@@ -3,6 +3,7 @@ package review_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,19 +55,25 @@ func (d *desk) restart() {
 // hour are one.
 func (d *desk) reads(class string, members int, apps ...memberwatch.AppID) {
 	d.t.Helper()
-	at, err := d.monitor.OpenProducer(d.t.Context(), "gw", "test")
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	b := &memberwatch.Batch{Base: at.Next}
+	var events []memberwatch.Event
 	for _, app := range apps {
 		e := memberwatch.Event{App: app, Developer: "dev-" + memberwatch.DeveloperID(app), Time: d.at.UnixNano(), DataClasses: []string{class}}
 		for i := range members {
 			e.Disclosed = append(e.Disclosed, uint64(i+1)*0x9e3779b97f4a7c15)
 		}
-		b.Events = append(b.Events, e)
+		events = append(events, e)
 	}
-	if err := d.monitor.Append(d.t.Context(), "gw", at.Epoch, b); err != nil {
+	d.append(events)
+}
+
+// append sends events and moves two hours on.
+func (d *desk) append(events []memberwatch.Event) {
+	d.t.Helper()
+	at, err := d.monitor.OpenProducer(d.t.Context(), "gw", "test")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.monitor.Append(d.t.Context(), "gw", at.Epoch, &memberwatch.Batch{Base: at.Next, Events: events}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.monitor.CloseProducer("gw", at.Epoch)
@@ -351,5 +358,60 @@ func TestRemediation(t *testing.T) {
 	lift := must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ana", Comment: "appeal", Appeal: true}))
 	if lift.Verdict != memberwatch.VerdictUnspecified || !lift.Appeal {
 		t.Errorf("reopened %+v", lift)
+	}
+}
+
+// TestFalseAttestation lets a developer attest to a deletion and then ask for
+// members whom nobody has shown the app since.
+func TestFalseAttestation(t *testing.T) {
+	d := open(t)
+	d.forbid("group_membership")
+	var habit []memberwatch.Event
+	for i := range 300 {
+		habit = append(habit, memberwatch.Event{App: "quizfun", Time: d.at.UnixNano(), DataClasses: []string{"profile_name"}, Disclosed: []uint64{uint64(i + 1)}})
+	}
+	d.append(habit)
+	d.reads("group_membership", 3, "quizfun")
+	c := d.cases(1, nil)[0]
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictAbuse, Reason: "retained-access", Comment: "read on"}))
+	deletion := must(d.Propose(t.Context(), c.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RequestDeletion}))
+	audit := must(d.Propose(t.Context(), c.ID, memberwatch.Step{By: "ana", Kind: memberwatch.Audit}))
+	for _, m := range []memberwatch.Remediation{deletion, audit} {
+		must(d.Advance(t.Context(), c.ID, m.ID, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
+	}
+	must(d.Advance(t.Context(), c.ID, deletion.ID, "", memberwatch.Step{By: "dev", Move: memberwatch.MoveSubmitEvidence, Evidence: "letter", Attested: d.at.Add(-time.Minute)}))
+	must(d.Advance(t.Context(), c.ID, audit.ID, "", memberwatch.Step{By: "auditor", Move: memberwatch.MoveSubmitEvidence, Evidence: "visit"}))
+
+	var asks []memberwatch.Event
+	for i := range 60 {
+		asks = append(asks, memberwatch.Event{
+			App: "quizfun", Time: d.at.UnixNano(), DataClasses: []string{"profile_name"}, Requested: []uint64{uint64(i + 1)}, Disclosed: []uint64{uint64(i + 1)},
+		})
+	}
+	d.append(asks)
+	knows := func(c *memberwatch.Case) bool {
+		for _, id := range c.Signals {
+			if must(d.monitor.Signal(t.Context(), id)).Kind == memberwatch.KindImpossible {
+				return true
+			}
+		}
+		return false
+	}
+	for range 300 {
+		if c, _, _ = d.Service.Case(t.Context(), c.ID); knows(&c) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !knows(&c) || c.State != memberwatch.CaseRemediating {
+		t.Fatalf("the case is %v with signals %v: what the app knows does not show", c.State, c.Signals)
+	}
+	for _, m := range []memberwatch.Remediation{deletion, audit} {
+		_, err := d.Advance(t.Context(), c.ID, m.ID, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "looks fine"})
+		refused(t, err, memberwatch.ErrState, "KNOWLEDGE_SPEAKS_AGAINST")
+	}
+	document := string(must(d.Packet(t.Context(), "lea", c.ID)))
+	if !strings.Contains(document, `"contradicted_by": [`) || !strings.Contains(document, `"deleted_by": "`) {
+		t.Errorf("the packet hides it: %s", document)
 	}
 }

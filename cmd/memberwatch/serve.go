@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -33,6 +34,9 @@ type config struct {
 	Reflection      bool       `yaml:"reflection"`
 	// Webhooks has no flags: what it says goes together.
 	Webhooks webhooksConfig `yaml:"webhooks"`
+	// Reasons and Allowances have none either.
+	Reasons    map[string][]string  `yaml:"reasons"`
+	Allowances map[string]allowance `yaml:"allowances"`
 }
 
 // bind makes flags that write into the config, with what it holds as defaults.
@@ -139,13 +143,15 @@ func (c *config) detector() *detector.Config {
 // options returns the config as the packages take it.
 func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 	deliver, err := c.Webhooks.options(log)
+	terms, err2 := c.terms(log)
 	return serviceOptions{
 		listen: c.Listen,
 		monitor: monitor.Options{
 			Dir: c.DataDir, Partitions: c.Partitions, MaxResident: c.MaxResidentApps, RetentionDays: c.RetentionDays,
 			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Detector: c.detector(), Logger: log,
 		},
+		review:  terms,
 		server:  server.Options{Log: log, WithoutReflection: !c.Reflection},
 		deliver: &deliver,
-	}, err
+	}, errors.Join(err, err2)
 }
