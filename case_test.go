@@ -71,6 +71,7 @@ func anyDecision(t *rapid.T, now time.Time) memberwatch.Decision {
 		d.Unfinished, d.Remediated = rapid.IntRange(0, 1).Draw(t, "unfinished"), rapid.IntRange(0, 1).Draw(t, "remediated")
 	case memberwatch.ActionReopen:
 		d.Clocks = memberwatch.DefaultAllowance(memberwatch.SeverityLow).From(now)
+	default: // needs nothing more
 	}
 	return d
 }

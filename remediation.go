@@ -250,6 +250,7 @@ func (s *Step) validate() error {
 		if strings.TrimSpace(s.Comment) == "" {
 			return incomplete("a comment: say why, for whoever reads it in a year")
 		}
+	default: // speaks for itself
 	}
 	return nil
 }
@@ -325,7 +326,7 @@ func (r *Remediation) take(s *Step) {
 		r.State = Waived
 	case MoveFail:
 		r.State = Failed
-	case MoveCancel:
+	default: // cancel
 		r.State = Cancelled
 	}
 }

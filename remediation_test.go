@@ -53,8 +53,9 @@ func TestRemediationLife(t *testing.T) {
 				s.Against = []memberwatch.SignalID{"x"}
 			}
 			next, allowed := steps[m.State][s.Move]
-			allowed = allowed && !(s.Move == memberwatch.MoveApprove && kind.TwoPersons() && s.By == "ana") &&
-				!(s.Move == memberwatch.MoveVerify && len(s.Against) > 0)
+			alone := s.Move == memberwatch.MoveApprove && kind.TwoPersons() && s.By == "ana"
+			contradicted := s.Move == memberwatch.MoveVerify && len(s.Against) > 0
+			allowed = allowed && !alone && !contradicted
 			before := m
 			err := m.Apply(&s)
 			switch {

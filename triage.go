@@ -57,7 +57,7 @@ func (s TriageState) to() [TriageStates]bool {
 		to[TriageOpen], to[TriageLinked] = true, true
 	case TriageSilenced:
 		to[TriageLinked], to[TriageRegressed], to[TriageOpen] = true, true, true
-	case TriageRegressed:
+	default: // regressed
 		to[TriageLinked], to[TriageOpen], to[TriageSilenced], to[TriageRegressed] = true, true, true, true
 	}
 	return to

@@ -192,8 +192,9 @@ func (t *turn) decide(c *memberwatch.Case, d memberwatch.Decision) error {
 		return t.decided(c)
 	case memberwatch.ActionClose, memberwatch.ActionMerge:
 		return t.emitCase(memberwatch.EventCaseClosed, c)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // decided tells of a verdict, and closes the case when nothing is left to do.

@@ -142,7 +142,7 @@ func (r *reading) fill(p *memberwatch.Packet) {
 }
 
 func interval(e memberwatch.Estimate) memberwatch.Interval {
-	return memberwatch.Interval{Value: e.Value, Low: e.Low, High: e.High}
+	return memberwatch.Interval(e)
 }
 
 func dayText(day int32) string {

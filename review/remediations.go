@@ -43,9 +43,9 @@ func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step) (memberwat
 	if err != nil {
 		return m, err
 	}
-	// What lifts a restriction makes good: it may follow any verdict, when all is
-	// decided.
-	if !(step.Kind == memberwatch.LiftRestriction && c.Verdict != memberwatch.VerdictAbuse && c.State != memberwatch.CaseNew) {
+	// What lifts a restriction makes good: it may follow any verdict, all others
+	// only ABUSE.
+	if step.Kind != memberwatch.LiftRestriction || c.Verdict == memberwatch.VerdictAbuse {
 		if err := t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionRemediate, Comment: fmt.Sprintf("%v proposed as %s", step.Kind, id)}); err != nil {
 			return m, err
 		}
@@ -107,8 +107,9 @@ func (t *turn) advance(m *memberwatch.Remediation, step *memberwatch.Step) (err 
 		return t.send(m)
 	case memberwatch.MoveVerify:
 		return t.emitRemedy(memberwatch.EventRemediationVerified, m)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // send puts the request into the outbox: from there the platform gets it.

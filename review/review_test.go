@@ -80,10 +80,10 @@ func (d *desk) append(events []memberwatch.Event) {
 	d.at = d.at.Add(2 * time.Hour)
 }
 
-// forbid restricts a class for all apps from a day ago.
-func (d *desk) forbid(class memberwatch.DataClass) {
+// forbid restricts group_membership for all apps from a day ago.
+func (d *desk) forbid() {
 	d.t.Helper()
-	_, err := d.monitor.PutRestriction(memberwatch.WithPerson(d.t.Context(), "ana"), memberwatch.Restriction{ID: memberwatch.RestrictionID(class), Class: class, Effective: time.Now().Add(-24 * time.Hour)})
+	_, err := d.monitor.PutRestriction(memberwatch.WithPerson(d.t.Context(), "ana"), memberwatch.Restriction{ID: "groups", Class: "group_membership", Effective: time.Now().Add(-24 * time.Hour)})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func refused(t *testing.T, err, kind error, reason string) {
 
 func TestSignalsFindTheirCases(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	d.reads("group_membership", 3, "quizfun", "crm")
 	d.cases(2, nil)
 	// A second kind of signal of the same app joins the open case.
@@ -161,7 +161,7 @@ func TestSignalsFindTheirCases(t *testing.T) {
 
 func TestTwoReviewers(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	d.reads("group_membership", 3, "quizfun", "crm")
 	d.cases(2, nil)
 	ana, ben := must(d.Next(t.Context(), "ana", nil)), must(d.Next(t.Context(), "ben", nil))
@@ -202,7 +202,7 @@ func TestTwoReviewers(t *testing.T) {
 
 func TestBulkMergeAndReopen(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	d.reads("group_membership", 3, "quizfun", "crm", "games")
 	list := d.cases(3, nil)
 	tag := memberwatch.Decision{Action: memberwatch.ActionTag, By: "ana", Add: []string{"wave"}}
@@ -219,7 +219,7 @@ func TestBulkMergeAndReopen(t *testing.T) {
 	_, err := d.Decide(t.Context(), list[1].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID})
 	refused(t, err, memberwatch.ErrInvalid, "CASE_OF_ANOTHER_APP")
 	merged := must(d.Decide(t.Context(), list[0].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID}))
-	into, _, err := d.Service.Case(t.Context(), target.ID)
+	into, _, err := d.Case(t.Context(), target.ID)
 	if err != nil || merged.State != memberwatch.CaseClosed || len(into.Signals) != 1 || into.Severity != merged.Severity {
 		t.Fatalf("merged %+v into %+v, %v", merged, into, err)
 	}
@@ -238,7 +238,7 @@ func TestBulkMergeAndReopen(t *testing.T) {
 
 func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	d.reads("group_membership", 3, "crm")
 	c := d.cases(1, nil)[0]
 	_, err := d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictExpected, Reason: "made-up", Comment: "x", Expect: &memberwatch.Expect{Members: 5, Until: time.Now().Add(time.Hour)}})
@@ -281,7 +281,7 @@ func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 
 func TestSilenceHidesAndWakes(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	s := must(d.Silence(t.Context(), memberwatch.Silence{
 		Match: memberwatch.Matcher{App: "crm"}, End: time.Now().Add(24 * time.Hour), Author: "ana", Comment: "load test",
 	}))
@@ -312,7 +312,7 @@ func TestSilenceHidesAndWakes(t *testing.T) {
 
 func TestRemediation(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	d.reads("group_membership", 3, "quizfun")
 	c := d.cases(1, nil)[0]
 	propose := func(kind memberwatch.RemediationKind) memberwatch.Remediation {
@@ -365,7 +365,7 @@ func TestRemediation(t *testing.T) {
 // members whom nobody has shown the app since.
 func TestFalseAttestation(t *testing.T) {
 	d := open(t)
-	d.forbid("group_membership")
+	d.forbid()
 	var habit []memberwatch.Event
 	for i := range 300 {
 		habit = append(habit, memberwatch.Event{App: "quizfun", Time: d.at.UnixNano(), DataClasses: []string{"profile_name"}, Disclosed: []uint64{uint64(i + 1)}})
@@ -398,7 +398,7 @@ func TestFalseAttestation(t *testing.T) {
 		return false
 	}
 	for range 300 {
-		if c, _, _ = d.Service.Case(t.Context(), c.ID); knows(&c) {
+		if c, _, _ = d.Case(t.Context(), c.ID); knows(&c) {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

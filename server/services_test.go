@@ -138,10 +138,17 @@ func signalling(t *testing.T, o Options) (*system, *producer) {
 	p := s.open(t, "gw-1")
 	p.append(access("crm", 1), access("bot", 2), access("tv", 3))
 	p.acked()
-	for s.stats(t).GetSignalsOpened() < 3 {
+	linked := &pb.ListSignalsRequest{Filter: "triage = LINKED"} // triage is a change, too
+	for {
+		page, err := pb.NewSignalServiceClient(s).ListSignals(t.Context(), linked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.GetSignals()) == 3 {
+			return s, p
+		}
 		time.Sleep(time.Millisecond)
 	}
-	return s, p
 }
 
 // access is one call of an app, some hours into the first day.

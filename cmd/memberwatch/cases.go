@@ -211,6 +211,7 @@ func decisionText(d *pb.Decision) string {
 		for _, tag := range d.GetRemoveTags() {
 			parts = append(parts, "-"+tag)
 		}
+	default: // the name says it
 	}
 	return strings.Join(parts, " ")
 }
