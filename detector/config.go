@@ -41,9 +41,9 @@ type Weight struct {
 	Hour, Day, Slow float64
 }
 
-// DefaultConfig is the one default for everything. Per-actor features hold 60 %
+// DefaultConfig is the one default for everything. Per-actor features hold half
 // of the budget because they tell a surge of users from a harvest; raw volume
-// keeps 15 % because faked actors are seen by volume alone.
+// keeps a sixth because faked actors are seen by volume alone.
 func DefaultConfig() Config {
 	return Config{
 		Budget: 1400,

@@ -201,7 +201,7 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 
 // strangeClosed settles a closed hour: one finding for each, however it began.
 func (e *Engine) strangeClosed(s *State, w *window) {
-	if w.strange.calls > 0 && !(w.strange.said && w.strange.calls < 2) {
+	if w.strange.calls > 1 || w.strange.calls == 1 && !w.strange.said {
 		e.weighStrange(s, w, w.End()-1)
 	}
 }

@@ -101,7 +101,7 @@ func (e *Engine) checkKnowledge(s *State, ev *memberwatch.Event, hour *window) {
 			hour.told.add(m)
 		}
 	}
-	if a.said == 0 && len(hour.questions.asked) <= promptAsked {
+	if a.said == 0 && len(hour.asked) <= promptAsked {
 		e.weighKnowledge(s, hour, ev.Time)
 	}
 }
@@ -194,7 +194,7 @@ func (e *Engine) questionsClosed(s *State, w *window) {
 	a.ids += ids
 	a.cold += cold
 	a.calls += w.calls
-	a.told.merge(&w.questions.told)
+	a.told.merge(&w.told)
 	for _, m := range w.asked {
 		a.told.add(m)
 	}
