@@ -232,7 +232,7 @@ func eachRow(path string, visit func(line int, head, row []string) error) error 
 	var head []string
 	for line := 1; ; line++ {
 		row, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil && line == 1 {

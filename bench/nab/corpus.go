@@ -114,7 +114,7 @@ func eachRow(path string, visit func(row []string) error) error {
 	r.ReuseRecord = true
 	for line := 1; ; line++ {
 		row, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil && len(row) < 2 {
