@@ -138,6 +138,11 @@ var rooms = map[string]room{
 		libraries: []string{grpc, protobuf},
 		why:       "feeds the contract to other processes, and must not know what the one that scores is made of",
 	},
+	"bench/report": {
+		imports:   []string{".", "bench/trial"},
+		libraries: []string{"gonum.org/v1/plot/..."},
+		why:       "draws results, wherever they come from",
+	},
 	"bench/scenario": {
 		imports:   []string{"."},
 		libraries: []string{"github.com/goccy/go-yaml/..."},
@@ -154,7 +159,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/scenario", "bench/throughput", "bench/trial", "bench/tune", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/report", "bench/scenario", "bench/throughput", "bench/trial", "bench/tune", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "review", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

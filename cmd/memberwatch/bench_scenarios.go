@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/memberwatch/memberwatch/bench/feed"
+	"github.com/memberwatch/memberwatch/bench/report"
 	"github.com/memberwatch/memberwatch/bench/trial"
 )
 
@@ -22,6 +24,7 @@ type scenarioFlags struct {
 	floors   []string
 	maxFalse float64
 	report   string
+	include  []string
 	format   *choice
 }
 
@@ -47,6 +50,8 @@ func newBenchScenarios() *cobra.Command {
 	flags.Var(&f.through, "through", "how events reach the detector: monitor (in this process) or grpc (the whole service)")
 	flags.StringSliceVar(&f.floors, "floor-recall", nil, "fail if a scenario's recall is less, such as S04=0.9 or S04@0.3=0.5")
 	flags.Float64Var(&f.maxFalse, "max-false", 0, "fail if there are more false alerts in 200 app-weeks; 0: never")
+	flags.StringVar(&f.report, "report", "", "directory for a page of HTML with tables and plots; it takes one more platform")
+	flags.StringSliceVar(&f.include, "include", nil, "results of bench calibration and bench throughput in JSON, for the page")
 	f.format = formatFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return cmd
@@ -81,6 +86,11 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 		return hinted{err, "scenarios need some hundred apps over some months, such as --apps 600 --days 120"}
 	}
 	result := trial.Summarise(f.plan, outcomes, warnings)
+	if f.report != "" {
+		if err := f.writeReport(cmd, report.Input{Result: result, Outcomes: outcomes, Files: f.include}); err != nil {
+			return err
+		}
+	}
 	if f.format.value == "json" {
 		err = writeResult(cmd.OutOrStdout(), result)
 	} else {
@@ -156,6 +166,34 @@ func (f *scenarioFlags) runOne(ctx context.Context, t trial.Trial, watch trial.W
 		err = endErr
 	}
 	return o, err
+}
+
+// writeReport records one more platform at rate 1, with the seed behind the
+// last, and writes the page.
+func (f *scenarioFlags) writeReport(cmd *cobra.Command, in report.Input) error {
+	plan := f.plan
+	plan.Seeds, plan.Rates = 1, []float64{1}
+	plan.Seed += uint64(len(in.Outcomes))
+	trials, _, err := plan.Trials()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	service, err := feed.Open(ctx, feed.Options{Detector: trial.RecordingConfig()})
+	if err != nil {
+		return err
+	}
+	bar := newProgress(cmd.ErrOrStderr(), int64(plan.Days)*int64(24*time.Hour), "events for the report")
+	in.Recording, err = trial.Record(ctx, trials[0], service, bar.show)
+	bar.clear()
+	if err = errors.Join(err, service.Close()); err != nil {
+		return err
+	}
+	path, err := report.Write(f.report, in)
+	if err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "memberwatch: report in %s\n", path)
+	}
+	return err
 }
 
 // openFeed starts a service in this process.
