@@ -26,6 +26,8 @@ type Auditor interface {
 	AuditInclusion(ctx context.Context, size, n int64) (memberwatch.AuditHead, []byte, []memberwatch.AuditHash, error)
 	// AuditConsistency proves that the log of one size is the beginning of the log of a later one.
 	AuditConsistency(ctx context.Context, old, size int64) (memberwatch.AuditHead, []memberwatch.AuditHash, error)
+	// CheckRecords returns how many cases and remediations there are, and which of them the log does not lead to.
+	CheckRecords(ctx context.Context) (checked int64, wrong []string, err error)
 }
 
 // record notes a view of raw evidence or an export, if there is an audit log. A
@@ -127,4 +129,17 @@ func (s *adminService) ProveAuditHead(ctx context.Context, r *pb.ProveAuditHeadR
 		return nil, err
 	}
 	return &pb.ProveAuditHeadResponse{Head: wire.EncodeAuditHead(head), Proof: wire.EncodeAuditProof(proof)}, nil
+}
+
+// CheckRecords compares cases and remediations with the log.
+func (s *adminService) CheckRecords(ctx context.Context, _ *pb.CheckRecordsRequest) (*pb.CheckRecordsResponse, error) {
+	log, err := s.auditor()
+	if err != nil {
+		return nil, err
+	}
+	checked, wrong, err := log.CheckRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.CheckRecordsResponse{Checked: checked, Wrong: wrong}, nil
 }

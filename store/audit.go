@@ -107,24 +107,30 @@ func (p *Platform) AuditEntries(from int64, limit int) (leaves [][]byte, err err
 // AuditOf returns up to limit entries about a subject with numbers after one, in
 // order; after -1 begins at the start.
 func (p *Platform) AuditOf(subject string, after int64, limit int) (entries []memberwatch.AuditEntry, err error) {
-	err = p.db.View(func(tx *bolt.Tx) error {
-		prefix := nestedPrefix(subject)
-		cursor := tx.Bucket(bucketAuditSubject).Cursor()
-		for key, _ := cursor.Seek(nested(subject, after+1)); hasPrefix(key, prefix) && len(entries) < limit; key, _ = cursor.Next() {
-			number := keyInt64(key[len(prefix):])
-			leaf, err := openFrame(tx.Bucket(bucketAudit).Get(sequenceKey(uint64(number))))
-			if err != nil {
-				return corruptAt(p.db, bucketAudit, sequenceKey(uint64(number)), err)
-			}
-			e, err := memberwatch.ParseAuditEntry(leaf)
-			if err != nil {
-				return corruptAt(p.db, bucketAudit, sequenceKey(uint64(number)), err)
-			}
-			entries = append(entries, e)
-		}
-		return nil
+	err = p.ReadReview(func(r *Review) error {
+		entries, err = r.AuditOf(subject, after, limit)
+		return err
 	})
 	return entries, err
+}
+
+// AuditOf is like that of Platform, in the transaction.
+func (r *Review) AuditOf(subject string, after int64, limit int) (entries []memberwatch.AuditEntry, err error) {
+	prefix := nestedPrefix(subject)
+	cursor := r.tx.Bucket(bucketAuditSubject).Cursor()
+	for key, _ := cursor.Seek(nested(subject, after+1)); hasPrefix(key, prefix) && len(entries) < limit; key, _ = cursor.Next() {
+		number := sequenceKey(uint64(keyInt64(key[len(prefix):])))
+		leaf, err := openFrame(r.tx.Bucket(bucketAudit).Get(number))
+		if err != nil {
+			return nil, corruptAt(r.p.db, bucketAudit, number, err)
+		}
+		e, err := memberwatch.ParseAuditEntry(leaf)
+		if err != nil {
+			return nil, corruptAt(r.p.db, bucketAudit, number, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
 }
 
 // AuditHead returns the size of the audit log and the root of its tree. For a

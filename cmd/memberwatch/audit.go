@@ -122,8 +122,9 @@ func newAuditVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Prove that no entry was changed or removed", Args: exactly(),
 		Long: "verify fetches every entry, computes the Merkle tree itself and compares its root with the server's. With\n" +
-			"--since it also proves that the log of a checkpoint kept elsewhere is the beginning of the present one. It\n" +
-			"prints the checkpoint to keep, or ends with status 1.",
+			"--since it also proves that the log of a checkpoint kept elsewhere is the beginning of the present one.\n" +
+			"Then the server compares its cases and remediations with what the log leads to. It prints the checkpoint\n" +
+			"to keep, or ends with status 1.",
 		Example: "  memberwatch audit head > checkpoint\n  memberwatch audit verify --since $(cat checkpoint)",
 	}
 	server := serverFlag(cmd)
@@ -185,9 +186,25 @@ func verifyAudit(ctx context.Context, conn *grpc.ClientConn, since checkpoint, o
 	if err := proveConsistency(ctx, conn, since, head); err != nil {
 		return err
 	}
-	fmt.Fprintf(say, "memberwatch: %s, none changed or removed%s\n", plural(tree.size, "entry"), sinceText(since))
+	fmt.Fprintf(say, "memberwatch: %s entries, none changed or removed%s\n", number(tree.size), sinceText(since))
+	if err := checkRecords(ctx, conn, say); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintln(out, checkpointText(head.GetSize(), head.GetRoot()))
 	return err
+}
+
+// checkRecords lets the server compare its cases with the log that was proven.
+func checkRecords(ctx context.Context, conn *grpc.ClientConn, say io.Writer) error {
+	answer, err := pb.NewAdminServiceClient(conn).CheckRecords(ctx, &pb.CheckRecordsRequest{})
+	if err != nil {
+		return err
+	}
+	if wrong := answer.GetWrong(); len(wrong) > 0 {
+		return tampered("it does not lead to %s as stored: the record was changed", strings.Join(wrong, ", "))
+	}
+	fmt.Fprintf(say, "memberwatch: %s as the log has them\n", plural(answer.GetChecked(), "record"))
+	return nil
 }
 
 func sinceText(since checkpoint) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -154,6 +155,37 @@ func rewriteTree(tx *bolt.Tx) error {
 		}
 	}
 	return nil
+}
+
+// TestAuditVerifyFindsChangedRecords changes a case and leaves the log as it is.
+func TestAuditVerifyFindsChangedRecords(t *testing.T) {
+	dir := t.TempDir()
+	files, err := store.Open(dir, store.Options{Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = files.Platform.Review(func(r *store.Review) error {
+		d := memberwatch.Decision{Action: memberwatch.ActionOpen, By: "ana", Time: time.Unix(9, 0).UTC(), App: "crm", Severity: memberwatch.SeverityHigh}
+		id, err := r.NewCaseID()
+		if err != nil {
+			return err
+		}
+		c, err := memberwatch.NewCase(id, &d)
+		if err != nil {
+			return err
+		}
+		if _, err := r.Audit(memberwatch.AuditEntry{Time: d.Time, Person: d.By, Action: "case.open", Subject: "cases/c1"}, d); err != nil {
+			return err
+		}
+		c.Severity = memberwatch.SeverityLow // nobody decided that
+		return r.PutCase(&c)
+	})
+	if err := errors.Join(err, files.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := verifyIn(t, dir, checkpoint{}); !says(err, "it does not lead to cases/c1") {
+		t.Errorf("verify: %v", err)
+	}
 }
 
 func dropLast(tx *bolt.Tx) error { return tx.Bucket(auditLog).Delete(key(5)) }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -224,8 +225,11 @@ func (v *victim) signals(ctx context.Context, t *testing.T) string {
 	if status := run(ctx, []string{"signals", "list", "--server", v.address, "--limit", "0", "--format", "json"}, nil, &out, &stderr); status != exitOK {
 		t.Fatalf("signals list: status %d\n%s", status, &stderr)
 	}
-	return out.String()
+	return triaged.ReplaceAllString(out.String(), "")
 }
+
+// triaged is what review adds to a signal: cases are numbered as they come.
+var triaged = regexp.MustCompile(`,"triage":"[A-Z_]+"(,"case":"[^"]+")?`)
 
 // freeAddress returns an address that nobody listens on.
 func freeAddress(t *testing.T) string {

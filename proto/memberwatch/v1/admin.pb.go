@@ -978,6 +978,98 @@ func (x *ProveAuditHeadResponse) GetProof() [][]byte {
 	return nil
 }
 
+// CheckRecordsRequest has no fields.
+type CheckRecordsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckRecordsRequest) Reset() {
+	*x = CheckRecordsRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckRecordsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckRecordsRequest) ProtoMessage() {}
+
+func (x *CheckRecordsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckRecordsRequest.ProtoReflect.Descriptor instead.
+func (*CheckRecordsRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
+// CheckRecordsResponse says what was compared.
+type CheckRecordsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many cases and remediations there are.
+	Checked int64 `protobuf:"varint,1,opt,name=checked,proto3" json:"checked,omitempty"`
+	// Those that the audit log does not lead to, by resource name.
+	Wrong         []string `protobuf:"bytes,2,rep,name=wrong,proto3" json:"wrong,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckRecordsResponse) Reset() {
+	*x = CheckRecordsResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckRecordsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckRecordsResponse) ProtoMessage() {}
+
+func (x *CheckRecordsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckRecordsResponse.ProtoReflect.Descriptor instead.
+func (*CheckRecordsResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CheckRecordsResponse) GetChecked() int64 {
+	if x != nil {
+		return x.Checked
+	}
+	return 0
+}
+
+func (x *CheckRecordsResponse) GetWrong() []string {
+	if x != nil {
+		return x.Wrong
+	}
+	return nil
+}
+
 var File_memberwatch_v1_admin_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_admin_proto_rawDesc = "" +
@@ -1052,13 +1144,18 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\"]\n" +
 	"\x16ProveAuditHeadResponse\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\x12\x14\n" +
-	"\x05proof\x18\x02 \x03(\fR\x05proof2\xe4\x03\n" +
+	"\x05proof\x18\x02 \x03(\fR\x05proof\"\x15\n" +
+	"\x13CheckRecordsRequest\"F\n" +
+	"\x14CheckRecordsResponse\x12\x18\n" +
+	"\achecked\x18\x01 \x01(\x03R\achecked\x12\x14\n" +
+	"\x05wrong\x18\x02 \x03(\tR\x05wrong2\xbf\x04\n" +
 	"\fAdminService\x12M\n" +
 	"\bGetStats\x12\x1f.memberwatch.v1.GetStatsRequest\x1a .memberwatch.v1.GetStatsResponse\x12Y\n" +
 	"\fGetAuditHead\x12#.memberwatch.v1.GetAuditHeadRequest\x1a$.memberwatch.v1.GetAuditHeadResponse\x12e\n" +
 	"\x10ListAuditEntries\x12'.memberwatch.v1.ListAuditEntriesRequest\x1a(.memberwatch.v1.ListAuditEntriesResponse\x12b\n" +
 	"\x0fProveAuditEntry\x12&.memberwatch.v1.ProveAuditEntryRequest\x1a'.memberwatch.v1.ProveAuditEntryResponse\x12_\n" +
-	"\x0eProveAuditHead\x12%.memberwatch.v1.ProveAuditHeadRequest\x1a&.memberwatch.v1.ProveAuditHeadResponseB\xc0\x01\n" +
+	"\x0eProveAuditHead\x12%.memberwatch.v1.ProveAuditHeadRequest\x1a&.memberwatch.v1.ProveAuditHeadResponse\x12Y\n" +
+	"\fCheckRecords\x12#.memberwatch.v1.CheckRecordsRequest\x1a$.memberwatch.v1.CheckRecordsResponseB\xc0\x01\n" +
 	"\x12com.memberwatch.v1B\n" +
 	"AdminProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -1074,7 +1171,7 @@ func file_memberwatch_v1_admin_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_admin_proto_rawDescData
 }
 
-var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_memberwatch_v1_admin_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),          // 0: memberwatch.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),         // 1: memberwatch.v1.GetStatsResponse
@@ -1090,19 +1187,21 @@ var file_memberwatch_v1_admin_proto_goTypes = []any{
 	(*ProveAuditEntryResponse)(nil),  // 11: memberwatch.v1.ProveAuditEntryResponse
 	(*ProveAuditHeadRequest)(nil),    // 12: memberwatch.v1.ProveAuditHeadRequest
 	(*ProveAuditHeadResponse)(nil),   // 13: memberwatch.v1.ProveAuditHeadResponse
-	(*durationpb.Duration)(nil),      // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
+	(*CheckRecordsRequest)(nil),      // 14: memberwatch.v1.CheckRecordsRequest
+	(*CheckRecordsResponse)(nil),     // 15: memberwatch.v1.CheckRecordsResponse
+	(*durationpb.Duration)(nil),      // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 17: google.protobuf.Timestamp
 }
 var file_memberwatch_v1_admin_proto_depIdxs = []int32{
-	14, // 0: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	16, // 0: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
 	2,  // 1: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
 	2,  // 2: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
 	2,  // 3: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
 	3,  // 4: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
 	4,  // 5: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
-	15, // 6: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
-	15, // 7: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
-	14, // 8: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
+	17, // 6: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
+	17, // 7: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
+	16, // 8: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
 	5,  // 9: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
 	5,  // 10: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
 	5,  // 11: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
@@ -1111,13 +1210,15 @@ var file_memberwatch_v1_admin_proto_depIdxs = []int32{
 	8,  // 14: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
 	10, // 15: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
 	12, // 16: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
-	1,  // 17: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
-	7,  // 18: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
-	9,  // 19: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
-	11, // 20: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
-	13, // 21: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
-	17, // [17:22] is the sub-list for method output_type
-	12, // [12:17] is the sub-list for method input_type
+	14, // 17: memberwatch.v1.AdminService.CheckRecords:input_type -> memberwatch.v1.CheckRecordsRequest
+	1,  // 18: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
+	7,  // 19: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
+	9,  // 20: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
+	11, // 21: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
+	13, // 22: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
+	15, // 23: memberwatch.v1.AdminService.CheckRecords:output_type -> memberwatch.v1.CheckRecordsResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
 	12, // [12:12] is the sub-list for extension extendee
 	0,  // [0:12] is the sub-list for field type_name
@@ -1134,7 +1235,7 @@ func file_memberwatch_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_admin_proto_rawDesc), len(file_memberwatch_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

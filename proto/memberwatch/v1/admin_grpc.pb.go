@@ -24,6 +24,7 @@ const (
 	AdminService_ListAuditEntries_FullMethodName = "/memberwatch.v1.AdminService/ListAuditEntries"
 	AdminService_ProveAuditEntry_FullMethodName  = "/memberwatch.v1.AdminService/ProveAuditEntry"
 	AdminService_ProveAuditHead_FullMethodName   = "/memberwatch.v1.AdminService/ProveAuditHead"
+	AdminService_CheckRecords_FullMethodName     = "/memberwatch.v1.AdminService/CheckRecords"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -45,6 +46,9 @@ type AdminServiceClient interface {
 	// ProveAuditHead proves that the log of one size is the beginning of the log
 	// of a later one.
 	ProveAuditHead(ctx context.Context, in *ProveAuditHeadRequest, opts ...grpc.CallOption) (*ProveAuditHeadResponse, error)
+	// CheckRecords compares the stored cases and remediations with what the
+	// decisions in the audit log lead to.
+	CheckRecords(ctx context.Context, in *CheckRecordsRequest, opts ...grpc.CallOption) (*CheckRecordsResponse, error)
 }
 
 type adminServiceClient struct {
@@ -105,6 +109,16 @@ func (c *adminServiceClient) ProveAuditHead(ctx context.Context, in *ProveAuditH
 	return out, nil
 }
 
+func (c *adminServiceClient) CheckRecords(ctx context.Context, in *CheckRecordsRequest, opts ...grpc.CallOption) (*CheckRecordsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckRecordsResponse)
+	err := c.cc.Invoke(ctx, AdminService_CheckRecords_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -124,6 +138,9 @@ type AdminServiceServer interface {
 	// ProveAuditHead proves that the log of one size is the beginning of the log
 	// of a later one.
 	ProveAuditHead(context.Context, *ProveAuditHeadRequest) (*ProveAuditHeadResponse, error)
+	// CheckRecords compares the stored cases and remediations with what the
+	// decisions in the audit log lead to.
+	CheckRecords(context.Context, *CheckRecordsRequest) (*CheckRecordsResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -148,6 +165,9 @@ func (UnimplementedAdminServiceServer) ProveAuditEntry(context.Context, *ProveAu
 }
 func (UnimplementedAdminServiceServer) ProveAuditHead(context.Context, *ProveAuditHeadRequest) (*ProveAuditHeadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ProveAuditHead not implemented")
+}
+func (UnimplementedAdminServiceServer) CheckRecords(context.Context, *CheckRecordsRequest) (*CheckRecordsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckRecords not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -260,6 +280,24 @@ func _AdminService_ProveAuditHead_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_CheckRecords_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckRecordsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).CheckRecords(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_CheckRecords_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).CheckRecords(ctx, req.(*CheckRecordsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -286,6 +324,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ProveAuditHead",
 			Handler:    _AdminService_ProveAuditHead_Handler,
+		},
+		{
+			MethodName: "CheckRecords",
+			Handler:    _AdminService_CheckRecords_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
