@@ -16,7 +16,7 @@ type committer struct {
 	finished chan *checkpoint
 	started  uint64 // number of the newest checkpoint begun
 	done     uint64 // number of the newest one committed
-	arena    []byte // encoded values of the checkpoint in flight
+	arena    []byte // encoded values of a checkpoint; the end of it is free
 }
 
 // checkpoint is a numbered commit on its way to the disk.
@@ -74,13 +74,13 @@ func (p *partition) checkpoint() {
 		Outbox: p.engine.TakeUpdates(), OutboxDone: p.m.publisher.done(p.index),
 		TalliesDone: p.judged, RollUpBelow: p.closedDay(), LedgerFrom: p.ledgerFrom(), Progress: p.progress,
 	}
-	p.commits.arena = p.commits.arena[:0]
 	for _, r := range p.changes.dirty {
 		p.encode(c, r)
 	}
 	c.commit.Engine = p.arena(p.engine.AppendBinary)
 	p.encodeMarks(c)
 	c.commit.Classes = p.classes.take()
+	p.commits.arena = nil
 	p.changes = pendingChanges{dirty: p.changes.dirty[:0]}
 	p.commits.work <- c
 }
@@ -96,10 +96,19 @@ func (p *partition) ledgerFrom() int32 {
 // closedDay is the day before which all days are closed.
 func (p *partition) closedDay() int32 { return int32(p.progress.Closed / memberwatch.Day.Length()) }
 
-// arena appends an encoding to the checkpoint's memory and returns it.
+// arenaBytes is how much memory a checkpoint takes at once for what it encodes:
+// little enough to leave none idle after the last one, and mostly more than one
+// value needs.
+const arenaBytes = 256 << 10
+
+// arena returns an encoding, in memory that lasts as long as the checkpoint.
 func (p *partition) arena(encode func([]byte) ([]byte, error)) []byte {
-	from := len(p.commits.arena)
-	b, err := encode(p.commits.arena)
+	free := p.commits.arena
+	if cap(free)-len(free) < arenaBytes/16 {
+		free = make([]byte, 0, arenaBytes)
+	}
+	from := len(free)
+	b, err := encode(free)
 	if err != nil {
 		panic(fmt.Sprintf("bug: partition %d does not encode: %v", p.index, err))
 	}
