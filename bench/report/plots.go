@@ -22,7 +22,7 @@ var (
 	blue   = color.RGBA{R: 0, G: 114, B: 178, A: 255}
 	orange = color.RGBA{R: 213, G: 94, B: 0, A: 255}
 	grey   = color.RGBA{R: 120, G: 120, B: 120, A: 255}
-	pale   = color.RGBA{R: 86, G: 180, B: 233, A: 60}
+	pale   = color.RGBA{R: 222, G: 238, B: 248, A: 255}
 )
 
 // newPlot returns an empty plot with a grid.
@@ -194,8 +194,24 @@ func evidence(r *trial.Recording, c *trial.Case) (template.HTML, error) {
 		return "", err
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = from, to, low, high
+	p.X.Tick.Marker = dayTicks(length)
 	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 2, Label: "100"}, {Value: 4, Label: "10⁴"}, {Value: 6, Label: "10⁶"}, {Value: 8, Label: "10⁸"}}
 	return svg(p, 230, 140)
+}
+
+// dayTicks marks up to about five whole days of a length.
+func dayTicks(length float64) plot.ConstantTicks {
+	step := 1.0
+	for _, s := range []float64{1, 2, 5, 10, 20, 50} {
+		if step = s; length/s <= 5 {
+			break
+		}
+	}
+	var ticks plot.ConstantTicks
+	for d := 0.0; d <= length; d += step {
+		ticks = append(ticks, plot.Tick{Value: d, Label: fmt.Sprintf("%g", d)})
+	}
+	return ticks
 }
 
 // calibration draws realised over nominal rates of the sets of another result.

@@ -12,8 +12,10 @@ import (
 )
 
 // RecordBelow is by how much a recording's budget undercuts the default one, so
-// that evidence shows that raises no signal.
-const RecordBelow = 20
+// that evidence shows that raises no signal. Slow evidence is capped at ten
+// times the budget it is recorded under: more than ten would hide what the
+// default raises.
+const RecordBelow = 4
 
 // Recorder is a service that also tells its findings. For a recording it must
 // have been opened with RecordingConfig.

@@ -79,7 +79,9 @@ type FalseRow struct {
 	Alerts int              `json:"alerts"`
 }
 
-// Operating is what the same evidence comes to under a stricter budget.
+// Operating is what the same evidence comes to under a stricter budget. Slow
+// evidence is capped at ten budgets, so that beyond these its part in the
+// recall is a lower bound.
 type Operating struct {
 	Budget      float64 `json:"budget_app_days"`
 	FalseAlerts float64 `json:"false_alerts_per_200_app_weeks"`

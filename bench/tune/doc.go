@@ -8,6 +8,7 @@
 // from: a bench run, a file, or a running service are alike to it.
 //
 // It lies where recording was coarser than deciding: evidence below the budget
-// it was recorded under is missing, the store keeps the newest 100 findings of
-// a signal, and a signal that would have ended and begun anew counts once.
+// it was recorded under is missing, slow evidence ends at ten times that
+// budget, the store keeps the newest 100 findings of a signal, and a signal that
+// would have ended and begun anew counts once.
 package tune

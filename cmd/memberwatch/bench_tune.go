@@ -17,6 +17,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/bench/feed"
+	"github.com/memberwatch/memberwatch/bench/trial"
 	"github.com/memberwatch/memberwatch/bench/tune"
 	"github.com/memberwatch/memberwatch/client"
 	"github.com/memberwatch/memberwatch/detector"
@@ -33,10 +34,6 @@ type tuneFlags struct {
 	fragment        string
 	format          *choice
 }
-
-// recordBelow is by how much generous recording undercuts the default budget:
-// enough to see what a looser budget would have brought.
-const recordBelow = 20
 
 func newBenchTune() *cobra.Command {
 	cmd := &cobra.Command{
@@ -122,10 +119,9 @@ func (f *tuneFlags) score(cmd *cobra.Command, labels *tune.Labels) (*tune.Eviden
 		return nil, err
 	}
 	defer source.Close() //nolint:errcheck // only read from
-	config := detector.DefaultConfig()
-	config.Budget /= recordBelow
+	config := trial.RecordingConfig()
 	ctx := cmd.Context()
-	service, err := feed.Open(ctx, feed.Options{Detector: &config})
+	service, err := feed.Open(ctx, feed.Options{Detector: config})
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +150,7 @@ func (f *tuneFlags) score(cmd *cobra.Command, labels *tune.Labels) (*tune.Eviden
 		records = append(records, tune.Record{Signal: s, Findings: findings})
 	}
 	days := float64(end-memberwatch.WindowAt(memberwatch.Day, first).Start) / float64(memberwatch.Day.Length())
-	return tune.NewEvidence(config, records, labels, days, len(seen)), nil
+	return tune.NewEvidence(*config, records, labels, days, len(seen)), nil
 }
 
 // open opens the file of events as replay does.
