@@ -36,6 +36,15 @@
 // read. A [Change] of the registry is numbered and reaches every partition in
 // order.
 //
+// # Signals become decisions
+//
+// Package review is the other shell, around the rules of review. Signals from the
+// committed feed find their [Silence] or their [Case]; a [Decision] moves the case
+// along its state machine, and a [Verdict] changes detection only by named
+// effects, such as an [Exclusion], which reopening undoes. A [Remediation] is
+// followed until the data is accounted for. Each step is one transaction with its
+// line in the audit log, an [AuditEntry], and a [ReviewEvent] in the outbox.
+//
 // # The faces
 //
 // Package proto/memberwatch/v1 is the contract, package wire translates it to
