@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -214,8 +215,12 @@ func TestDecisionSaysWhatIsMissing(t *testing.T) {
 		"hold until yesterday": {Action: memberwatch.ActionHold, By: "ana", Time: now, Comment: "x", Until: now.Add(-time.Hour)},
 		"verdict without why":  {Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictAbuse, Reason: "harvesting"},
 		"unbounded EXPECTED":   {Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictExpected, Reason: "known-batch", Comment: "x"},
-		"aware in the future":  {Action: memberwatch.ActionAware, By: "ana", Time: now, Until: now.Add(time.Hour)},
-		"tag with a space":     {Action: memberwatch.ActionTag, By: "ana", Time: now, Add: []string{"a b"}},
+		"EXPECTED of NaN": {
+			Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictExpected, Reason: "known-batch", Comment: "x",
+			Expect: &memberwatch.Expect{Members: math.NaN(), Until: now.Add(time.Hour)},
+		},
+		"aware in the future": {Action: memberwatch.ActionAware, By: "ana", Time: now, Until: now.Add(time.Hour)},
+		"tag with a space":    {Action: memberwatch.ActionTag, By: "ana", Time: now, Add: []string{"a b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := memberwatch.Case{ID: "c1", State: memberwatch.CaseInReview}

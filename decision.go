@@ -2,6 +2,7 @@ package memberwatch
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -179,7 +180,7 @@ func (d *Decision) validateVerdict(missing func(what, hint string) error) error 
 		return missing("a verdict", "ABUSE, EXPECTED, BENIGN, INCONCLUSIVE or DUPLICATE")
 	case d.Reason == "":
 		return missing("a reason", "")
-	case d.Verdict == VerdictExpected && (d.Expect == nil || d.Expect.Members <= 0 || !d.Expect.Until.After(d.Time)):
+	case d.Verdict == VerdictExpected && (d.Expect == nil || !(d.Expect.Members > 0) || math.IsInf(d.Expect.Members, 0) || !d.Expect.Until.After(d.Time)):
 		return missing("a bound of members and an end in the future for EXPECTED", "what is expected without bound or end is not watched at all")
 	case d.Verdict != VerdictExpected && d.Expect != nil:
 		return invalidf("DECISION_INVALID", "only EXPECTED has a bound, not %v", d.Verdict)

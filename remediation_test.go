@@ -2,6 +2,7 @@ package memberwatch_test
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -122,6 +123,7 @@ func TestSilenceMatchesAndBounds(t *testing.T) {
 		"all apps":  func(s *memberwatch.Silence) { s.Match.App = "" },
 		"no end":    func(s *memberwatch.Silence) { s.End = time.Time{} },
 		"too long":  func(s *memberwatch.Silence) { s.End = now.Add(memberwatch.MaxSilence + 1) },
+		"no bound":  func(s *memberwatch.Silence) { s.Bound = math.Inf(1) },
 		"no author": func(s *memberwatch.Silence) { s.Author = "" },
 		"no why":    func(s *memberwatch.Silence) { s.Comment = "" },
 	} {

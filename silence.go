@@ -1,6 +1,7 @@
 package memberwatch
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -72,7 +73,7 @@ func (s *Silence) Validate() error {
 		return invalidf("SILENCE_INVALID", "a silence needs an author")
 	case s.Comment == "" || len(s.Comment) > MaxCommentBytes:
 		return invalidf("SILENCE_INVALID", "a silence needs a comment of at most %d bytes: say why", MaxCommentBytes)
-	case s.Bound < 0 || s.Bound != s.Bound:
+	case !(s.Bound >= 0) || math.IsInf(s.Bound, 0): // NaN is neither
 		return invalidf("SILENCE_INVALID", "a bound of %v members makes no sense", s.Bound)
 	}
 	return nil

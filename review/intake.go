@@ -3,6 +3,8 @@ package review
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
@@ -73,7 +75,27 @@ func (t *turn) take(s *memberwatch.Signal, rules []*memberwatch.Silence) error {
 }
 
 func (t *turn) emitSignal(kind memberwatch.ReviewEventType, s *memberwatch.Signal) error {
-	return t.Emit(memberwatch.ReviewEvent{Type: kind, Subject: signalSubject(s.ID), App: s.App, Severity: s.Severity, Time: t.now}, s)
+	e := memberwatch.ReviewEvent{Type: kind, Subject: signalSubject(s.ID), App: s.App, Severity: s.Severity, Time: t.now}
+	return t.Emit(e, finite(*s))
+}
+
+// finite returns a signal whose numbers JSON can hold: one event that cannot be
+// written must not stop the queue.
+func finite(s memberwatch.Signal) memberwatch.Signal {
+	f := &s.Strongest
+	f.Factors = slices.Clone(f.Factors)
+	numbers := []*float64{&f.ReturnPeriod, &f.FleetFactor, &f.Members.Value, &f.Members.Low, &f.Members.High}
+	for i := range f.Factors {
+		x := &f.Factors[i]
+		numbers = append(numbers, &x.Observed, &x.Expected, &x.Low, &x.High, &x.P, &x.ReturnPeriod, &x.Share)
+	}
+	for _, n := range numbers {
+		if math.IsNaN(*n) {
+			*n = 0
+		}
+		*n = min(max(*n, -math.MaxFloat64), math.MaxFloat64)
+	}
+	return s
 }
 
 // place decides about a signal by the rules: silenced, regressed, or in a case.

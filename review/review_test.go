@@ -3,6 +3,7 @@ package review_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/monitor"
 	"github.com/memberwatch/memberwatch/review"
+	"github.com/memberwatch/memberwatch/store"
 )
 
 // desk is a service with its reviews over a real data directory.
@@ -414,4 +416,19 @@ func TestFalseAttestation(t *testing.T) {
 	if !strings.Contains(document, `"contradicted_by": [`) || !strings.Contains(document, `"deleted_by": "`) {
 		t.Errorf("the packet hides it: %s", document)
 	}
+}
+
+// TestInfiniteEvidence publishes a signal whose return period is infinite, as a
+// chance of nought gives: its event must not stop the queue.
+func TestInfiniteEvidence(t *testing.T) {
+	d := open(t)
+	signal := memberwatch.Signal{
+		ID: "s1", App: "crm", Kind: memberwatch.KindVolumeBurst, Severity: memberwatch.SeverityHigh, Opened: 1, Last: 1, Revision: 1,
+		Strongest: memberwatch.Finding{ReturnPeriod: math.Inf(1), FleetFactor: math.NaN(), Factors: []memberwatch.Factor{{High: math.Inf(1)}}},
+	}
+	if err := d.monitor.Platform().Publish(0, []store.OutboxRow{{Sequence: 1, Update: memberwatch.Update{Signal: signal}}}); err != nil {
+		t.Fatal(err)
+	}
+	must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "other"})) // wakes those who watch signals
+	d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })
 }
