@@ -145,6 +145,7 @@ func (e *Engine) severity(f *memberwatch.Finding) memberwatch.Severity {
 		if f.Members.Value > 0 {
 			level = memberwatch.SeverityCritical
 		}
+	default: // statistics stay where the members put them
 	}
 	return min(level, memberwatch.SeverityCritical)
 }

@@ -112,6 +112,8 @@ func breachFinding(at memberwatch.Window, now int64, kind memberwatch.Kind, dim 
 	case memberwatch.KindCanary:
 		feature, text = "canary_calls", text+" for planted members"
 		people = "disclosing " + plural(members.Value, "of them", "of them")
+	default:
+		feature = string(kind)
 	}
 	f.Sentence = "made " + text + ", " + people + " in an hour"
 	f.Factors = []memberwatch.Factor{{Feature: feature, Observed: float64(calls), Share: 1, Text: text}}

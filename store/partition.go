@@ -186,7 +186,7 @@ func (w *writer) encoder(most int) *encoder {
 func (w *writer) seal(e *encoder) []byte {
 	record := e.seal()
 	w.chunk = w.chunk[:len(w.chunk)+len(record)]
-	return record[:len(record):len(record)]
+	return slices.Clip(record)
 }
 
 func (w *writer) put(bucket *bolt.Bucket, key, value []byte) {

@@ -53,7 +53,7 @@ func sums(t *testing.T, p *store.Partition, r store.LedgerRange) (all map[string
 	}
 	all = make(map[string]string)
 	for name, s := range gathered {
-		all[name] = fmt.Sprint(s.calls, s.days, s.members)
+		all[name] = fmt.Sprint(s.calls, s.days, string(s.members))
 	}
 	return all, rows
 }

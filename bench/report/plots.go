@@ -101,8 +101,12 @@ func precisionRecall(r *trial.Recording) (template.HTML, error) {
 
 // delayTicks are lengths of time that people know, in hours.
 var delayTicks = plot.ConstantTicks{
-	{Value: math.Log10(1.0 / 60), Label: "1 min"}, {Value: math.Log10(10.0 / 60), Label: "10 min"}, {Value: 0, Label: "1 h"},
-	{Value: math.Log10(6), Label: "6 h"}, {Value: math.Log10(24), Label: "1 day"}, {Value: math.Log10(7 * 24), Label: "1 week"},
+	{Value: math.Log10(1.0 / 60), Label: "1 min"},
+	{Value: math.Log10(10.0 / 60), Label: "10 min"},
+	{Value: 0, Label: "1 h"},
+	{Value: math.Log10(6), Label: "6 h"},
+	{Value: math.Log10(24), Label: "1 day"},
+	{Value: math.Log10(7 * 24), Label: "1 week"},
 	{Value: math.Log10(30 * 24), Label: "30 days"},
 }
 
@@ -167,7 +171,7 @@ func evidence(r *trial.Recording, c *trial.Case) (template.HTML, error) {
 	if err != nil {
 		return "", fmt.Errorf("draw a span: %w", err)
 	}
-	span.Color, span.LineStyle.Width = pale, 0
+	span.Color, span.Width = pale, 0
 	p.Add(span)
 	if err := line(p, plotter.XYs{{X: from, Y: math.Log10(r.Budget)}, {X: to, Y: math.Log10(r.Budget)}}, grey, true); err != nil {
 		return "", err

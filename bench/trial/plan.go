@@ -116,7 +116,7 @@ func (p Plan) choose() (chosen []scenario.Scenario, warnings []string, err error
 		return chosen, nil, nil
 	}
 	for _, s := range all {
-		idle := time.Duration(s.Targets.Idle.Low)
+		idle := s.Targets.Idle.Low
 		if need := int(idle/(24*time.Hour)) + 8 + rest; idle > 0 && p.Days < need {
 			warnings = append(warnings, fmt.Sprintf("%s (%s) is left out: it needs a run of %d days", s.ID, s.Kind, need))
 			continue

@@ -56,7 +56,8 @@ func record(app string, kind memberwatch.Kind, budget float64) Record {
 // ones with strong signals, one of them by a rule.
 func evidence(t *testing.T, days float64) *Evidence {
 	t.Helper()
-	text := "app,label\n*,benign\n"
+	var text strings.Builder
+	text.WriteString("app,label\n*,benign\n")
 	var records []Record
 	for n := range 40 {
 		records = append(records, record(fmt.Sprintf("honest-%02d", n), memberwatch.KindVolumeBurst, 1_500+100*float64(n)))
@@ -66,10 +67,10 @@ func evidence(t *testing.T, days float64) *Evidence {
 		if n == 0 {
 			budget = 0
 		}
-		text += app + ",abuse\n"
+		text.WriteString(app + ",abuse\n")
 		records = append(records, record(app, memberwatch.KindPerActorBurst, budget))
 	}
-	labels, err := ReadLabels("labels", strings.NewReader(text))
+	labels, err := ReadLabels("labels", strings.NewReader(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestPropose(t *testing.T) {
 	if len(less.Others) == 0 || less.Others[0].Setting != shadow || less.Others[0].Found != 10 {
 		t.Errorf("not raising the loud kind is not among the others: %+v", less.Others)
 	}
-	for _, line := range strings.Split(strings.TrimSpace(less.Fragment()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(less.Fragment()), "\n") {
 		if !strings.HasPrefix(line, "# ") && line != fmt.Sprintf("budget: %g", less.Chosen.Budget) {
 			t.Errorf("fragment line %q", line)
 		}

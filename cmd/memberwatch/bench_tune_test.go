@@ -44,7 +44,9 @@ func platform(t *testing.T) (events, labels string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out.Write(append(line, '\n'))
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := out.Flush(); err != nil {
 		t.Fatal(err)
@@ -52,11 +54,12 @@ func platform(t *testing.T) (events, labels string) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	text := "app,label\n*,benign\n"
+	var text strings.Builder
+	text.WriteString("app,label\n*,benign\n")
 	for _, i := range sim.Truth() {
-		text += fmt.Sprintf("%s,abuse\n", i.Apps[0])
+		fmt.Fprintf(&text, "%s,abuse\n", i.Apps[0])
 	}
-	writeFile(t, labels, text)
+	writeFile(t, labels, text.String())
 	return events, labels
 }
 

@@ -13,9 +13,12 @@ func (s *Sample) SeenBetween(first, last uint16) int {
 }
 
 // MoveBefore moves the keys first seen before the stamp into another sample and
-// narrows what stays to the range the other then covers, so that both speak of
-// the same part of all keys.
+// narrows both to the range that each covers, so that they speak of the same part
+// of all keys.
 func (s *Sample) MoveBefore(stamp uint16, into *Sample) {
+	if into.table.shift < s.table.shift { // what s no longer covers was never looked at
+		into.table.rebuild(into.table.used, s.table.shift)
+	}
 	old := s.table.slots
 	for _, e := range old {
 		if e != free && earlier(uint16(e), stamp) && into.covers(e>>stampBits) {

@@ -29,10 +29,24 @@ func TestMoveBefore(t *testing.T) {
 	if fresh.SeenBetween(5, 20) != 0 {
 		t.Error("moved keys stayed")
 	}
-	if fresh.Rate() > history.Rate() {
-		t.Errorf("fresh samples %g, history only %g", fresh.Rate(), history.Rate())
+	if fresh.Rate() != history.Rate() {
+		t.Errorf("fresh samples %g, history %g", fresh.Rate(), history.Rate())
 	}
 	if est := float64(fresh.Len()) / fresh.Rate(); est < 2400 || est > 3600 {
 		t.Errorf("%.0f keys stayed, want about 3000", est)
+	}
+}
+
+func TestMoveBeforeNarrowsTheTarget(t *testing.T) {
+	var history, fresh Sample
+	for k := range uint64(10) {
+		history.Add(k, 1)
+	}
+	for k := range uint64(50_000) {
+		fresh.Add(1000+k, 10)
+	}
+	fresh.MoveBefore(20, &history)
+	if history.Rate() > 0.1 {
+		t.Errorf("history claims to cover %g of all keys after a day that was sampled more thinly", history.Rate())
 	}
 }
