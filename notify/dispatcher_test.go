@@ -107,6 +107,27 @@ func TestEnableAndReplay(t *testing.T) {
 	})
 }
 
+// Who enables an endpoint has mended it, and does not want to wait for hours.
+func TestEnablingDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.begin()
+		defer w.Close()
+		r := newReceiver(refuse)
+		w.endpoint("siem", r)
+		w.tape.tell("n1", "cases/1")
+		time.Sleep(time.Hour) // the next attempt is two hours after the one at 36 minutes
+		for _, reason := range []string{"moving house", ""} {
+			_, err := w.UpdateEndpoint(t.Context(), "siem", 0, func(e *memberwatch.Endpoint) error { e.Disabled = reason; return nil })
+			must(t, err)
+			time.Sleep(time.Second)
+		}
+		if got := r.arrivals(t); len(got) != 5 {
+			t.Errorf("%d attempts, want the fifth after enabling", len(got))
+		}
+	})
+}
+
 func TestGoneDisablesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -12,7 +12,7 @@ import (
 
 var journalled = time.Date(2026, 9, 21, 12, 0, 0, 0, time.UTC)
 
-// notices makes notices of a type about subjects s1, s2, …
+// notices makes notices of a type about subjects s1, s2 and so on.
 func notices(from, to int) []memberwatch.Notice {
 	var all []memberwatch.Notice
 	for i := from; i <= to; i++ {

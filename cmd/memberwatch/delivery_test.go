@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,15 +47,16 @@ func TestDeliveryScripts(t *testing.T) {
 // URL is in $NAME; what comes and verifies with the key in NAME.key is appended
 // to NAME.jsonl. With a STATUS it answers that while the file NAME.down exists.
 func receiver(ts *testscript.TestScript, _ bool, args []string) {
-	name, down := args[0], ts.MkAbs(args[0]+".down")
+	name, down, failure := args[0], ts.MkAbs(args[0]+".down"), http.StatusOK
+	if len(args) > 1 {
+		failure = atoi(ts, args[1])
+	}
 	var mu sync.Mutex
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		if _, err := os.Stat(down); err == nil && len(args) > 1 {
-			var status int
-			fmt.Sscan(args[1], &status)
-			w.WriteHeader(status)
+		if _, err := os.Stat(down); err == nil {
+			w.WriteHeader(failure)
 			return
 		}
 		body, err := io.ReadAll(r.Body)
@@ -82,10 +84,15 @@ func receiver(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(name, server.URL)
 }
 
+func atoi(ts *testscript.TestScript, arg string) int {
+	n, err := strconv.Atoi(arg)
+	ts.Check(err)
+	return n
+}
+
 // received waits until a file has a text so often: received FILE COUNT TEXT.
 func received(ts *testscript.TestScript, _ bool, args []string) {
-	var want, got int
-	fmt.Sscan(args[1], &want)
+	want, got := atoi(ts, args[1]), 0
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
 		b, _ := os.ReadFile(ts.MkAbs(args[0]))
 		if got = bytes.Count(b, []byte(args[2])); got == want {
