@@ -77,7 +77,7 @@ func dots(p *plot.Plot, points plotter.XYs, c color.Color, shape draw.GlyphDrawe
 
 // precisionRecall draws the recording's choices and marks the default budget's.
 func precisionRecall(r *trial.Recording) (template.HTML, error) {
-	p := newPlot("recall (share of planted abuse found)", "precision (abuse among what is raised)")
+	p := newPlot("recall: share of planted abuse found", "precision: abuse in what is raised")
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1.05, 0, 1.05
 	var curve, chosen plotter.XYs
 	for _, c := range r.Choices() {
@@ -96,7 +96,7 @@ func precisionRecall(r *trial.Recording) (template.HTML, error) {
 	if err := dots(p, chosen, orange, draw.CircleGlyph{}, vg.Points(5)); err != nil {
 		return "", err
 	}
-	return svg(p, 420, 300)
+	return svg(p, 440, 330)
 }
 
 // delayTicks are lengths of time that people know, in hours.
@@ -151,6 +151,7 @@ func delays(outcomes []*trial.Outcome, rate float64) (template.HTML, error) {
 		return "", err
 	}
 	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.7, float64(len(ids))-0.3
 	p.X.Tick.Marker = delayTicks
 	p.X.Min, p.X.Max = math.Log10(1.0/70), math.Log10(100*24)
 	return svg(p, 520, vg.Length(18*len(ids)+60))

@@ -23,7 +23,7 @@ type Plan struct {
 	Seed uint64
 	// Seeds is how many platforms are simulated for each rate (5).
 	Seeds int
-	// Rates multiply the amounts of abuse (0.1, 0.3, 1, 3). Look-alikes always
+	// Rates multiply the amounts of abuse (0.1, 0.3, 1). Look-alikes always
 	// have their own amounts.
 	Rates []float64
 	// Catalogue holds the scenarios; nil: the shipped one.
@@ -36,7 +36,7 @@ func (p Plan) WithDefaults() Plan {
 	p.Members, p.EventsPerApp = cmp.Or(p.Members, 1_000_000), cmp.Or(p.EventsPerApp, 80)
 	p.Seed, p.Seeds = cmp.Or(p.Seed, 1), cmp.Or(p.Seeds, 5)
 	if len(p.Rates) == 0 {
-		p.Rates = []float64{0.1, 0.3, 1, 3}
+		p.Rates = []float64{0.1, 0.3, 1}
 	}
 	return p
 }

@@ -35,7 +35,7 @@ func newBenchScenarios() *cobra.Command {
 			"as if, streams them into a service that knows nothing of it, and counts what was found at the\n" +
 			"default budget, how late, after how many members, and how often honest apps were accused.\n" +
 			"Each rate and seed is a platform of its own. The same seeds give the same result, byte for byte.",
-		Example: "  memberwatch bench scenarios\n  memberwatch bench scenarios --only S05,B2 --rate 0.1,1 --seeds 10\n" +
+		Example: "  memberwatch bench scenarios\n  memberwatch bench scenarios --only S05,B2 --rate 0.1,0.3,1,3 --seeds 10\n" +
 			"  memberwatch bench scenarios --floor-recall S04=0.9 --max-false 1 --format json",
 	}
 	defaults := trial.Plan{}.WithDefaults()
