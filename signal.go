@@ -189,6 +189,11 @@ type Finding struct {
 	Factors      []Factor
 	Caveats      []string
 	Restriction  RestrictionID
+	Severity     Severity
+	// Record is all that the finding follows from, opaque but to the detector,
+	// which can make the finding again from it alone. A signal's Strongest has
+	// none: its record is kept with the finding itself.
+	Record []byte `json:",omitempty"`
 }
 
 // Signal is an app's run of findings of one kind: what a reviewer sees.

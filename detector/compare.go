@@ -76,15 +76,20 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 	if !p.ok {
 		return comparison{}, false
 	}
-	c := comparison{stream: stream, feature: f, mid: p.center()}
-	c.stratum = stratumOf(c.mid * exposed)
-	c.p = c.calibrate(cal, p.surprise(x.v[f], f >= counts), math.Log1p(x.v[f])-math.Log1p(c.mid))
+	c := comparison{stream: stream, feature: f, stratum: stratumOf(p.center() * exposed)}
+	c.weigh(cal, &p, x.v[f])
+	return c, true
+}
+
+// weigh compares a value with what was expected.
+func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
+	c.mid = p.center()
+	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
 	if c.p <= explainedP { // the interval costs much and people see it only then
 		c.mid, c.low, c.high = p.expected()
-		c.high = min(c.high, c.usual(cal, &p))
-		c.expected = p
+		c.high = min(c.high, c.usual(cal, p))
+		c.expected = *p
 	}
-	return c, true
 }
 
 // cell is the comparison's place in the calibration for one measure.
@@ -118,8 +123,8 @@ const explainedP = 0.05
 
 // discount answers for the fleet: multiply p by its factor, and if everybody
 // moved, ask how surprising the value is beside what the others did.
-func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
-	if shift := j.Shift[c.feature]; shift > 0 && c.expected.ok {
+func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
+	if shift > 0 && c.expected.ok {
 		moved := c.expected
 		for i := range experts {
 			moved.mean[i] += shift
@@ -127,7 +132,7 @@ func (c *comparison) discount(cal *Calibration, value float64, j *Judgement) {
 		beside := *c
 		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature >= counts), c.reach[byJump]-shift))
 	}
-	c.p = min(c.p*j.Factor[c.feature], 1)
+	c.p = min(c.p*factor, 1)
 }
 
 // center is the weighted mean prediction as a count.

@@ -92,6 +92,7 @@ func (ep *episode) add(f *memberwatch.Finding) {
 	sig.Last = max(sig.Last, f.Time)
 	if sig.Occurrences == 1 || settles && sig.Strongest.Window == f.Window || stronger(f, &sig.Strongest) {
 		sig.Strongest = *f
+		sig.Strongest.Record = nil
 	}
 }
 
@@ -107,7 +108,7 @@ func stronger(a, b *memberwatch.Finding) bool {
 func (e *Engine) describe(s *State, ep *episode, f *memberwatch.Finding) {
 	sig := &ep.Signal
 	sig.Revision++
-	sig.Severity = max(sig.Severity, e.severity(f))
+	sig.Severity = max(sig.Severity, f.Severity)
 	sig.Sentence = string(sig.App) + " " + sig.Strongest.Sentence
 	sig.Model, sig.Control = Model, e.revision
 	sig.Calibration = int64(e.calibration(dayOf(f.Window.Start)).Through)
@@ -123,16 +124,16 @@ const (
 	criticalMembers = 200_000
 )
 
-// severity ranks a finding: by how many members it exposed, one step up for a
+// severityOf ranks a finding: by how many members it exposed, one step up for a
 // rule, which leaves nothing to chance.
-func (e *Engine) severity(f *memberwatch.Finding) memberwatch.Severity {
+func severityOf(f *memberwatch.Finding, budget float64) memberwatch.Severity {
 	level := memberwatch.SeverityLow
 	switch {
 	case f.Members.Low >= criticalMembers:
 		level = memberwatch.SeverityCritical
 	case f.Members.Low >= highMembers:
 		level = memberwatch.SeverityHigh
-	case f.Members.Low >= mediumMembers || f.ReturnPeriod >= 10*e.cfg.Budget:
+	case f.Members.Low >= mediumMembers || f.ReturnPeriod >= 10*budget:
 		level = memberwatch.SeverityMedium
 	}
 	switch f.Kind {
@@ -161,8 +162,7 @@ func (e *Engine) withdraw(s *State, kind memberwatch.Kind, at memberwatch.Window
 	if ep.Confirmed {
 		return
 	}
-	ep.Signal.Strongest.Provisional = false
-	ep.Signal.Strongest.Caveats = append(ep.Signal.Strongest.Caveats, "withdrawn: the whole population moved in this window")
+	ep.Signal.Strongest = Withdraw(ep.Signal.Strongest)
 	e.end(s, ep)
 }
 

@@ -28,15 +28,12 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 		return
 	}
 	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
-	v := verdict{comparison: t, factor: 1, period: periodOf(t.p, stream)}
-	found := e.judgedFinding(&p, f.kind(stream), []verdict{v})
-	found.Time, found.Provisional = now, true
-	found.Caveats = append(found.Caveats, "the window is still open and the fleet's part in it not yet known")
-	e.raise(s, "", found)
+	open := trial{comparison: t, factor: 1, weight: e.cfg.streamWeight(f, stream, s.actors), crossed: true}
+	e.raise(s, "", e.ground(&judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
 
 // judgedFinding words the verdicts of one kind in one window.
-func (e *Engine) judgedFinding(p *pending, kind memberwatch.Kind, all []verdict) memberwatch.Finding {
+func judgedFinding(p *pending, kind memberwatch.Kind, all []verdict, ready int32) memberwatch.Finding {
 	slices.SortStableFunc(all, func(a, b verdict) int {
 		return cmp.Or(-compareBool(a.hit, b.hit), cmp.Compare(b.period, a.period), cmp.Compare(a.feature, b.feature))
 	})
@@ -50,7 +47,7 @@ func (e *Engine) judgedFinding(p *pending, kind memberwatch.Kind, all []verdict)
 		FleetFactor: top.factor, Members: p.members, Factors: factors(p, all),
 	}
 	f.Sentence = sentence(p, top)
-	f.Caveats = e.caveats(p, top)
+	f.Caveats = caveats(p, top, ready)
 	return f
 }
 
@@ -161,10 +158,10 @@ func verb(f Feature) string {
 }
 
 // caveats says what weakens a finding.
-func (e *Engine) caveats(p *pending, top verdict) []string {
+func caveats(p *pending, top verdict, ready int32) []string {
 	var list []string
-	if p.days < e.cfg.ReadyDays {
-		list = append(list, fmt.Sprintf("baseline has %d of %d days", p.days, e.cfg.ReadyDays))
+	if p.days < ready {
+		list = append(list, fmt.Sprintf("baseline has %d of %d days", p.days, ready))
 	}
 	if p.through == 0 {
 		list = append(list, "calibration is the shipped default: the fleet has no history yet")

@@ -169,14 +169,22 @@ func hash32(s string) uint32 {
 	return uint32(h >> 32)
 }
 
-// novelRate is the chance that a day brings a new name of two dimensions, as far
-// as the app's past tells.
-func (s *State) novelRate(day int32, a, b dimension) float64 {
+// novelRate says how often a day brought a new name of two dimensions.
+func (s *State) novelRate(day int32, a, b dimension) rate {
 	from := max(dayOf(s.first)+settlingIn, day-lookBack)
 	to := day - newFor
 	k := s.names[a].since(uint16(from), uint16(to)) + s.names[b].since(uint16(from), uint16(to))
-	return min((float64(k)+0.5)/float64(to-from+1), 1)
+	return rate{uint64(k), int64(to - from)}
 }
+
+// rate counts what is new in so many days.
+type rate struct {
+	count uint64
+	days  int64
+}
+
+// p is the chance that a day brings one more, as far as the past tells.
+func (r rate) p() float64 { return min((float64(r.count)+0.5)/float64(r.days+1), 1) }
 
 // weighStrange raises what the strange calls of an hour disclosed.
 func (e *Engine) weighStrange(s *State, w *window, now int64) {
@@ -187,15 +195,16 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 	}
 	s.absorb()
 	day := dayOf(w.Start)
-	place, thing, volume := s.novelRate(day, network, credential), s.novelRate(day, endpoint, class), 1.0
+	g := &estranged{
+		at: w.Window, raised: now, members: distinct(&x.members), place: x.place, thing: x.thing,
+		places: s.novelRate(day, network, credential), things: s.novelRate(day, endpoint, class), cal: e.calibration(day),
+	}
 	v := values{}
 	v.v[Reach] = w.members.Estimate()
-	if t, ok := s.test(e.calibration(day), hourBurst, Reach, w.Window, v); ok {
-		volume = min(24*t.p, 1)
-	}
-	if p := place * thing * volume; p <= e.cfg.FirstSeen/e.cfg.Budget {
+	g.hour, g.tested = s.test(g.cal, hourBurst, Reach, w.Window, v)
+	if g.p() <= e.cfg.FirstSeen/e.cfg.Budget {
 		x.said = true
-		e.raise(s, "", x.finding(w.Window, now, place, thing, volume))
+		e.raise(s, "", e.ground(g))
 	}
 }
 
@@ -206,22 +215,82 @@ func (e *Engine) strangeClosed(s *State, w *window) {
 	}
 }
 
-func (x *strange) finding(at memberwatch.Window, now int64, place, thing, volume float64) memberwatch.Finding {
-	p := place * thing * volume
+// estranged are the grounds of a finding about calls from a new place for a new
+// thing.
+type estranged struct {
+	at             memberwatch.Window
+	raised         int64 // event time
+	members        memberwatch.Estimate
+	place, thing   string
+	places, things rate
+	tested         bool       // the hour's reach was compared with what was expected
+	hour           comparison // that comparison
+	cal            *Calibration
+}
+
+// volume is the part of the hour's reach in the p-value.
+func (g *estranged) volume() float64 {
+	if !g.tested {
+		return 1
+	}
+	c := g.hour
+	return min(24*c.calibrate(g.cal, c.reach[bySurprise], c.reach[byJump]), 1)
+}
+
+func (g *estranged) p() float64 { return g.places.p() * g.things.p() * g.volume() }
+
+func (g *estranged) finding(float64) memberwatch.Finding {
+	p, reach := g.p(), plural(g.members.Value, "distinct member", "distinct members")
 	factor := func(feature string, observed, p float64, text string) memberwatch.Factor {
 		return memberwatch.Factor{Feature: feature, Observed: observed, P: p, ReturnPeriod: periodOf(max(p, 1e-300), dayBurst), Text: text}
 	}
 	list := []memberwatch.Factor{
-		factor("new_place", 1, place, "never called from "+x.place+" before"),
-		factor("new_thing", 1, thing, "never asked for "+x.thing+" before"),
-		factor("reach", x.members.Estimate(), volume, plural(x.members.Estimate(), "distinct member", "distinct members")+" on such calls"),
+		factor("new_place", 1, g.places.p(), "never called from "+g.place+" before"),
+		factor("new_thing", 1, g.things.p(), "never asked for "+g.thing+" before"),
+		factor("reach", g.members.Value, g.volume(), reach+" on such calls"),
 	}
 	share(list)
 	return memberwatch.Finding{
-		Kind: memberwatch.KindFirstSeen, Window: at, Time: now, Stream: memberwatch.StreamBurst,
-		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: distinct(&x.members), Factors: list,
-		Sentence: fmt.Sprintf("read %s in an hour for the first time from %s with %s", plural(x.members.Estimate(), "distinct member", "distinct members"), x.place, x.thing),
+		Kind: memberwatch.KindFirstSeen, Window: g.at, Time: g.raised, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: g.members, Factors: list,
+		Sentence: fmt.Sprintf("read %s in an hour for the first time from %s with %s", reach, g.place, g.thing),
 		Caveats:  []string{"a release on new hosts would look alike"},
+	}
+}
+
+func (g *estranged) encode(e *encoder) {
+	e.window(g.at)
+	e.int(g.raised)
+	e.estimate(g.members)
+	e.string(g.place)
+	e.string(g.thing)
+	for _, r := range [...]rate{g.places, g.things} {
+		e.uint(r.count)
+		e.int(r.days)
+	}
+	e.bool(g.tested)
+	if !g.tested {
+		return
+	}
+	g.hour.encode(e)
+	for m := range measures {
+		g.cal.cells[g.hour.cell(m)].encode(e)
+	}
+}
+
+func (g *estranged) decode(d *decoder) {
+	*g = estranged{
+		at: d.window(), raised: d.int(), members: d.estimate(), place: d.string(), thing: d.string(),
+		places: rate{d.uint(), d.int()}, things: rate{d.uint(), d.int()}, tested: d.bool(), cal: new(Calibration),
+	}
+	if !g.tested {
+		return
+	}
+	g.hour.decode(d)
+	for m := range measures {
+		if d.err == nil {
+			g.cal.cells[g.hour.cell(m)].decode(d)
+		}
 	}
 }
 

@@ -21,58 +21,81 @@ func (e *Engine) Judge(s *State, j *Judgement) {
 
 // judge splits a window's tests over the kinds of signals they speak for.
 func (e *Engine) judge(s *State, p *pending, j *Judgement) {
-	var verdicts []verdict
 	if p.first {
 		e.judgeFirst(s, p, j)
 	}
 	cal := e.calibration(dayOf(p.Start))
-	for _, t := range p.tests {
-		t.discount(cal, p.values.v[t.feature], j)
-		weight := e.cfg.streamWeight(t.feature, t.stream, s.actors)
-		v := verdict{comparison: t, factor: j.Factor[t.feature]}
-		if t.stream == daySlow {
-			m := s.rise[t.feature].update(t.p, e.cfg.Budget/weight)
-			s.dirty |= PartBaseline
-			v.period, v.hit = m, m >= e.cfg.Budget/weight
-		} else {
-			v.period = periodOf(t.p, t.stream)
-			v.hit = t.p <= weight/(e.cfg.Budget*t.stream.perDay())
-			if t.feature < counts { // the open window has already decided
-				v.crossed = p.fired&(1<<t.feature) != 0
-				v.hit = v.hit && v.crossed
-			}
+	trials := make([]trial, 0, len(p.tests))
+	verdicts := make([]verdict, 0, len(p.tests))
+	for _, c := range p.tests {
+		t := trial{
+			comparison: c, factor: j.Factor[c.feature], shift: j.Shift[c.feature], rise: s.rise[c.feature],
+			weight: e.cfg.streamWeight(c.feature, c.stream, s.actors), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		}
-		verdicts = append(verdicts, v)
+		v, rise := t.settle(cal, p.values.v[c.feature], e.cfg.Budget)
+		if c.stream == daySlow {
+			s.rise[c.feature] = rise
+			s.dirty |= PartBaseline
+		}
+		trials, verdicts = append(trials, t), append(verdicts, v)
 	}
-	e.raiseJudged(s, p, verdicts)
+	e.raiseJudged(s, p, cal, trials, verdicts)
 }
 
-// verdict is a test with the fleet's part in it.
+// trial is a comparison of a closed window with all that its verdict follows
+// from.
+type trial struct {
+	comparison
+	factor, shift float64  // the fleet's word
+	weight        float64  // share of the budget
+	rise          evidence // of the slow stream, before this window
+	crossed       bool     // the open window had raised a provisional finding
+}
+
+// verdict is a trial's outcome.
 type verdict struct {
 	comparison
 	factor  float64
 	period  float64 // return period in app-days
 	hit     bool    // it meets its share of the budget
-	crossed bool    // it had raised a provisional finding
+	crossed bool
+}
+
+// settle turns a trial into its verdict, and into the slow evidence after it.
+func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, evidence) {
+	v := verdict{comparison: t.comparison, factor: t.factor, crossed: t.crossed && t.stream != daySlow}
+	v.discount(cal, value, t.factor, t.shift)
+	rise := t.rise
+	if t.stream == daySlow {
+		v.period = rise.update(v.p, budget/t.weight)
+		v.hit = v.period >= budget/t.weight
+		return v, rise
+	}
+	v.period = periodOf(v.p, t.stream)
+	v.hit = v.p <= t.weight/(budget*t.stream.perDay())
+	if t.feature < counts { // the open window has already decided
+		v.hit = v.hit && v.crossed
+	}
+	return v, rise
 }
 
 // raiseJudged raises one finding for each kind that has a hit, and withdraws
 // the provisional ones that the fleet explains.
-func (e *Engine) raiseJudged(s *State, p *pending, all []verdict) {
+func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []trial, verdicts []verdict) {
 	for _, kind := range judgedKinds {
-		var mine []verdict
+		var mine []trial
 		hit, crossed := false, false
-		for _, v := range all {
+		for i, v := range verdicts {
 			if v.feature.kind(v.stream) != kind {
 				continue
 			}
-			mine = append(mine, v)
+			mine = append(mine, trials[i])
 			hit = hit || v.hit
 			crossed = crossed || v.crossed
 		}
 		switch {
 		case hit:
-			e.raise(s, "", e.judgedFinding(p, kind, mine))
+			e.raise(s, "", e.ground(&judged{kind: kind, pending: *p, ready: e.cfg.ReadyDays, trials: mine, cal: cal}))
 		case crossed:
 			e.withdraw(s, kind, p.Window)
 		}

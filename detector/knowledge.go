@@ -158,7 +158,7 @@ func (e *Engine) weighKnowledge(s *State, w *window, now int64) {
 	}
 	a.said = ids
 	s.dirty |= PartHistory
-	e.raise(s, "", a.finding(w.Window, now, p))
+	e.raise(s, "", e.ground(&knowing{w.Window, now, a.since, ids, a.asking, a.before, a.calls + w.calls, cold}))
 }
 
 // knowledgeBound is the Chernoff bound on so many calls for unknown ids.
@@ -171,16 +171,42 @@ func knowledgeBound(cold, calls, asking, before float64) float64 {
 	return math.Exp(float64(cold*math.Log(p*(cold+r)/cold)) + float64(r*math.Log((1-p)*(cold+r)/r)))
 }
 
-func (a *attested) finding(at memberwatch.Window, now int64, p float64) memberwatch.Finding {
-	since := time.Unix(0, a.since).UTC().Format(time.DateOnly)
-	habit := fmt.Sprintf("before, %s of %s asked by id at all", number(float64(a.asking)), plural(float64(a.before), "call", "calls"))
-	text := fmt.Sprintf("%s that it was not shown since it attested on %s that all was deleted", plural(float64(a.said), "id", "ids"), since)
+// knowing are the grounds of a finding about impossible knowledge.
+type knowing struct {
+	at             memberwatch.Window
+	raised         int64 // event time
+	since          int64 // event time
+	ids            uint64
+	asking, before uint64
+	calls          uint64
+	cold           float64
+}
+
+func (g *knowing) finding(float64) memberwatch.Finding {
+	p := knowledgeBound(g.cold, float64(g.calls), float64(g.asking), float64(g.before))
+	since := time.Unix(0, g.since).UTC().Format(time.DateOnly)
+	habit := fmt.Sprintf("before, %s of %s asked by id at all", number(float64(g.asking)), plural(float64(g.before), "call", "calls"))
+	text := fmt.Sprintf("%s that it was not shown since it attested on %s that all was deleted", plural(float64(g.ids), "id", "ids"), since)
 	return memberwatch.Finding{
-		Kind: memberwatch.KindImpossible, Window: at, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1,
-		Members: exactly(int(a.said)), Sentence: "asked for " + text + "; " + habit,
-		Factors: []memberwatch.Factor{{Feature: "unknown_ids", Observed: float64(a.said), P: p, Share: 1, Text: text}},
+		Kind: memberwatch.KindImpossible, Window: g.at, Time: g.raised, Stream: memberwatch.StreamRule, FleetFactor: 1,
+		Members: exactly(int(g.ids)), Sentence: "asked for " + text + "; " + habit,
+		Factors: []memberwatch.Factor{{Feature: "unknown_ids", Observed: float64(g.ids), P: p, Share: 1, Text: text}},
 		Caveats: []string{"a release since then that looks people up for its users would look alike"},
 	}
+}
+
+func (g *knowing) encode(e *encoder) {
+	e.window(g.at)
+	e.int(g.raised)
+	e.int(g.since)
+	for _, n := range [...]uint64{g.ids, g.asking, g.before, g.calls} {
+		e.uint(n)
+	}
+	e.f64(g.cold)
+}
+
+func (g *knowing) decode(d *decoder) {
+	*g = knowing{d.window(), d.int(), d.int(), d.uint(), d.uint(), d.uint(), d.uint(), d.f64()}
 }
 
 // questionsClosed settles a closed hour of an app under attestation.

@@ -59,7 +59,7 @@ func (e *Engine) coldStart(s *State, w *window, category string, age int, total 
 	if p > coldWeight/e.cfg.Budget {
 		return
 	}
-	e.raise(s, "", e.coldFinding(s, w, peers, age, total, p))
+	e.raise(s, "", e.ground(&outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, s.infant.actors >= 1}))
 }
 
 // coldWeight is the part of the budget that new apps have at each of their three
@@ -104,7 +104,7 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 		}
 		tail := normalTail(peers.score(math.Log1p(p.values.v[f])))
 		if tail <= firstWeight/e.cfg.Budget {
-			e.raise(s, "", firstFinding(p, f, peers, tail))
+			e.raise(s, "", e.ground(&outstanding{p.Window, p.members, peers, f, p.values.v[f]}))
 		}
 	}
 }
@@ -113,21 +113,51 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 // each of an app's first days.
 const firstWeight = 0.1
 
-func firstFinding(p *pending, f Feature, peers moments, tail float64) memberwatch.Finding {
-	mid, low, high := peers.central()
+// outstanding are the grounds of a finding about an app without a past, beside
+// the others without one on the same day.
+type outstanding struct {
+	at      memberwatch.Window
+	members memberwatch.Estimate
+	peers   moments
+	feature Feature
+	value   float64
+}
+
+func (g *outstanding) finding(float64) memberwatch.Finding {
+	f := g.feature
+	mid, low, high := g.peers.central()
+	tail := normalTail(g.peers.score(math.Log1p(g.value)))
 	kind := memberwatch.KindColdStart
 	if f == Misses || f == Denials {
 		kind = f.kind(dayBurst)
 	}
-	text := fmt.Sprintf("%s %s in a day, others %s", number(p.values.v[f]), featureWords[f], span(low, high))
+	text := fmt.Sprintf("%s %s in a day, others %s", number(g.value), featureWords[f], span(low, high))
 	return memberwatch.Finding{
-		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: memberwatch.StreamBurst,
-		ReturnPeriod: periodOf(tail, dayBurst), FleetFactor: 1, Members: p.members, Sentence: verb(f) + " " + text,
-		Caveats: []string{fmt.Sprintf("no past yet: compared with %.0f other new apps of the day", peers.n-1)},
+		Kind: kind, Window: g.at, Time: g.at.End() - 1, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(tail, dayBurst), FleetFactor: 1, Members: g.members, Sentence: verb(f) + " " + text,
+		Caveats: []string{fmt.Sprintf("no past yet: compared with %.0f other new apps of the day", g.peers.n-1)},
 		Factors: []memberwatch.Factor{{
-			Feature: f.String(), Observed: p.values.v[f], Expected: mid, Low: low, High: high,
+			Feature: f.String(), Observed: g.value, Expected: mid, Low: low, High: high,
 			P: tail, ReturnPeriod: periodOf(tail, dayBurst), Share: 1, Text: text,
 		}},
+	}
+}
+
+func (g *outstanding) encode(e *encoder) {
+	e.window(g.at)
+	e.estimate(g.members)
+	g.peers.encode(e)
+	e.uint(uint64(g.feature))
+	e.f64(g.value)
+}
+
+func (g *outstanding) decode(d *decoder) {
+	g.at, g.members = d.window(), d.estimate()
+	g.peers.decode(d)
+	g.feature, g.value = Feature(min(d.uint(), uint64(Features))), d.f64()
+	if g.feature >= Features {
+		d.fail("unknown feature")
+		g.feature = 0
 	}
 }
 
@@ -138,22 +168,52 @@ func (m moments) central() (mid, low, high float64) {
 	return back(m.mean()), back(m.mean() - reach), back(m.mean() + reach)
 }
 
-// coldFinding words the comparison of a new app with its peers.
-func (e *Engine) coldFinding(s *State, w *window, peers moments, age int, total, p float64) memberwatch.Finding {
-	mid, low, high := peers.central()
+// outgrown are the grounds of a finding about a new app beside its peers at the
+// same age.
+type outgrown struct {
+	at      memberwatch.Window
+	members memberwatch.Estimate
+	peers   moments
+	age     uint64 // place in ages
+	total   float64
+	actors  bool // the total is for each acting user
+}
+
+func (g *outgrown) finding(float64) memberwatch.Finding {
+	mid, low, high := g.peers.central()
+	p := normalTail(g.peers.score(math.Log1p(g.total)))
 	what := "distinct members"
-	if s.infant.actors >= 1 {
+	if g.actors {
 		what = "distinct members per acting user"
 	}
 	text := fmt.Sprintf("%s %s in the first %s, new apps like it %s",
-		number(total), what, plural(float64(ages[age]), "day", "days"), span(low, high))
+		number(g.total), what, plural(float64(ages[g.age]), "day", "days"), span(low, high))
 	return memberwatch.Finding{
-		Kind: memberwatch.KindColdStart, Window: w.Window, Time: w.End() - 1, Stream: memberwatch.StreamBurst,
-		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: distinct(&w.members), Sentence: "read " + text,
-		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", peers.n)},
+		Kind: memberwatch.KindColdStart, Window: g.at, Time: g.at.End() - 1, Stream: memberwatch.StreamBurst,
+		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: g.members, Sentence: "read " + text,
+		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", g.peers.n)},
 		Factors: []memberwatch.Factor{{
-			Feature: "reach_since_birth", Observed: total, Expected: mid, Low: low, High: high,
+			Feature: "reach_since_birth", Observed: g.total, Expected: mid, Low: low, High: high,
 			P: p, ReturnPeriod: periodOf(p, dayBurst), Share: 1, Text: text,
 		}},
+	}
+}
+
+func (g *outgrown) encode(e *encoder) {
+	e.window(g.at)
+	e.estimate(g.members)
+	g.peers.encode(e)
+	e.uint(g.age)
+	e.f64(g.total)
+	e.bool(g.actors)
+}
+
+func (g *outgrown) decode(d *decoder) {
+	g.at, g.members = d.window(), d.estimate()
+	g.peers.decode(d)
+	g.age, g.total, g.actors = d.uint(), d.f64(), d.bool()
+	if g.age >= birthAges {
+		d.fail("unknown age")
+		g.age = 0
 	}
 }

@@ -3,6 +3,7 @@ package detector
 import (
 	"bytes"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -114,6 +115,12 @@ func (r *replay) check(u *memberwatch.Update) {
 	}
 	if sum < 1-1e-9 || sum > 1+1e-9 {
 		r.t.Errorf("%s: shares of %s sum to %v", u.Signal.ID, u.Signal.Sentence, sum)
+	}
+	if u.Finding == nil {
+		return
+	}
+	if again, err := Recompute(u.Finding); err != nil || !reflect.DeepEqual(again, *u.Finding) {
+		r.t.Errorf("%s: made again the finding is\n%+v, %v\nnot\n%+v", u.Signal.ID, again, err, *u.Finding)
 	}
 }
 

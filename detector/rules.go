@@ -72,7 +72,7 @@ func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memb
 	}
 	dim = strings.Clone(dim) // it may be the receive buffer's
 	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
-	e.raise(s, dim, breachFinding(at, ev.Time, kind, dim, 1, exactly(len(members))))
+	e.raise(s, dim, e.ground(&broken{at, ev.Time, kind, dim, 1, exactly(len(members))}))
 }
 
 // exactly is an estimate without doubt.
@@ -93,31 +93,55 @@ func (e *Engine) breachesClosed(s *State, w *window) {
 				continue // the opening finding already said all there is
 			}
 		}
-		e.raise(s, b.dim, breachFinding(w.Window, w.End()-1, b.kind, b.dim, b.calls, distinct(&b.members)))
+		e.raise(s, b.dim, e.ground(&broken{w.Window, w.End() - 1, b.kind, b.dim, b.calls, distinct(&b.members)}))
 	}
 }
 
-// breachFinding words the breaking of a rule.
-func breachFinding(at memberwatch.Window, now int64, kind memberwatch.Kind, dim string, calls uint64, members memberwatch.Estimate) memberwatch.Finding {
-	f := memberwatch.Finding{Kind: kind, Window: at, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: members}
-	feature, text, people := "", plural(float64(calls), "call", "calls"), "disclosing "+plural(members.Value, "distinct member", "distinct members")
-	switch kind {
+// broken are the grounds of a finding about a rule that was broken.
+type broken struct {
+	at      memberwatch.Window
+	raised  int64 // event time
+	kind    memberwatch.Kind
+	dim     string
+	calls   uint64
+	members memberwatch.Estimate
+}
+
+// finding words the breaking of a rule.
+func (g *broken) finding(float64) memberwatch.Finding {
+	members := g.members
+	f := memberwatch.Finding{Kind: g.kind, Window: g.at, Time: g.raised, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: members}
+	feature, text, people := "", plural(float64(g.calls), "call", "calls"), "disclosing "+plural(members.Value, "distinct member", "distinct members")
+	switch g.kind {
 	case memberwatch.KindRestricted:
-		f.Restriction = memberwatch.RestrictionID(dim)
-		feature, text = "calls_after_restriction", text+" after restriction "+dim+" took effect"
+		f.Restriction = memberwatch.RestrictionID(g.dim)
+		feature, text = "calls_after_restriction", text+" after restriction "+g.dim+" took effect"
 	case memberwatch.KindUncertified:
-		feature, text = "calls_outside_purpose", text+" for data class "+dim+", outside its certified purposes"
+		feature, text = "calls_outside_purpose", text+" for data class "+g.dim+", outside its certified purposes"
 	case memberwatch.KindExpired:
 		feature, text = "calls_after_expiry", text+" after its certification had expired"
 	case memberwatch.KindCanary:
 		feature, text = "canary_calls", text+" for planted members"
 		people = "disclosing " + plural(members.Value, "of them", "of them")
 	default:
-		feature = string(kind)
+		feature = string(g.kind)
 	}
 	f.Sentence = "made " + text + ", " + people + " in an hour"
-	f.Factors = []memberwatch.Factor{{Feature: feature, Observed: float64(calls), Share: 1, Text: text}}
+	f.Factors = []memberwatch.Factor{{Feature: feature, Observed: float64(g.calls), Share: 1, Text: text}}
 	return f
+}
+
+func (g *broken) encode(e *encoder) {
+	e.window(g.at)
+	e.int(g.raised)
+	e.string(string(g.kind))
+	e.string(g.dim)
+	e.uint(g.calls)
+	e.estimate(g.members)
+}
+
+func (g *broken) decode(d *decoder) {
+	*g = broken{d.window(), d.int(), memberwatch.Kind(d.string()), d.string(), d.uint(), d.estimate()}
 }
 
 // wakeUp notes that an app returns after a long silence.
@@ -146,13 +170,37 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 		return
 	}
 	s.wake = 0
-	e.raise(s, "", memberwatch.Finding{
-		Kind: memberwatch.KindDormant, Window: w.Window, Time: now, Stream: memberwatch.StreamRule, FleetFactor: 1,
-		Members: distinct(&w.members), Provisional: false,
-		Sentence: fmt.Sprintf("read %s in an hour after %d days of silence", plural(reach, "distinct member", "distinct members"), s.silence),
+	e.raise(s, "", e.ground(&woken{w.Window, now, distinct(&w.members), s.silence, e.cfg.DormantDays}))
+}
+
+// woken are the grounds of a finding about a dormant app that woke.
+type woken struct {
+	at      memberwatch.Window
+	raised  int64 // event time
+	members memberwatch.Estimate
+	silence int32 // days
+	dormant int32 // days of silence after which an app counts as dormant
+}
+
+func (g *woken) finding(float64) memberwatch.Finding {
+	return memberwatch.Finding{
+		Kind: memberwatch.KindDormant, Window: g.at, Time: g.raised, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: g.members,
+		Sentence: fmt.Sprintf("read %s in an hour after %d days of silence", plural(g.members.Value, "distinct member", "distinct members"), g.silence),
 		Factors: []memberwatch.Factor{{
-			Feature: "silent_days", Observed: float64(s.silence), Expected: 0, High: float64(e.cfg.DormantDays), Share: 1,
-			Text: fmt.Sprintf("silent for %d days before", s.silence),
+			Feature: "silent_days", Observed: float64(g.silence), High: float64(g.dormant), Share: 1,
+			Text: fmt.Sprintf("silent for %d days before", g.silence),
 		}},
-	})
+	}
+}
+
+func (g *woken) encode(e *encoder) {
+	e.window(g.at)
+	e.int(g.raised)
+	e.estimate(g.members)
+	e.int(int64(g.silence))
+	e.int(int64(g.dormant))
+}
+
+func (g *woken) decode(d *decoder) {
+	*g = woken{d.window(), d.int(), d.estimate(), int32(d.int()), int32(d.int())}
 }

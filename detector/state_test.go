@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -122,8 +123,8 @@ func TestReloadChangesNothing(t *testing.T) {
 	if !bytes.Equal(plain.bytes(), broken.bytes()) {
 		t.Error("states differ after reloads")
 	}
-	if len(plain.updates) != len(broken.updates) {
-		t.Errorf("%d updates, %d with reloads", len(plain.updates), len(broken.updates))
+	if !reflect.DeepEqual(plain.updates, broken.updates) {
+		t.Errorf("%d updates differ from %d with reloads", len(plain.updates), len(broken.updates))
 	}
 }
 

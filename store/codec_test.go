@@ -73,7 +73,11 @@ func anyFinding(t *rapid.T) memberwatch.Finding {
 		Stream:   memberwatch.Stream(rapid.IntRange(0, 2).Draw(t, "stream")),
 		Sentence: anyText(t), ReturnPeriod: number(t, "period"), FleetFactor: number(t, "fleet"),
 		Provisional: rapid.Bool().Draw(t, "provisional"), Restriction: memberwatch.RestrictionID(anyText(t)),
-		Members: memberwatch.Estimate{Value: number(t, "value"), Low: number(t, "low"), High: number(t, "high")},
+		Members:  memberwatch.Estimate{Value: number(t, "value"), Low: number(t, "low"), High: number(t, "high")},
+		Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")),
+	}
+	if b := rapid.SliceOfN(rapid.Byte(), 0, 5).Draw(t, "record"); len(b) > 0 {
+		f.Record = b
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "factors") {
 		f.Factors = append(f.Factors, memberwatch.Factor{

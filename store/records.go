@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+
 	"github.com/memberwatch/memberwatch"
 )
 
@@ -292,6 +294,8 @@ func (e *encoder) finding(f *memberwatch.Finding) {
 		e.string(caveat)
 	}
 	e.string(string(f.Restriction))
+	e.uint(uint64(f.Severity))
+	e.bytes(f.Record)
 }
 
 func (d *decoder) finding() memberwatch.Finding {
@@ -307,6 +311,11 @@ func (d *decoder) finding() memberwatch.Finding {
 		f.Caveats = append(f.Caveats, d.string())
 	}
 	f.Restriction = memberwatch.RestrictionID(d.string())
+	f.Severity = memberwatch.Severity(d.byte())
+	f.Record = bytes.Clone(d.take(d.uint()))
+	if len(f.Record) == 0 {
+		f.Record = nil
+	}
 	return f
 }
 
