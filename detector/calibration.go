@@ -25,6 +25,7 @@ type Calibration struct {
 	Through int32
 	cells   [cellCount]cell
 	births  births
+	peers   map[string]*ranking
 }
 
 // Ranks are kept in bins of the surprise.

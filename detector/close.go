@@ -34,6 +34,9 @@ func (e *Engine) close(s *State, w *window, x values) {
 	p := e.compare(s, w, x)
 	if at.Scale == memberwatch.Day {
 		e.infancy(s, w, x)
+		if s.days() >= e.cfg.ReadyDays {
+			e.tally(w.Window).peers.add(e.category(s.App), &x)
+		}
 	}
 	e.learn(s, at, x)
 	s.closed[at.Scale] = at.Start

@@ -13,6 +13,7 @@ type Fleet struct {
 	through int32 // newest day folded in; 0: none
 	hist    [cellCount][]float64
 	births  births
+	peers   peers
 	day     dayTally
 }
 
@@ -118,6 +119,7 @@ func (f *Fleet) fade(by float64) {
 	faded := births{}
 	faded.merge(&f.births, by)
 	f.births = faded
+	f.peers = f.peers.faded(by)
 }
 
 func (f *Fleet) fold(t *Tally) {
@@ -129,6 +131,7 @@ func (f *Fleet) fold(t *Tally) {
 		f.hist[id][bin] += float64(n)
 	}
 	f.births.merge(&t.births, 1)
+	f.peers.merge(t.peers, 1)
 }
 
 // Through returns the newest day folded in, 0 when there is none.
@@ -137,7 +140,7 @@ func (f *Fleet) Through() int32 { return f.through }
 // Calibration returns the calibration of the days folded in so far. It shares
 // nothing with the fleet.
 func (f *Fleet) Calibration() *Calibration {
-	c := &Calibration{Through: f.through, births: f.births.clone()}
+	c := &Calibration{Through: f.through, births: f.births.clone(), peers: f.peers.rank()}
 	for id := range f.hist {
 		if f.hist[id] != nil {
 			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))][id/(int(Features)*strata)%int(streams)])
@@ -147,7 +150,7 @@ func (f *Fleet) Calibration() *Calibration {
 }
 
 const (
-	fleetVersion     = 1
+	fleetVersion     = 2
 	judgementVersion = 1
 )
 
@@ -162,6 +165,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 		}
 	}
 	f.births.encode(e)
+	f.peers.encode(e)
 	e.uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
 		e.int(int64(day))
@@ -180,6 +184,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 		}
 	}
 	f.births.decode(d)
+	f.peers.decode(d)
 	for range d.count(2) {
 		day, t := int32(d.int()), new(Tally)
 		d.nested(t)

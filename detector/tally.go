@@ -25,6 +25,7 @@ type Tally struct {
 	// first holds the spread of apps that have no days of their own yet, by
 	// feature, in a partition that has none to compare them with.
 	first [Features]moments
+	peers peers
 }
 
 // Bins of moves: ln ratios from -4 to 4.
@@ -94,12 +95,13 @@ func (t *Tally) Merge(o *Tally) {
 	for f := range Features {
 		t.first[f].add(o.first[f], 1)
 	}
+	t.peers.merge(o.peers, 1)
 }
 
 // empty tells whether nothing was counted.
 func (t *Tally) empty() bool { return len(t.ranks) == 0 && len(t.births.byCategory) == 0 }
 
-const tallyVersion = 1
+const tallyVersion = 2
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
@@ -116,6 +118,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	for f := range Features {
 		t.first[f].encode(e)
 	}
+	t.peers.encode(e)
 	return e.finish()
 }
 
@@ -133,6 +136,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	for f := range Features {
 		t.first[f].decode(d)
 	}
+	t.peers.decode(d)
 	return d.finish()
 }
 
