@@ -17,7 +17,13 @@ func (p *planter) add(at *site, a *Add, from, until int64) {
 	for part, to := range at.apps {
 		x := drawn
 		x.app, x.part = to, uint64(part)
+		if x.selection == selectKnown {
+			to.remembers = from
+		}
 		x.call = ownCall(to, a)
+		if at.scenario.Targets.From == "new" || at.scenario.Targets.From == "identities" {
+			to.certify(x.call.classes) // who registers an app says what it is going to read
+		}
 		if x.network == "" {
 			x.network = to.network
 		}
@@ -28,6 +34,9 @@ func (p *planter) add(at *site, a *Add, from, until int64) {
 			p.identities(at, &x)
 		}
 		x.calls = callsPerHour(a, amount, &x) / float64(len(at.apps))
+		if x.growth > 0 {
+			at.truth.ramp = ramp{from: from, times: amount, growth: x.growth}
+		}
 		if most := min(drawn.mostMembers, float64(p.s.people.members)); most > 0 {
 			x.most = uint64(math.Ceil(most / x.call.meanPage() / float64(len(at.apps))))
 		}
@@ -45,7 +54,7 @@ func (p *planter) addition(at *site, a *Add, from, until int64) addition {
 	x := addition{
 		incident: at.index, from: from, to: until, key: key(key(p.s.seed, uint64(at.index)+77), textKey(a.Members)),
 		selection: selections[a.Members], actor: a.Actor, parts: uint64(len(at.apps)),
-		leaks: at.scenario.Abuse && !a.Decoy, retains: a.Retains,
+		leaks: at.scenario.Abuse && !a.Decoy, retains: a.Retains, attested: at.from,
 		shape: shapeNamed(a.Shape), outcome: outcomeNamed(a.Outcome),
 	}
 	members := p.s.people.members
@@ -56,7 +65,10 @@ func (p *planter) addition(at *site, a *Add, from, until int64) addition {
 	x.canaries = p.draw(at, "canaries_per_10k", a.Canaries, 0) / 10_000
 	x.perActor = int(p.draw(at, "members_per_actor", a.MembersPerActor, 0))
 	x.mostMembers = p.draw(at, "at_most_members", a.AtMost, 0)
-	x.group = p.s.people.anyGroup(x.key)
+	if x.selection == selectOneGroup {
+		x.mostMembers = min(x.mostMembers, float64(members)*largestGroup)
+	}
+	x.group = scaled(key(p.s.seed, uint64(at.index)+77), min(largeGroups, uint64(p.s.config.Groups)))
 	if a.Network == "new" {
 		x.network = p.newNetwork()
 	}
@@ -64,6 +76,22 @@ func (p *planter) addition(at *site, a *Add, from, until int64) addition {
 		x.credential = p.newCredential()
 	}
 	return x
+}
+
+// largeGroups is how many groups count as huge: the first ones.
+const largeGroups = 10
+
+// largestGroup is the share of all members that a huge community has: a million
+// of the catalogue's five million.
+const largestGroup = 0.2
+
+// certify adds classes to those the app is certified for.
+func (a *app) certify(classes []string) {
+	for _, class := range classes {
+		if !a.uses(class) && !slices.Contains(a.certified, class) {
+			a.certified = append(a.certified, class)
+		}
+	}
 }
 
 // drawAmount draws the one amount that is given and applies the multiplier. A
@@ -91,6 +119,8 @@ func callsPerHour(a *Add, amount float64, x *addition) float64 {
 		return amount / 24
 	case a.CallsPerWeek.given():
 		return amount / hoursPerWeek
+	case a.TimesOwn.given() && x.selection == selectKnown:
+		return amount * x.app.calls / 24
 	case a.TimesOwn.given():
 		return amount * x.app.ownMembers() / 24 / page
 	case a.ActorsPerDay.given():
@@ -111,6 +141,9 @@ func ownCall(a *app, add *Add) call {
 	}
 	c.miss, c.denied, c.records = 0, 0, 0
 	c.reads = readFriends // any kind that discloses; the selection says whom
+	if selection := selections[add.Members]; selection == selectPosts || selection == selectOneGroupPosts {
+		c = callPublish
+	}
 	if add.Endpoint != "" {
 		c.endpoint = add.Endpoint
 	}
@@ -179,6 +212,13 @@ func (p *planter) declare() []memberwatch.Change {
 	changes := p.announced
 	for _, a := range p.s.apps {
 		changes = append(changes, memberwatch.Change{Time: time.Unix(0, max(p.s.start, a.born)).UTC(), App: a.declaration(p.s.config.Start)})
+	}
+	if p.s.config.WithoutPurposes {
+		for i := range changes {
+			if changes[i].App != nil {
+				changes[i].App.Purposes = nil
+			}
+		}
 	}
 	slices.SortStableFunc(changes, func(a, b memberwatch.Change) int { return a.Time.Compare(b.Time) })
 	for i := range changes {

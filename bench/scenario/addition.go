@@ -11,19 +11,22 @@ import (
 type selection int
 
 const (
-	selectNone        selection = iota
-	selectEveryone              // members of the whole platform in random order, nobody twice
-	selectSequence              // ids looked up one after the other
-	selectLookups               // the same ids in random order
-	selectOwnGroups             // what the app reads ordinarily
-	selectOwnAgain              // the newest members of its groups, again and again
-	selectSweep                 // all members of all its groups in turn
-	selectOtherGroups           // groups the app does not manage
-	selectOneGroup              // one huge group, page by page
-	selectFriends               // everybody an installer is connected with
-	selectExpired               // people connected with users who left long ago
-	selectFormer                // by id, people who left its groups
-	selectTest                  // test members
+	selectNone          selection = iota
+	selectEveryone                // members of the whole platform in random order, nobody twice
+	selectSequence                // ids looked up one after the other
+	selectLookups                 // the same ids in random order
+	selectOwnGroups               // what the app reads ordinarily
+	selectOwnAgain                // the newest members of its groups, again and again
+	selectSweep                   // all members of all its groups in turn
+	selectKnown                   // again what it read before, call by call
+	selectOneGroupPosts           // nobody: something is written in the one huge group
+	selectPosts                   // nobody: something is written in each of its groups in turn
+	selectOtherGroups             // groups the app does not manage
+	selectOneGroup                // one huge group, page by page
+	selectFriends                 // everybody an installer is connected with
+	selectExpired                 // people connected with users who left long ago
+	selectFormer                  // by id, people who left its groups
+	selectTest                    // test members
 )
 
 // shape says when added calls come.
@@ -74,6 +77,7 @@ type addition struct {
 	network    string
 	credential string
 	leaks      bool
+	attested   int64         // when the incident began, for selectFormer
 	retains    bool          // goes on with a restricted class
 	without    []classesFrom // for those who do not
 
@@ -217,6 +221,10 @@ func (s *Simulator) addedEvent(x *addition, number uint32, e *memberwatch.Event)
 	if e.Outcome != memberwatch.OutcomeOK {
 		return
 	}
+	if x.selection == selectKnown {
+		s.again(x, number, e)
+		return
+	}
 	page := uint64(d.between(x.call.low, x.call.high))
 	s.choose(x, uint64(number), page, actor, e)
 	if x.canaries > 0 {
@@ -228,6 +236,22 @@ func (s *Simulator) addedEvent(x *addition, number uint32, e *memberwatch.Event)
 	}
 	if x.call.records > 1 {
 		e.Records = uint64(len(s.disclosed) * x.call.records)
+	}
+}
+
+// again makes a call of the app's recent past once more, with all that it
+// disclosed then. What was restricted since is not asked for again.
+func (s *Simulator) again(x *addition, number uint32, e *memberwatch.Event) {
+	a := x.app
+	if len(a.past) == 0 {
+		return
+	}
+	now, past := e.Time, a.past[int(number)%len(a.past)]
+	e.Time = past.time
+	s.ordinaryEvent(a, past.number, e)
+	e.Time = now
+	if !a.repertoire(now).has(e.Endpoint) {
+		e.DataClasses, s.disclosed, s.requested, e.Missed, e.Records = nil, s.disclosed[:0], s.requested[:0], 0, 0
 	}
 }
 
@@ -260,6 +284,12 @@ func (s *Simulator) addedActor(x *addition, number uint32, e *memberwatch.Event)
 		return uint64(number)
 	case "service":
 		actor = 1 << 20
+	case "admin": // whoever runs the group that the call is about
+		groups := uint64(1)
+		if x.selection != selectOneGroup && x.selection != selectOneGroupPosts {
+			groups = a.groupCount(a.at(e.Time))
+		}
+		actor = 1<<23 + uint64(number)%groups
 	case "each":
 		actor = 1<<21 + uint64(number)/x.callsPerActor()
 	default:

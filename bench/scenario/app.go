@@ -39,15 +39,30 @@ type app struct {
 	network    string
 	credential string
 	classes    []string // that it reads, for its certified purposes
+	certified  []string // that it is certified for on top
 
 	repertoires []repertoireFrom // in order of time
 	effects     []*effect
 	now         state // scratch of at
 	issued      uint32
-	taken       bool // an incident befalls it
+	taken       bool  // an incident befalls it
+	remembers   int64 // calls before this instant are kept in past
+	past        []entry
 
 	today  int64   // the day that the next two describe
 	factor float64 // of the day's calls
+}
+
+// keptCalls is how many calls an app remembers that reads them once more.
+const keptCalls = 4096
+
+// remember keeps the newest calls.
+func (a *app) remember(e entry) {
+	if len(a.past) < keptCalls {
+		a.past = append(a.past, e)
+		return
+	}
+	a.past[int(e.number)%keptCalls] = e
 }
 
 // repertoireFrom is what an app calls from an instant on.
@@ -138,7 +153,7 @@ func (a *app) declaration(start time.Time) *memberwatch.App {
 	if a.created.After(start) {
 		declared.Certified = a.created
 	}
-	for _, class := range a.classes {
+	for _, class := range append(slices.Clone(a.classes), a.certified...) {
 		declared.Purposes = append(declared.Purposes, memberwatch.Purpose{
 			Class: memberwatch.DataClass(class), Purpose: "to serve users of a " + a.category.name + " app",
 		})

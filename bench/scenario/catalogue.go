@@ -32,7 +32,11 @@ type Scenario struct {
 	Declares []string `yaml:"declares"`
 	Targets  Targets  `yaml:"targets"`
 	Length   Period   `yaml:"length"` // of the whole incident
-	Steps    []Step   `yaml:"steps"`
+	// Always means that it goes on from the first day of the run to the last: an
+	// old habit, which baselines can know.
+	Always bool   `yaml:"always"`
+	Target Target `yaml:"target"` // how early it should be found
+	Steps  []Step `yaml:"steps"`
 
 	file string
 }
@@ -55,6 +59,7 @@ type Targets struct {
 // Change and Add is set.
 type Step struct {
 	Wait     Period    `yaml:"wait"`  // from the incident's start
+	Trick    bool      `yaml:"trick"` // meant to mislead the detector; a clean run leaves it out
 	Lasts    Period    `yaml:"lasts"` // not given: to the incident's end
 	Restrict *Restrict `yaml:"restrict"`
 	Change   *Change   `yaml:"change"`

@@ -58,6 +58,10 @@ func TestParseScenario(t *testing.T) {
 		"unknown source":    {"from: existing", "from: nowhere", `s90.yaml:8: key "targets.from": "nowhere" is not one of existing, new, dormant, identities, everyone`},
 		"unknown category":  {"apps: 1", "apps: 1\n  categories: [games, toys]", `s90.yaml:10: key "targets.categories[1]": no category is named "toys"`},
 		"long wait":         {"  - add:", "  - wait: 3h\n    add:", `s90.yaml:11: key "steps[0].wait": may be longer than the incident`},
+		"two targets":       {"targets:", "target: {within: 2h, ids: 7}\ntargets:", `s90.yaml:7: key "target": needs one unit, such as within or ids, and has 2`},
+		"target of a ramp":  {"targets:", "target: {level: 3}\ntargets:", `key "target.level": needs a step that grows by growth_per_day`},
+		"target of tricks":  {"targets:", "target: {loss: 0.1}\ntargets:", `key "target.loss": needs a step that is a trick`},
+		"gentle target":     {"targets:", "target: {ids: 7, gentle: {rate: 0.1, within: 2h}}\ntargets:", `key "target.gentle": needs a rate and within, beside a target within some time`},
 		"no yaml":           {"targets:", "targets: [", `s90.yaml:`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,7 +6,8 @@ import "slices"
 type reads int
 
 const (
-	readNone    reads = iota // writes, counts and settings
+	readNone    reads = iota // settings
+	readCount                // nobody: writes and counts in a group that the acting user runs
 	readSelf                 // the acting user alone
 	readFriends              // people the acting user is connected with
 	readRoster               // one page of a group that the acting user runs
@@ -65,8 +66,8 @@ var (
 	callRoster   = call{endpoint: "/groups/{id}/members", classes: []string{classRoster, className, classPicture}, reads: readRoster, weight: 2, low: 10, high: 50, denied: 0.004}
 	callFeed     = call{endpoint: "/groups/{id}/feed", classes: []string{classActivity}, reads: readFeed, weight: 5, low: 3, high: 15, records: 2, denied: 0.003}
 	callComments = call{endpoint: "/posts/{id}/comments", classes: []string{classActivity, className}, reads: readFeed, weight: 3, low: 2, high: 20, denied: 0.002}
-	callInsights = call{endpoint: "/groups/{id}/insights", classes: []string{classInsights}, reads: readNone, weight: 2}
-	callPublish  = call{endpoint: "/groups/{id}/posts:create", classes: nil, reads: readNone, weight: 2, denied: 0.005}
+	callInsights = call{endpoint: "/groups/{id}/insights", classes: []string{classInsights}, reads: readCount, weight: 2}
+	callPublish  = call{endpoint: "/groups/{id}/posts:create", classes: nil, reads: readCount, weight: 2, denied: 0.005}
 	callMe       = call{endpoint: "/me", classes: []string{classBasic, className}, reads: readSelf, weight: 4, low: 1, high: 1}
 	callFriends  = call{endpoint: "/me/friends", classes: []string{classFriends, className}, reads: readFriends, weight: 3, low: 5, high: 30, denied: 0.01}
 	callPhotos   = call{endpoint: "/me/photos", classes: []string{classPhotos}, reads: readSelf, weight: 3, low: 1, high: 1}
@@ -103,7 +104,7 @@ func categories() []category {
 // meanPage returns how many members one call of the kind discloses on average,
 // small groups aside.
 func (c *call) meanPage() float64 {
-	if c.reads == readNone {
+	if c.reads <= readCount {
 		return 0
 	}
 	return float64(c.low+c.high) / 2 * (1 - c.miss)
@@ -134,6 +135,11 @@ func newRepertoire(calls []call, stopped func(class string) bool) *repertoire {
 	}
 	r.share = kept / all
 	return r
+}
+
+// has tells whether it calls an endpoint.
+func (r *repertoire) has(endpoint string) bool {
+	return slices.ContainsFunc(r.calls, func(c call) bool { return c.endpoint == endpoint })
 }
 
 // pick returns the call that a uniform value in [0, 1) falls on.

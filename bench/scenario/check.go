@@ -10,25 +10,28 @@ import (
 
 // selections names whom added calls read.
 var selections = map[string]selection{
-	"everyone":     selectEveryone,
-	"sequence":     selectSequence,
-	"lookups":      selectLookups,
-	"own_groups":   selectOwnGroups,
-	"own_again":    selectOwnAgain,
-	"sweep":        selectSweep,
-	"other_groups": selectOtherGroups,
-	"one_group":    selectOneGroup,
-	"friends":      selectFriends,
-	"expired":      selectExpired,
-	"former":       selectFormer,
-	"test_members": selectTest,
-	"none":         selectNone,
+	"everyone":        selectEveryone,
+	"sequence":        selectSequence,
+	"lookups":         selectLookups,
+	"own_groups":      selectOwnGroups,
+	"own_again":       selectOwnAgain,
+	"sweep":           selectSweep,
+	"known":           selectKnown,
+	"one_group_posts": selectOneGroupPosts,
+	"posts":           selectPosts,
+	"other_groups":    selectOtherGroups,
+	"one_group":       selectOneGroup,
+	"friends":         selectFriends,
+	"expired":         selectExpired,
+	"former":          selectFormer,
+	"test_members":    selectTest,
+	"none":            selectNone,
 }
 
 var (
 	sources    = []string{"existing", "new", "dormant", "identities", "everyone"}
 	shapes     = []string{"", "season", "flat", "night", "weekly", "metronome"}
-	actorKinds = []string{"", "app", "service", "each", "none"}
+	actorKinds = []string{"", "app", "service", "each", "admin", "none"}
 	outcomes   = []string{"", "ok", "error", "throttled"}
 	developers = []string{"", "own", "shared"}
 	declarable = []string{"restriction", "purposes", "attestation", "canaries", "expectation"}
@@ -58,6 +61,7 @@ func check(s *Scenario, report problem) {
 		report("steps", "must list at least one step")
 	}
 	checkTargets(&s.Targets, report)
+	checkTarget(s, report)
 	for i := range s.Steps {
 		checkStep(s, &s.Steps[i], fmt.Sprintf("steps[%d]", i), report)
 	}
@@ -151,6 +155,9 @@ func checkAdd(s *Scenario, a *Add, at string, report problem) {
 	}
 	if a.MembersPerIdentity.given() != (s.Targets.From == "identities") {
 		report(at, "members_per_identity and targets from identities belong together")
+	}
+	if a.Members == "known" && !a.TimesOwn.given() {
+		report(at+".members", "known members need times_own")
 	}
 	if a.GrowthPerDay.given() && !a.TimesOwn.given() {
 		report(at+".growth_per_day", "needs times_own")

@@ -32,6 +32,9 @@ type Config struct {
 	// Rest is how many days at the end stay free of incidents, so that the
 	// last ones can still be judged.
 	Rest int
+	// WithoutPurposes leaves out for which purposes apps are certified: a
+	// platform that does not ask for them.
+	WithoutPurposes bool
 	// Plant lists what to plant.
 	Plant []Planting
 	// Catalogue holds the scenarios that Plant names; nil: the shipped one.
@@ -43,6 +46,7 @@ type Planting struct {
 	Scenario string  // id, such as S04
 	Count    int     // how many incidents; 0: one
 	Rate     float64 // multiplies the amounts; 0: 1
+	Clean    bool    // leaves out the steps that are tricks
 }
 
 // defaultStart is a Monday, so that seasons start with their first hour, and

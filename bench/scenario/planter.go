@@ -22,6 +22,7 @@ type planter struct {
 type site struct {
 	scenario *Scenario
 	rate     float64
+	clean    bool
 	apps     []*app
 	from, to int64
 	index    int // of the incident's truth
@@ -40,7 +41,7 @@ func (p *planter) plant(number int, planting Planting) error {
 	}
 	for n := range max(1, planting.Count) {
 		p.dice.seed(key(p.s.seed, textKey(scenario.ID)), uint64(number)<<32|uint64(n))
-		if err := p.incident(&site{scenario: scenario, rate: rate}); err != nil {
+		if err := p.incident(&site{scenario: scenario, rate: rate, clean: planting.Clean}); err != nil {
 			return err
 		}
 	}
@@ -91,7 +92,7 @@ func (p *planter) run(at *site, apps []*app) error {
 	at.apps = apps
 	at.index = len(p.s.incidents)
 	at.truth = &Incident{
-		Scenario: at.scenario.ID, Kind: at.scenario.Kind, Abuse: at.scenario.Abuse, Rate: at.rate,
+		Scenario: at.scenario.ID, Kind: at.scenario.Kind, Abuse: at.scenario.Abuse, Clean: at.clean, Rate: at.rate, Goal: at.scenario.Target.at(at.rate),
 		Everyone: at.scenario.Targets.From == "everyone", Declares: at.scenario.Declares,
 		Start: time.Unix(0, at.from).UTC(), End: time.Unix(0, at.to).UTC(),
 	}
@@ -100,11 +101,30 @@ func (p *planter) run(at *site, apps []*app) error {
 		at.truth.name(a.id, a.developer)
 	}
 	for i := range at.scenario.Steps {
+		if at.clean && at.scenario.Steps[i].Trick {
+			continue
+		}
 		if err := p.step(at, &at.scenario.Steps[i]); err != nil {
 			return err
 		}
 	}
+	if slices.Contains(at.scenario.Declares, "expectation") {
+		p.expect(at)
+	}
 	return nil
+}
+
+// expect declares what the platform itself has arranged, such as a load test,
+// for each app: from its start to the end of the day after its end, when the
+// last window that saw it is judged.
+func (p *planter) expect(at *site) {
+	end := at.truth.End.Truncate(24 * time.Hour).Add(48 * time.Hour)
+	for _, a := range at.apps {
+		p.s.expected = append(p.s.expected, memberwatch.Silence{
+			Match: memberwatch.Matcher{App: a.id}, Start: at.truth.Start, End: end,
+			Author: "platform", Comment: at.scenario.Title,
+		})
+	}
 }
 
 // name adds an app and its developer to the truth.
@@ -131,6 +151,9 @@ func (p *planter) when(at *site) error {
 	at.from = earliest
 	if latest > earliest {
 		at.from += p.dice.below(latest - earliest)
+	}
+	if at.scenario.Always {
+		at.from, length = s.start, p.last()-s.start
 	}
 	at.from -= at.from % int64(time.Minute)
 	at.to = min(at.from+length, p.last())

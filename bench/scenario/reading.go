@@ -11,6 +11,12 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 	if c.reads == readNone {
 		return
 	}
+	if c.reads == readCount {
+		if a.groups > 0 {
+			e.Group = s.people.group(s.managed(a, actor, now, e.Time))
+		}
+		return
+	}
 	page := uint64(s.dice.between(c.low, c.high))
 	if now.page != 1 {
 		page = uint64(min(max(1, float64(page)*now.page), maxPage))
@@ -27,8 +33,8 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 			s.readFriends(s.people.at(a.key, actor), page)
 			break
 		}
-		s.readGroup(s.managed(a, actor, now.groups), page, c.reads == readFeed, e)
-	case readNone:
+		s.readGroup(s.managed(a, actor, now, e.Time), page, c.reads == readFeed, e)
+	case readNone, readCount:
 	}
 	if c.records > 1 {
 		e.Records = uint64(len(s.disclosed) * c.records)
@@ -36,13 +42,20 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 }
 
 // managed returns one of the groups that an acting user runs. There are up to
-// five; the first sees most of the work.
-func (s *Simulator) managed(a *app, actor uint64, factor float64) uint64 {
-	count := uint64(max(1, float64(a.groups)*factor))
+// five; the first sees most of the work. Groups that an app takes on come with
+// people of their own, and those who were there before keep theirs.
+func (s *Simulator) managed(a *app, actor uint64, now *state, t int64) uint64 {
+	first, count := uint64(0), uint64(max(1, a.groups))
+	if now.groups > 1 && float64(actor) >= a.users*a.grown(t, s.start) {
+		first, count = count, max(1, uint64(float64(a.groups)*now.groups)-count)
+	}
 	own := 1 + scaled(mix(actor^a.key), 5)
 	u := s.dice.float()
-	return s.managedGroup(a, mix(actor+uint64(u*u*float64(own))<<32)%count)
+	return s.managedGroup(a, first+mix(actor+uint64(u*u*float64(own))<<32)%count)
 }
+
+// groupCount returns how many groups an app manages.
+func (a *app) groupCount(now *state) uint64 { return uint64(max(1, float64(a.groups)*now.groups)) }
 
 // managedGroup returns the group at a place of the app's list.
 func (s *Simulator) managedGroup(a *app, place uint64) uint64 {

@@ -17,12 +17,13 @@ func (s *Simulator) choose(x *addition, number, page, actor uint64, e *memberwat
 			s.readFriends(people.at(a.key, actor), page)
 			break
 		}
-		s.readGroup(s.managed(a, actor, 1), page, false, e)
+		s.readGroup(s.managed(a, actor, &unaltered, e.Time), page, false, e)
 	case selectOwnAgain:
 		s.wholeGroup(s.managedGroup(a, x.key%uint64(max(1, a.groups))), page, e)
 	case selectSweep:
-		groups := max(1, float64(a.groups)*a.at(e.Time).groups)
-		s.wholeGroup(s.managedGroup(a, number%uint64(groups)), page, e)
+		s.wholeGroup(s.managedGroup(a, number%a.groupCount(a.at(e.Time))), page, e)
+	case selectPosts:
+		e.Group = people.group(s.managedGroup(a, number%a.groupCount(a.at(e.Time))))
 	case selectOtherGroups:
 		s.wholeGroup(people.anyGroup(key(x.key, number)), page, e)
 	case selectOneGroup:
@@ -30,6 +31,8 @@ func (s *Simulator) choose(x *addition, number, page, actor uint64, e *memberwat
 		for i := range page {
 			s.disclosed = append(s.disclosed, s.nth(x, x.place(number, i)))
 		}
+	case selectOneGroupPosts:
+		e.Group = people.group(x.group)
 	case selectFriends:
 		s.fanOut(x, number, actor)
 	case selectExpired:
@@ -41,7 +44,7 @@ func (s *Simulator) choose(x *addition, number, page, actor uint64, e *memberwat
 		for range page {
 			s.disclosed = append(s.disclosed, testMembers+uint64(s.dice.below(500)))
 		}
-	case selectNone:
+	case selectNone, selectKnown:
 	}
 }
 
@@ -122,13 +125,14 @@ func (s *Simulator) wholeGroup(g, page uint64, e *memberwatch.Event) {
 }
 
 // readFormer asks by id for people who were in the app's groups at the start
-// and have left them since.
+// and had left them when deletion was attested: whoever left later, the app may
+// have read in between.
 func (s *Simulator) readFormer(x *addition, page uint64) {
 	a := x.app
 	for tries := 0; uint64(len(s.disclosed)) < page && tries < 4*int(page); tries++ {
 		g := s.managedGroup(a, uint64(s.dice.below(int64(max(1, a.groups)))))
 		size := uint64(s.people.sizes[g])
-		left := firstRank(size, s.dayOf(x.from))
+		left := firstRank(size, s.dayOf(x.attested))
 		if left == 0 {
 			continue
 		}

@@ -173,8 +173,38 @@ func TestSignatures(t *testing.T) {
 		{"B2", "one group, nobody twice", func(r *trace) bool {
 			return len(distinct(r.own, groupOf)) == 1 && len(distinct(r.own, disclosed)) == readings(r.own)
 		}},
-		{"B3", "most members are known", func(r *trace) bool {
-			return shared(distinct(r.own, disclosed), distinct(r.before, disclosed)) > 0.4
+		{"B2", "its admin acts in the group, and something is posted", func(r *trace) bool {
+			return len(distinct(r.own, actorOf)) == 1 && shared(distinct(r.own, actorOf), distinct(r.before, actorOf)) == 0 && posts(r.own) > 0
+		}},
+		{"B3", "all members are known", func(r *trace) bool {
+			again := slices.DeleteFunc(slices.Clone(r.own), func(e memberwatch.Event) bool { return e.Time < r.incident.Start.UnixNano()+2*hour })
+			return len(distinct(again, disclosed)) > 0 && shared(distinct(again, disclosed), distinct(r.before, disclosed)) == 1
+		}},
+		{"B7", "new groups have new people, old ones theirs", func(r *trace) bool {
+			ordinary := slices.DeleteFunc(slices.Clone(r.own), func(e memberwatch.Event) bool { return e.Time < r.incident.Start.UnixNano()+2*day || e.Group == "" })
+			run := func(events []memberwatch.Event) map[string]map[uint64]bool {
+				by := make(map[string]map[uint64]bool)
+				for i := range events {
+					if by[events[i].Group] == nil {
+						by[events[i].Group] = make(map[uint64]bool)
+					}
+					by[events[i].Group][events[i].Actor] = true
+				}
+				return by
+			}
+			old, known := run(r.before), distinct(r.before, actorOf)
+			fresh, strange := 0, 0
+			for group, actors := range run(ordinary) {
+				if old[group] != nil {
+					continue
+				}
+				for actor := range actors {
+					if fresh++; known[actor] > 0 {
+						strange++
+					}
+				}
+			}
+			return fresh > 10 && strange*4 < fresh && posts(r.own) > 0
 		}},
 		{"B6", "few members, again and again", func(r *trace) bool { return len(distinct(r.own, disclosed))*20 < readings(r.own) }},
 		{"B8", "network is new, members are known", func(r *trace) bool {
@@ -210,6 +240,16 @@ func TestSignatures(t *testing.T) {
 func asked(events []memberwatch.Event) (n int) {
 	for i := range events {
 		n += len(events[i].Requested)
+	}
+	return n
+}
+
+// posts counts calls about a group that disclose nobody.
+func posts(events []memberwatch.Event) (n int) {
+	for i := range events {
+		if e := &events[i]; e.Group != "" && len(e.Disclosed) == 0 && len(e.DataClasses) == 0 {
+			n++
+		}
 	}
 	return n
 }

@@ -26,6 +26,7 @@ type Simulator struct {
 	created   int // apps on top of the configured ones
 	incidents []*Incident
 	changes   []memberwatch.Change
+	expected  []memberwatch.Silence
 	dice      *dice
 
 	slot    int64    // start of the next hour to schedule
@@ -169,6 +170,10 @@ func (s *Simulator) Truth() []*Incident { return s.incidents }
 // applies each before the first event at or after its time.
 func (s *Simulator) Declarations() []memberwatch.Change { return s.changes }
 
+// Expectations returns what the platform has arranged and declares before it
+// starts: signals about it are silenced. They are written in event time.
+func (s *Simulator) Expectations() []memberwatch.Silence { return s.expected }
+
 // End returns the first instant after the run.
 func (s *Simulator) End() time.Time { return time.Unix(0, s.end).UTC() }
 
@@ -253,13 +258,16 @@ func (s *Simulator) emit(from entry, e *memberwatch.Event) {
 		now := a.at(from.time)
 		s.label, leaks = now.incident, now.leaks
 		s.ordinaryEvent(a, from.number, e)
+		if from.time < a.remembers {
+			a.remember(from)
+		}
 	} else {
 		x := s.additions[int(from.origin)-len(s.apps)]
 		s.label, leaks = x.incident, x.leaks
 		s.addedEvent(x, from.number, e)
 	}
 	if s.label >= 0 {
-		s.incidents[s.label].note(from.time, s.disclosed, leaks, s.people.members)
+		s.incidents[s.label].note(from.time, s.disclosed, s.requested, leaks, s.people.members)
 	}
 	for i, m := range s.disclosed {
 		s.disclosed[i] = s.people.hash(m)

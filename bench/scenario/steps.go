@@ -125,8 +125,8 @@ func (p *planter) change(at *site, c *Change, from, to int64) {
 			own.classes = extended(a, c.Classes)
 		}
 		a.alter(from, to, func(s *state) { *s = own })
-		if c.Certified {
-			p.recertify(a, c.Classes, from)
+		if c.Certified || by.groups > 1 {
+			p.declareAnew(a, c.Classes, from, &by)
 		}
 	}
 	if peers := p.draw(at, "peers", c.Peers, 1); peers != 1 {
@@ -184,13 +184,18 @@ func extended(a *app, added []string) map[string][]string {
 	return classes
 }
 
-// recertify declares the app anew, with purposes for the added classes.
-func (p *planter) recertify(a *app, added []string, from int64) {
+// declareAnew declares the app anew, with purposes for the added classes and
+// with the people who come with added groups.
+func (p *planter) declareAnew(a *app, added []string, from int64, by *state) {
 	declared := a.declaration(p.s.config.Start)
+	declared.Admins = int64(a.groupCount(by))
+	declared.Installs = int64(a.users * max(by.actors, 1))
 	for _, class := range added {
 		declared.Purposes = append(declared.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(class), Purpose: "new in this release"})
 	}
-	declared.Certified = time.Unix(0, from).UTC()
+	if len(added) > 0 {
+		declared.Certified = time.Unix(0, from).UTC()
+	}
 	p.announced = append(p.announced, memberwatch.Change{Time: time.Unix(0, from-hour).UTC(), App: declared})
 }
 

@@ -144,7 +144,7 @@ func (s *Simulator) ordinaryEvent(a *app, number uint32, e *memberwatch.Event) {
 	if e.Outcome = s.outcome(c, now.errors); e.Outcome != memberwatch.OutcomeOK {
 		return
 	}
-	if now.classes != nil && c.reads != readNone {
+	if now.classes != nil && c.reads > readCount {
 		e.DataClasses = now.classes[c.endpoint]
 	}
 	s.read(a, c, actor, now, e)

@@ -184,3 +184,83 @@ func TestRestriction(t *testing.T) {
 		t.Errorf("%d reads before the restriction, %d after, %d refused", before, after, refused)
 	}
 }
+
+// TestSpent holds what incidents spent before a time against a count of the
+// events.
+func TestSpent(t *testing.T) {
+	t.Parallel()
+	sim := build(t, Config{
+		Seed: 5, Apps: 120, Days: 110, Members: 300_000, EventsPerDay: 2_000,
+		Plant: []Planting{{Scenario: "S02"}, {Scenario: "S06"}, {Scenario: "S08", Rate: 0.1}, {Scenario: "S19"}, {Scenario: "S20"}, {Scenario: "S20", Clean: true}},
+	})
+	truth := sim.Truth()
+	type counts struct{ events, ids, traps float64 }
+	seen := make([]map[int64]counts, len(truth)) // by time, of the first hundred
+	var e memberwatch.Event
+	for sim.Next(&e) {
+		n := sim.Incident()
+		if n < 0 || len(seen[n]) == 90 {
+			continue
+		}
+		if seen[n] == nil {
+			seen[n] = make(map[int64]counts)
+		}
+		var c counts
+		for _, before := range seen[n] {
+			c = counts{max(c.events, before.events), max(c.ids, before.ids), max(c.traps, before.traps)}
+		}
+		c.events, c.ids = c.events+1, c.ids+float64(len(e.Requested))
+		for _, m := range e.Disclosed {
+			if slices.Contains(truth[n].Canaries, memberwatch.MemberID(m)) {
+				c.traps++
+			}
+		}
+		seen[n][e.Time] = c
+	}
+	for n, i := range truth {
+		for at, c := range seen[n] {
+			want := map[Unit]float64{Events: c.events, IDs: c.ids, Traps: c.traps}[i.Goal.Unit]
+			if got := i.Spent(at); i.Goal.Unit != Level && got != want {
+				t.Errorf("%s: %g %s spent, want %g", i.Scenario, got, i.Goal.Unit, want)
+			}
+		}
+	}
+	ramp := truth[1]
+	growth := parameter(ramp, "growth_per_day")
+	if got, want := ramp.Spent(ramp.Start.UnixNano()+10*day), math.Pow(1+growth, 10); math.Abs(got-want) > 1e-9 {
+		t.Errorf("ten days into a ramp of %g its level is %g, want %g", growth, got, want)
+	}
+	if padded, clean := truth[4], truth[5]; padded.Began()-padded.FirstEvent() < 27*day || clean.Began() != clean.FirstEvent() {
+		t.Errorf("padding lasts %d days, and %d in a clean run", (padded.Began()-padded.FirstEvent())/day, (clean.Began()-clean.FirstEvent())/day)
+	}
+}
+
+// TestDeclared: new apps are certified for what they read, what the platform
+// arranged is expected, and a platform may know no purposes.
+func TestDeclared(t *testing.T) {
+	config := Config{Seed: 5, Apps: 120, Days: 60, Members: 300_000, EventsPerDay: 2_000, Plant: []Planting{{Scenario: "S12"}, {Scenario: "B13"}}}
+	sim := build(t, config)
+	fleet, test := sim.Truth()[0], sim.Truth()[1]
+	certified := 0
+	for _, change := range sim.Declarations() {
+		if a := change.App; a != nil && slices.Contains(fleet.Apps, a.ID) && a.MayRead(classContact) && a.MayRead(classBasic) {
+			certified++
+		}
+	}
+	if certified != len(fleet.Apps) {
+		t.Errorf("%d of %d partners are certified for what they came for", certified, len(fleet.Apps))
+	}
+	expected := sim.Expectations()
+	if len(expected) != 1 || expected[0].Match.App != test.Apps[0] || !expected[0].Active(test.Start) || expected[0].Active(test.End.AddDate(0, 0, 3)) {
+		t.Errorf("a load test of %q from %s to %s: expected are %+v", test.Apps, test.Start, test.End, expected)
+	}
+	if err := expected[0].Validate(); err != nil {
+		t.Error(err)
+	}
+	config.WithoutPurposes = true
+	for _, change := range build(t, config).Declarations() {
+		if change.App != nil && len(change.App.Purposes) > 0 {
+			t.Fatalf("app %q has purposes", change.App.ID)
+		}
+	}
+}

@@ -29,6 +29,9 @@ type Period struct {
 // file does not give the value.
 type place struct{ line, column int }
 
+// Given tells whether the file gives the value.
+func (p place) Given() bool { return p.given() }
+
 func (p place) given() bool { return p.line > 0 }
 
 func placeOf(node ast.Node) place {

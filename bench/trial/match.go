@@ -20,24 +20,34 @@ type Outcome struct {
 	// Aftermath signals on an app that has just stopped its abuse: too late to
 	// count as found, and not wrong about the app.
 	Fleet, Aftermath int
+	// Silenced counts signals about what the platform had declared to expect:
+	// nobody is asked to look at them.
+	Silenced int
 }
 
 // Incident is what was planted, abuse or look-alike, and what was said of it.
 type Incident struct {
 	Scenario, Kind string
 	Abuse          bool
+	Clean          bool // without the scenario's tricks: only to compare with
 	Rate           float64
 	Apps           int
 	Found          bool // by a signal that overlaps it
 	FoundBy        memberwatch.Kind
-	Delay          time.Duration // from its first event to that signal; if missed: to its end
+	Delay          time.Duration // from its beginning to that signal; if missed: to its end
 	LeakedThen     int64         // members, by then
 	Leaked         int64         // members, in all
 	Alerts         int           // signals that overlap it
 	// Budget is the number of app-days per false alert up to which it would
 	// still be found; 0 if missed.
 	Budget float64
+	Goal   scenario.Goal
+	Spent  float64 // of what the goal counts, by that signal; if missed: in all
 }
+
+// Met tells whether the incident was found before its goal was spent. A goal
+// about recall is not met by single incidents.
+func (i *Incident) Met() bool { return i.Found && i.Spent <= i.Goal.Most }
 
 // Alert is a signal on somebody who did nothing wrong then.
 type Alert struct {
@@ -56,12 +66,14 @@ const aftermath = 7 * 24 * time.Hour
 // this rule: a signal matches an incident when it names one of its apps, or its
 // developer and no app, and its window overlaps the incident; one incident
 // counts once. The first match is what found it.
-func judge(truth []*scenario.Incident, signals []memberwatch.Signal, horizon int64) *Outcome {
+func judge(sim *scenario.Simulator, signals []memberwatch.Signal, horizon int64) *Outcome {
+	truth, expected := sim.Truth(), sim.Expectations()
 	o := &Outcome{Incidents: make([]Incident, len(truth))}
 	for n, i := range truth {
+		end := i.End.UnixNano()
 		o.Incidents[n] = Incident{
-			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Rate: i.Rate, Apps: len(i.Apps), Leaked: i.Leaked(), LeakedThen: i.Leaked(),
-			Delay: time.Duration(max(i.End.UnixNano()-i.FirstEvent(), 0)),
+			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Clean: i.Clean, Rate: i.Rate, Apps: len(i.Apps),
+			Leaked: i.Leaked(), LeakedThen: i.Leaked(), Delay: time.Duration(max(end-i.Began(), 0)), Goal: i.Goal, Spent: i.Spent(end),
 		}
 	}
 	signals = slices.Clone(signals)
@@ -69,11 +81,24 @@ func judge(truth []*scenario.Incident, signals []memberwatch.Signal, horizon int
 		return cmp.Or(cmp.Compare(a.Opened, b.Opened), cmp.Compare(a.ID, b.ID))
 	})
 	for _, s := range signals {
-		if s.Opened < horizon {
+		switch {
+		case s.Opened >= horizon:
+		case silenced(expected, &s):
+			o.Silenced++
+		default:
 			o.place(truth, s)
 		}
 	}
 	return o
+}
+
+// silenced tells whether the platform had declared to expect what a signal says,
+// by the rule by which reviews hide it, in event time.
+func silenced(expected []memberwatch.Silence, s *memberwatch.Signal) bool {
+	at := time.Unix(0, s.Opened)
+	return slices.ContainsFunc(expected, func(e memberwatch.Silence) bool {
+		return e.Active(at) && e.Match.Matches(s) && e.Hides(s)
+	})
 }
 
 // place enters one signal where it belongs.
@@ -102,8 +127,8 @@ func (i *Incident) match(truth *scenario.Incident, s *memberwatch.Signal) {
 		return
 	}
 	i.Found, i.FoundBy = true, s.Kind
-	i.Delay = time.Duration(max(s.Opened-truth.FirstEvent(), 0))
-	i.LeakedThen = truth.LeakedBy(s.Opened)
+	i.Delay = time.Duration(max(s.Opened-truth.Began(), 0))
+	i.LeakedThen, i.Spent = truth.LeakedBy(s.Opened), truth.Spent(s.Opened)
 }
 
 // about returns the index of the incident that a signal is about, -1 if none,

@@ -9,11 +9,11 @@ import (
 )
 
 // truthOf returns a burst, a campaign and a day on which everybody moves.
-func truthOf(t *testing.T) (truth []*scenario.Incident, end time.Time) {
+func truthOf(t *testing.T) *scenario.Simulator {
 	t.Helper()
 	sim, err := scenario.New(scenario.Config{
 		Seed: 3, Apps: 80, Days: 40, Members: 100_000, EventsPerDay: 1_000, Rest: 2,
-		Plant: []scenario.Planting{{Scenario: "S04", Rate: 0.1}, {Scenario: "B1"}, {Scenario: "B11"}, {Scenario: "S12", Rate: 0.01}},
+		Plant: []scenario.Planting{{Scenario: "S04", Rate: 0.1}, {Scenario: "B1"}, {Scenario: "B11"}, {Scenario: "S12", Rate: 0.01}, {Scenario: "B13"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -21,13 +21,14 @@ func truthOf(t *testing.T) (truth []*scenario.Incident, end time.Time) {
 	var event memberwatch.Event
 	for sim.Next(&event) {
 	}
-	return sim.Truth(), sim.End()
+	return sim
 }
 
 // TestMatch holds the rule of matching: it names the app, or for a fleet the
 // developer, its window overlaps, and one incident counts once.
 func TestMatch(t *testing.T) {
-	truth, end := truthOf(t)
+	sim := truthOf(t)
+	truth, end := sim.Truth(), sim.End()
 	abuse, campaign, everyone, fleet := truth[0], truth[1], truth[2], truth[3]
 	began := time.Unix(0, abuse.FirstEvent())
 	hourly := memberwatch.Window{Scale: memberwatch.Hour}
@@ -35,7 +36,7 @@ func TestMatch(t *testing.T) {
 	signal := func(app memberwatch.AppID, at time.Time, w memberwatch.Window) memberwatch.Signal {
 		return memberwatch.Signal{App: app, Opened: at.UnixNano(), Strongest: memberwatch.Finding{Window: w, ReturnPeriod: 5000}}
 	}
-	type want struct{ found, wrong, aftermath, fleet int }
+	type want struct{ found, wrong, aftermath, fleet, silenced int }
 	for name, test := range map[string]struct {
 		signals []memberwatch.Signal
 		want    want
@@ -52,11 +53,12 @@ func TestMatch(t *testing.T) {
 		"the developer": {[]memberwatch.Signal{{
 			Developer: fleet.Developers[0], Opened: fleet.FirstEvent(), Strongest: memberwatch.Finding{Window: daily},
 		}}, want{found: 1}},
+		"expected":     {[]memberwatch.Signal{signal(truth[4].Apps[0], truth[4].Start.Add(time.Hour), hourly)}, want{silenced: 1}},
 		"the last day": {[]memberwatch.Signal{signal("nobody", end.Add(-time.Hour), hourly)}, want{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := judge(truth, test.signals, end.Add(-24*time.Hour).UnixNano())
-			got := want{wrong: len(o.False), aftermath: o.Aftermath, fleet: o.Fleet}
+			o := judge(sim, test.signals, end.Add(-24*time.Hour).UnixNano())
+			got := want{wrong: len(o.False), aftermath: o.Aftermath, fleet: o.Fleet, silenced: o.Silenced}
 			for _, i := range o.Incidents {
 				if i.Abuse && i.Found {
 					got.found++
@@ -73,10 +75,11 @@ func TestMatch(t *testing.T) {
 }
 
 func TestEveryoneExplainsOnlyTheRest(t *testing.T) {
-	truth, end := truthOf(t)
+	sim := truthOf(t)
+	truth, end := sim.Truth(), sim.End()
 	moved := truth[2]
 	s := memberwatch.Signal{App: "app-x", Opened: moved.Start.Add(time.Hour).UnixNano()}
-	o := judge(truth, []memberwatch.Signal{s}, end.UnixNano())
+	o := judge(sim, []memberwatch.Signal{s}, end.UnixNano())
 	if len(o.False) != 1 || o.False[0].About != "B11" {
 		t.Errorf("a signal on the day on which everybody moves is about %+v", o.False)
 	}

@@ -26,6 +26,8 @@ type Plan struct {
 	// Rates multiply the amounts of abuse (0.1, 0.3, 1). Look-alikes always
 	// have their own amounts.
 	Rates []float64
+	// WithoutPurposes simulates platforms that do not certify apps for purposes.
+	WithoutPurposes bool
 	// Catalogue holds the scenarios; nil: the shipped one.
 	Catalogue *scenario.Catalogue
 }
@@ -85,6 +87,7 @@ func (p Plan) Trials() (trials []Trial, warnings []string, err error) {
 func (p Plan) trial(seed uint64, rate float64, chosen []scenario.Scenario) Trial {
 	config := scenario.Config{
 		Seed: seed, Apps: p.Apps, Days: p.Days, Members: p.Members, EventsPerDay: p.EventsPerApp * p.Apps, Rest: rest, Catalogue: p.Catalogue,
+		WithoutPurposes: p.WithoutPurposes,
 	}
 	for _, s := range chosen {
 		planting := scenario.Planting{Scenario: s.ID, Rate: 1, Count: often[s.ID]}
@@ -92,6 +95,10 @@ func (p Plan) trial(seed uint64, rate float64, chosen []scenario.Scenario) Trial
 			planting.Rate = rate
 		}
 		config.Plant = append(config.Plant, planting)
+		if s.Target.Loss.Given() { // the same once more, to compare with
+			planting.Clean = true
+			config.Plant = append(config.Plant, planting)
+		}
 	}
 	return Trial{Seed: seed, Rate: rate, Platform: config}
 }

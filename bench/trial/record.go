@@ -74,11 +74,11 @@ func Record(ctx context.Context, t Trial, service Recorder, watch Watcher) (*Rec
 	if err != nil {
 		return nil, fmt.Errorf("record seed %d: %w", t.Seed, err)
 	}
-	truth, config := sim.Truth(), RecordingConfig()
+	config := RecordingConfig()
 	horizon := sim.End().Add(-24 * time.Hour).UnixNano()
 	r := &Recording{Trial: t, Budget: detector.DefaultConfig().Budget, Least: config.Budget}
-	for n, i := range judge(truth, signals, horizon).Incidents {
-		r.Cases = append(r.Cases, Case{Incident: i, Start: truth[n].Start, End: truth[n].End})
+	for n, i := range judge(sim, signals, horizon).Incidents {
+		r.Cases = append(r.Cases, Case{Incident: i, Start: sim.Truth()[n].Start, End: sim.Truth()[n].End})
 	}
 	for k := range signals {
 		s := &signals[k]
@@ -86,7 +86,7 @@ func Record(ctx context.Context, t Trial, service Recorder, watch Watcher) (*Rec
 		if err != nil {
 			return nil, err
 		}
-		r.add(truth, s, findings, config, horizon)
+		r.add(sim, s, findings, config, horizon)
 	}
 	for n := range r.Cases {
 		slices.SortFunc(r.Cases[n].Points, func(a, b Moment) int { return a.Time.Compare(b.Time) })
@@ -95,9 +95,10 @@ func Record(ctx context.Context, t Trial, service Recorder, watch Watcher) (*Rec
 }
 
 // add takes one signal over.
-func (r *Recording) add(truth []*scenario.Incident, s *memberwatch.Signal, findings []memberwatch.Finding, c *detector.Config, horizon int64) {
+func (r *Recording) add(sim *scenario.Simulator, s *memberwatch.Signal, findings []memberwatch.Finding, c *detector.Config, horizon int64) {
+	truth, expected := sim.Truth(), sim.Expectations()
 	for n, i := range truth {
-		if !names(i, s) {
+		if !names(i, s) || silenced(expected, s) {
 			continue
 		}
 		for k := range findings {
@@ -106,7 +107,7 @@ func (r *Recording) add(truth []*scenario.Incident, s *memberwatch.Signal, findi
 		}
 	}
 	n, over := about(truth, s)
-	nobody := s.App == "" && s.Developer == "" && n < 0
+	nobody := s.App == "" && s.Developer == "" && n < 0 || silenced(expected, s)
 	if s.Opened >= horizon || nobody || n >= 0 && truth[n].Abuse && over {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/scenario"
 	"github.com/memberwatch/memberwatch/detector"
 )
 
@@ -18,7 +19,9 @@ type Result struct {
 	Apps   int       `json:"apps"`
 	Days   int       `json:"days"`
 	Budget float64   `json:"budget_app_days"` // app-days in which one false alert is accepted
-	Events int64     `json:"events"`
+	// Purposes tells whether the platform certified apps for purposes.
+	Purposes bool  `json:"purposes"`
+	Events   int64 `json:"events"`
 	// AppWeeks is the time of honest apps on which false alerts are counted.
 	AppWeeks        float64 `json:"app_weeks"`
 	FalseAlerts     float64 `json:"false_alerts_per_200_app_weeks"`
@@ -38,6 +41,7 @@ type Result struct {
 	False      []FalseRow  `json:"false_alerts"`
 	Stricter   []Operating `json:"by_budget"`
 	Fleet      int         `json:"fleet_signals"`
+	Silenced   int         `json:"silenced_signals"` // about what was declared to be expected
 	Aftermath  int         `json:"aftermath_signals"`
 	Warnings   []string    `json:"warnings,omitempty"`
 }
@@ -60,6 +64,24 @@ type Row struct {
 	LeakedP50      float64 `json:"leaked_members_p50"`
 	LeakedP90      float64 `json:"leaked_members_p90"`
 	By             []Count `json:"found_by"` // kinds of the first signals
+	*Aim                   // nil: the scenario has no target
+}
+
+// Aim is how a scenario fares against its target: found before so many hours,
+// ids, members or the like were spent. A target of recall lost compares with the
+// same scenario without its tricks.
+type Aim struct {
+	Target   string  `json:"target"`
+	Met      float64 `json:"met"` // share of the incidents; of a loss: 1 or 0
+	MetLow   float64 `json:"met_low"`
+	MetHigh  float64 `json:"met_high"`
+	Unit     string  `json:"target_unit"`
+	Most     float64 `json:"target_most"`
+	SpentP50 float64 `json:"spent_p50"` // of a loss: what was lost
+	SpentP90 float64 `json:"spent_p90"`
+	// CleanRuns and CleanRecall are those of the comparison.
+	CleanRuns   int     `json:"clean_runs,omitempty"`
+	CleanRecall float64 `json:"clean_recall,omitempty"`
 }
 
 // LookAlike is one benign scenario.
@@ -98,7 +120,7 @@ type Count struct {
 func Summarise(p Plan, outcomes []*Outcome, warnings []string) *Result {
 	p = p.WithDefaults()
 	r := &Result{
-		Seed: p.Seed, Seeds: p.Seeds, Rates: p.Rates, Apps: p.Apps, Days: p.Days, Budget: detector.DefaultConfig().Budget,
+		Seed: p.Seed, Seeds: p.Seeds, Rates: p.Rates, Apps: p.Apps, Days: p.Days, Budget: detector.DefaultConfig().Budget, Purposes: !p.WithoutPurposes,
 		Scenarios: []Row{}, LookAlikes: []LookAlike{}, False: []FalseRow{}, Warnings: warnings,
 	}
 	r.rows(outcomes)
@@ -112,11 +134,15 @@ func (r *Result) rows(outcomes []*Outcome) {
 		id   string
 		rate float64
 	}
-	groups := make(map[place][]Incident)
+	groups, clean := make(map[place][]Incident), make(map[place][]Incident)
 	var places []place
 	for _, o := range outcomes {
 		for _, i := range o.Incidents {
 			at := place{i.Scenario, i.Rate}
+			if i.Clean {
+				clean[at] = append(clean[at], i)
+				continue
+			}
 			if groups[at] == nil {
 				places = append(places, at)
 			}
@@ -128,7 +154,9 @@ func (r *Result) rows(outcomes []*Outcome) {
 	})
 	for _, at := range places {
 		if group := groups[at]; group[0].Abuse {
-			r.Scenarios = append(r.Scenarios, summariseAbuse(group))
+			row := summariseAbuse(group)
+			row.Aim = aim(&row, group, clean[at])
+			r.Scenarios = append(r.Scenarios, row)
 		} else {
 			r.LookAlikes = append(r.LookAlikes, summariseLookAlike(group))
 		}
@@ -155,6 +183,42 @@ func summariseAbuse(group []Incident) Row {
 	row.LeakedShareP50, row.LeakedShareP90 = quantile(shares, 0.5), quantile(shares, 0.9)
 	row.By = counts(by)
 	return row
+}
+
+// aim holds incidents of one scenario and rate against its target.
+func aim(row *Row, group, clean []Incident) *Aim {
+	goal := group[0].Goal
+	if goal.Unit == "" {
+		return nil
+	}
+	a := &Aim{Target: goal.String(), Unit: string(goal.Unit), Most: goal.Most, MetHigh: 1}
+	if goal.Unit == scenario.Loss {
+		found := 0
+		for _, i := range clean {
+			if i.Found {
+				found++
+			}
+		}
+		a.CleanRuns, a.CleanRecall = len(clean), float64(found)/float64(max(len(clean), 1))
+		a.SpentP50 = max(a.CleanRecall-row.Recall, 0)
+		a.SpentP90 = a.SpentP50
+		if a.SpentP50 <= goal.Most+1e-9 {
+			a.Met = 1
+		}
+		return a
+	}
+	met := 0
+	var spent []float64
+	for _, i := range group {
+		if i.Met() {
+			met++
+		}
+		spent = append(spent, i.Spent)
+	}
+	a.Met = float64(met) / float64(len(group))
+	a.MetLow, a.MetHigh = Jeffreys(met, len(group))
+	a.SpentP50, a.SpentP90 = quantile(spent, 0.5), quantile(spent, 0.9)
+	return a
 }
 
 // share is the part of the leak that happened before the signal. Where nothing
@@ -202,6 +266,7 @@ func (r *Result) count(outcomes []*Outcome) {
 	for _, o := range outcomes {
 		r.Events += o.Events
 		r.Fleet += o.Fleet
+		r.Silenced += o.Silenced
 		r.Aftermath += o.Aftermath
 		days += o.AppDays
 		alerts += len(o.False)
@@ -213,7 +278,7 @@ func (r *Result) count(outcomes []*Outcome) {
 		}
 		bad := 0
 		for _, i := range o.Incidents {
-			if i.Abuse {
+			if i.Abuse && !i.Clean {
 				bad++
 			}
 		}
@@ -249,7 +314,7 @@ func (r *Result) stricter(outcomes []*Outcome, days float64) {
 		abuse, found, alerts := 0, 0, 0
 		for _, o := range outcomes {
 			for _, i := range o.Incidents {
-				if i.Abuse {
+				if i.Abuse && !i.Clean {
 					abuse++
 					if i.Budget >= budget {
 						found++

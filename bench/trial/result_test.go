@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/scenario"
 )
 
 // TestJeffreys compares with values computed independently (R: qbeta(c(.025,
@@ -39,9 +40,12 @@ func outcomeOf(found ...bool) *Outcome {
 	o := &Outcome{AppDays: 1_400}
 	o.Trial.Platform.Apps = 100
 	for n, ok := range found {
-		i := Incident{Scenario: "S04", Abuse: true, Rate: 1, Leaked: 100, LeakedThen: 100, Delay: 10 * time.Hour}
+		i := Incident{
+			Scenario: "S04", Abuse: true, Rate: 1, Leaked: 100, LeakedThen: 100, Delay: 10 * time.Hour,
+			Goal: scenario.Goal{Unit: scenario.Hours, Most: 2}, Spent: 10,
+		}
 		if ok {
-			i.Found, i.LeakedThen, i.Delay, i.FoundBy = true, int64(n), time.Hour, memberwatch.KindVolumeBurst
+			i.Found, i.LeakedThen, i.Delay, i.FoundBy, i.Spent = true, int64(n), time.Hour, memberwatch.KindVolumeBurst, 1+2*float64(n)
 		}
 		o.Incidents = append(o.Incidents, i)
 	}
@@ -60,8 +64,25 @@ func TestSummarise(t *testing.T) {
 	if row.Runs != 4 || row.Found != 2 || row.Recall != 0.5 || row.DelayP50 != 1 || row.DelayP90 != 10 || row.LeakedShareP50 != 0.01 || row.LeakedShareP90 != 1 {
 		t.Errorf("%+v", row)
 	}
+	if row.Target != "within 2 h" || row.Met != 0.25 || row.SpentP50 != 3 || row.SpentP90 != 10 {
+		t.Errorf("%+v", *row.Aim)
+	}
 	if r.FalseAlerts != 1 || r.Realised != 0.5 || r.AppWeeks != 400 || r.Prevalence != 0.02 {
 		t.Errorf("%g false alerts, realised %g, over %g app-weeks, prevalence %g", r.FalseAlerts, r.Realised, r.AppWeeks, r.Prevalence)
+	}
+}
+
+// TestLoss: a target of recall lost compares with the runs without tricks, which
+// count nowhere else.
+func TestLoss(t *testing.T) {
+	o := outcomeOf(true, false, true, true)
+	for n := range o.Incidents {
+		o.Incidents[n].Goal = scenario.Goal{Unit: scenario.Loss, Most: 0.1}
+		o.Incidents[n].Clean = n >= 2
+	}
+	row := Summarise(Plan{}, []*Outcome{o}, nil).Scenarios[0]
+	if row.Runs != 2 || row.Recall != 0.5 || row.CleanRuns != 2 || row.CleanRecall != 1 || row.SpentP50 != 0.5 || row.Met != 0 {
+		t.Errorf("%+v, %+v", row, *row.Aim)
 	}
 }
 
@@ -75,6 +96,8 @@ func TestFloors(t *testing.T) {
 		"none":         {Floors{}, nil},
 		"reached":      {Floors{Recall: map[string]float64{"S04": 0.5}, MaxFalse: 2}, nil},
 		"missed":       {Floors{Recall: map[string]float64{"S04": 0.9}}, []string{"recall of S04@1"}},
+		"target met":   {Floors{Met: map[string]float64{"S04": 0.5}}, nil},
+		"target not":   {Floors{Met: map[string]float64{"S04": 0.6}}, []string{"share that meets its target of S04@1 is 0.50 (1 of 2)"}},
 		"not measured": {Floors{Recall: map[string]float64{"S04@0.3": 0.9, "S05": 0}}, []string{"recall of S04@0.3", "recall of S05"}},
 		"too loud":     {Floors{MaxFalse: 1}, []string{"2.00 false alerts"}},
 	} {

@@ -42,7 +42,7 @@ func Run(ctx context.Context, t Trial, service Service, watch Watcher) (*Outcome
 		return nil, fmt.Errorf("trial of seed %d at rate %g: %w", t.Seed, t.Rate, err)
 	}
 	horizon := sim.End().Add(-24 * time.Hour).UnixNano()
-	o := judge(sim.Truth(), signals, horizon)
+	o := judge(sim, signals, horizon)
 	o.Trial, o.Events = t, events
 	o.AppDays = appDays(sim.Truth(), seen, horizon)
 	return o, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/memberwatch/memberwatch/bench/feed"
 	"github.com/memberwatch/memberwatch/bench/report"
+	"github.com/memberwatch/memberwatch/bench/scenario"
 	"github.com/memberwatch/memberwatch/bench/trial"
 )
 
@@ -22,6 +23,7 @@ type scenarioFlags struct {
 	rates    []string
 	through  choice
 	floors   []string
+	met      []string
 	maxFalse float64
 	report   string
 	include  []string
@@ -48,7 +50,9 @@ func newBenchScenarios() *cobra.Command {
 	flags.IntVar(&f.plan.Seeds, "seeds", defaults.Seeds, "platforms for each rate")
 	flags.StringSliceVar(&f.rates, "rate", rateTexts(defaults.Rates), "multipliers of the abuse's amounts")
 	flags.Var(&f.through, "through", "how events reach the detector: monitor (in this process) or grpc (the whole service)")
+	flags.BoolVar(&f.plan.WithoutPurposes, "without-purposes", false, "simulate platforms that do not certify apps for purposes")
 	flags.StringSliceVar(&f.floors, "floor-recall", nil, "fail if a scenario's recall is less, such as S04=0.9 or S04@0.3=0.5")
+	flags.StringSliceVar(&f.met, "floor-met", nil, "fail if a smaller share of a scenario's incidents meets its target, such as S07=0.9")
 	flags.Float64Var(&f.maxFalse, "max-false", 0, "fail if there are more false alerts in 200 app-weeks; 0: never")
 	flags.StringVar(&f.report, "report", "", "directory for a page of HTML with tables and plots; it takes one more platform")
 	flags.StringSliceVar(&f.include, "include", nil, "results of bench calibration and bench throughput in JSON, for the page")
@@ -110,7 +114,7 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 
 // parse reads what cobra leaves as text.
 func (f *scenarioFlags) parse() (trial.Floors, error) {
-	floors := trial.Floors{Recall: make(map[string]float64), MaxFalse: f.maxFalse}
+	floors := trial.Floors{Recall: make(map[string]float64), Met: make(map[string]float64), MaxFalse: f.maxFalse}
 	if f.plan.Seeds < 1 || f.plan.Apps < 1 || f.plan.Days < 1 {
 		return floors, usagef("--seeds, --apps and --days must be at least 1")
 	}
@@ -122,15 +126,24 @@ func (f *scenarioFlags) parse() (trial.Floors, error) {
 		}
 		f.plan.Rates = append(f.plan.Rates, rate)
 	}
-	for _, text := range f.floors {
+	err := parseFloors("--floor-recall", f.floors, floors.Recall)
+	if err == nil {
+		err = parseFloors("--floor-met", f.met, floors.Met)
+	}
+	return floors, err
+}
+
+// parseFloors reads what one flag says.
+func parseFloors(flag string, texts []string, floors map[string]float64) error {
+	for _, text := range texts {
 		id, value, _ := strings.Cut(text, "=")
 		floor, err := strconv.ParseFloat(value, 64)
 		if err != nil || floor < 0 || floor > 1 {
-			return floors, usagef("--floor-recall %q must read like S04=0.9", text)
+			return usagef("%s %q must read like S04=0.9", flag, text)
 		}
-		floors.Recall[id] = floor
+		floors[id] = floor
 	}
-	return floors, nil
+	return nil
 }
 
 // runAll runs one trial after the other: each has both cores to itself.
@@ -221,6 +234,9 @@ func printScenarios(w io.Writer, r *trial.Result) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if err := printTargets(w, r); err != nil {
+		return err
+	}
 	alike := table{columns: []column{left("LOOK-ALIKE"), left("KIND"), right("PLANTED"), right("ALERTED"), right("ALERTS"), left("BY")}}
 	for _, b := range r.LookAlikes {
 		alike.add(b.ID, b.Kind, number(b.Runs), number(b.Alerted), number(b.Alerts), kindList(b.By, 3))
@@ -232,6 +248,44 @@ func printScenarios(w io.Writer, r *trial.Result) error {
 		fmt.Fprintln(w)
 	}
 	return printFalse(w, r)
+}
+
+// printTargets prints how scenarios fare against their targets.
+func printTargets(w io.Writer, r *trial.Result) error {
+	t := table{columns: []column{
+		left("SCENARIO"), left("KIND"), right("RATE"), left("TARGET"), right("MET"), right("95 %"), right("SPENT P50"), right("P90"),
+	}}
+	for _, s := range r.Scenarios {
+		if s.Aim == nil {
+			continue
+		}
+		t.add(s.ID, s.Kind, fmt.Sprintf("%g", s.Rate), s.Target, fmt.Sprintf("%.2f", s.Met), fmt.Sprintf("%.2f–%.2f", s.MetLow, s.MetHigh),
+			spent(s.Unit, s.SpentP50), spent(s.Unit, s.SpentP90))
+	}
+	if len(t.rows) == 0 {
+		return nil
+	}
+	if err := t.writeTo(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// spent words what was spent until a signal.
+func spent(unit string, v float64) string {
+	switch scenario.Unit(unit) {
+	case scenario.Hours:
+		return delay(v)
+	case scenario.LeakShare:
+		return percent(v)
+	case scenario.Loss:
+		return fmt.Sprintf("%.0f points", 100*v)
+	case scenario.Level:
+		return fmt.Sprintf("×%.2f", v)
+	default:
+		return number(int64(v)) + " " + unit
+	}
 }
 
 func printFalse(w io.Writer, r *trial.Result) error {
@@ -254,9 +308,9 @@ func printFalse(w io.Writer, r *trial.Result) error {
 	}
 	_, err := fmt.Fprintf(w, "\n%.2f false alerts in 200 app-weeks (95 %%: %.2f–%.2f), over %s app-weeks of honest apps\n"+
 		"realised over nominal budget on ordinary traffic: %.2f (%.2f–%.2f)\n"+
-		"%.1f incidents of abuse for 100 apps; %s, %s in the week after an abuse\n",
+		"%.1f incidents of abuse for 100 apps; %s, %s in the week after an abuse, %s silenced as declared to be expected\n",
 		r.FalseAlerts, r.FalseAlertsLow, r.FalseAlertsHigh, number(int64(r.AppWeeks)), r.Realised, r.RealisedLow, r.RealisedHigh,
-		100*r.Prevalence, plural(r.Fleet, "signal")+" on the whole population", plural(r.Aftermath, "signal"))
+		100*r.Prevalence, plural(r.Fleet, "signal")+" on the whole population", plural(r.Aftermath, "signal"), plural(r.Silenced, "signal"))
 	return err
 }
 
