@@ -26,7 +26,10 @@ type resident struct {
 var storedParts = [...]struct {
 	part detector.Part
 	slot uint8
-}{{detector.PartBaseline, 1}, {detector.PartHistory, 2}, {detector.PartHot, 0}, {detector.PartTotals, 3}}
+}{{detector.PartBaseline, storedBaseline}, {detector.PartHistory, 2}, {detector.PartHot, 0}, {detector.PartTotals, 3}}
+
+// storedBaseline is the place of the part that every written state has.
+const storedBaseline = 1
 
 // admit returns the app of an event, from the disk or new.
 func (p *partition) admit(ev *memberwatch.Event) *resident {
@@ -60,7 +63,7 @@ func (p *partition) resident(app memberwatch.AppID) *resident {
 	}
 	if err != nil {
 		state = p.setAside(app, err)
-	} else {
+	} else if stored.Parts[storedBaseline] != nil { // else all of it is in the journal yet
 		state.MarkClean()
 	}
 	return p.keep(state)
@@ -114,6 +117,8 @@ func (p *partition) evict() {
 	}
 	if len(clean) == 0 {
 		p.crowded = p.commits.done + 1
+		p.changes.whole = p.changes.whole || len(p.changes.dirty) > 0
+		p.changes.any = p.changes.any || p.changes.whole
 		return
 	}
 	slices.SortFunc(clean, func(a, b *resident) int {

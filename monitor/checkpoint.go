@@ -17,16 +17,27 @@ type committer struct {
 	started  uint64 // number of the newest checkpoint begun
 	done     uint64 // number of the newest one committed
 	arena    []byte // encoded values of a checkpoint; the end of it is free
+	spare    []byte // memory of a committed journal entry
 }
 
 // checkpoint is a numbered commit on its way to the disk.
 type checkpoint struct {
-	number uint64
-	began  time.Time
-	commit store.PartitionCommit
-	marks  []producerMark
-	took   time.Duration
-	failed bool // the monitor stopped before it was written
+	number  uint64
+	began   time.Time
+	commit  store.PartitionCommit
+	marks   []producerMark
+	waiters []chan<- struct{} // for its states
+	took    time.Duration
+	failed  bool // the monitor stopped before it was written
+}
+
+// release lets go of those who wait for the states: they are written, or cannot
+// be at the moment.
+func (c *checkpoint) release() {
+	for _, w := range c.waiters {
+		close(w)
+	}
+	c.waiters = nil
 }
 
 // producerMark is a mark of a commit with the producer to tell.
@@ -43,28 +54,50 @@ const (
 
 func (c *committer) inFlight() bool { return c.started != c.done }
 
+// States are written when the journal has grown so old or so large: what a
+// restart has to apply again is bounded, and so is what may stay in memory.
+const (
+	statesInterval = 15 * time.Second
+	journalBytes   = 32 << 20
+
+	keptEntry = 1 << 20 // the most memory of an entry that is kept for the next
+)
+
 // untilCheckpoint returns how long the owner may sleep.
 func (p *partition) untilCheckpoint() time.Duration {
-	if !p.changes.any || p.commits.inFlight() {
+	switch {
+	case p.commits.inFlight():
 		return time.Hour
+	case len(p.waiters) > 0:
+		return 0
+	case p.changes.any:
+		return max(p.interval-time.Since(p.began), 0)
+	case len(p.changes.dirty) > 0:
+		return max(statesInterval-time.Since(p.saved), 0)
 	}
-	return max(p.interval-time.Since(p.began), 0)
+	return time.Hour
 }
 
-// checkpointIfDue begins a checkpoint when there is something to write, the
-// interval is over, and none is in flight.
+// checkpointIfDue begins a checkpoint when its time has come and none is in
+// flight.
 func (p *partition) checkpointIfDue() {
 	select {
-	case <-p.commits.finished:
-		p.committed()
+	case c := <-p.commits.finished:
+		p.committed(c)
 	default:
 	}
-	if p.changes.any && !p.commits.inFlight() && !p.stopped() && time.Since(p.began) >= p.interval {
+	if p.untilCheckpoint() == 0 && !p.stopped() {
 		p.checkpoint()
 	}
 }
 
-// checkpoint encodes everything that changed and hands it to the committer.
+// statesDue tells whether the next checkpoint writes the states.
+func (p *partition) statesDue() bool {
+	return p.changes.whole || len(p.waiters) > 0 || p.journal.bytes >= journalBytes || time.Since(p.saved) >= statesInterval
+}
+
+// checkpoint encodes what changed, as events or as states, and hands it to the
+// committer.
 func (p *partition) checkpoint() {
 	p.began = time.Now()
 	p.commits.started++
@@ -74,15 +107,31 @@ func (p *partition) checkpoint() {
 		Outbox: p.engine.TakeUpdates(), OutboxDone: p.m.publisher.done(p.index),
 		TalliesDone: p.judged, RollUpBelow: p.closedDay(), LedgerFrom: p.ledgerFrom(), Progress: p.progress,
 	}
+	c.commit.Engine = p.arena(p.engine.AppendBinary)
+	p.encodeMarks(c)
+	dirty := p.changes.dirty
+	if p.statesDue() {
+		p.encodeStates(c)
+		dirty = dirty[:0]
+	} else {
+		c.commit.Journal = p.journal.take(p.commits.spare)
+	}
+	p.commits.arena, p.commits.spare = nil, nil
+	p.changes = pendingChanges{dirty: dirty}
+	p.commits.work <- c
+}
+
+// encodeStates takes all that changed since the states were last written. They
+// hold what the journal would tell.
+func (p *partition) encodeStates(c *checkpoint) {
 	for _, r := range p.changes.dirty {
 		p.encode(c, r)
 	}
-	c.commit.Engine = p.arena(p.engine.AppendBinary)
-	p.encodeMarks(c)
+	c.commit.Whole = true
 	c.commit.Classes = p.classes.take()
-	p.commits.arena = nil
-	p.changes = pendingChanges{dirty: p.changes.dirty[:0]}
-	p.commits.work <- c
+	c.waiters, p.waiters = p.waiters, nil
+	p.journal.entry, p.journal.bytes = p.journal.entry[:0], 0
+	p.saved = p.began
 }
 
 // ledgerFrom is the first day whose ledger rows are kept.
@@ -170,6 +219,8 @@ func (p *partition) commitLoop() {
 			p.commits.finished <- c
 			continue
 		}
+		p.stats.behind.Store(!c.commit.Whole)
+		c.release()
 		if done.Damaged > 0 {
 			p.m.log.Error("stored ledger rows are damaged: set aside", "partition", p.index, "rows", done.Damaged)
 		}
@@ -193,6 +244,7 @@ func (p *partition) commit(c *checkpoint) (store.Committed, bool) {
 			return done, true
 		}
 		p.m.storage.fail(p.index, err)
+		c.release()
 		select {
 		case <-time.After(wait):
 		case <-p.stop:
@@ -204,8 +256,11 @@ func (p *partition) commit(c *checkpoint) (store.Committed, bool) {
 // committed takes note of the finished checkpoint. Under load, when commits
 // take long, the next one waits longer: at most a fifth of the time goes into
 // them, up to the longest interval.
-func (p *partition) committed() {
+func (p *partition) committed(c *checkpoint) {
 	p.commits.done = p.commits.started
+	if cap(c.commit.Journal) <= keptEntry {
+		p.commits.spare = c.commit.Journal
+	}
 	shortest := p.m.options.CheckpointInterval
 	p.interval = max(shortest, min(4*time.Duration(p.stats.lastCheckpoint.Load()), maxInterval))
 }
@@ -216,15 +271,16 @@ func (p *partition) flush() {
 	for !p.stopped() {
 		if p.commits.inFlight() {
 			select {
-			case <-p.commits.finished:
-				p.committed()
+			case c := <-p.commits.finished:
+				p.committed(c)
 			case <-p.stop:
 			}
 			continue
 		}
-		if !p.changes.any {
+		if !p.changes.any && len(p.changes.dirty)+len(p.waiters) == 0 {
 			return
 		}
+		p.changes.whole = true
 		p.checkpoint()
 	}
 }

@@ -43,7 +43,7 @@ func TestAFullDiskStopsAcksAndRecovers(t *testing.T) {
 func fillDisk(t *testing.T, dir string) {
 	signal.Ignore(syscall.SIGXFSZ)
 	m := open(t, monitor.Options{Dir: dir, Partitions: 3, CheckpointInterval: 5 * time.Millisecond})
-	restrict(t, m)
+	restrict(t, m, "r-1", "group_membership", begin+9*memberwatch.Day.Length())
 	at := openStream(t, m, "gw")
 	events := platform(5, 3)
 	half := int64(len(events) / 2)

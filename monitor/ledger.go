@@ -24,6 +24,7 @@ func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([
 			Kind: memberwatch.ErrInvalid, Reason: "RANGE_INVALID", Message: "the range of days ends before it begins", Hint: "set until after since",
 		}
 	}
+	m.settle(ctx)
 	gathered := make([]*access, len(m.store.Partitions))
 	errs := make([]error, len(m.store.Partitions))
 	var readers sync.WaitGroup

@@ -22,6 +22,7 @@ type plan struct {
 	overlap  bool                   // also send batches again, and prefixes that are known
 	crash    float64                // probability of a crash after a batch
 	restart  float64                // probability of an orderly restart after a batch
+	change   int64                  // after so many events a restriction is put; 0: none
 	maxProcs int
 }
 
@@ -37,10 +38,13 @@ func (p plan) play(t *testing.T, seed uint64, events []memberwatch.Event) string
 		p.options.Partitions = 3
 	}
 	m := open(t, p.options)
-	restrict(t, m)
+	restrict(t, m, "r-1", "group_membership", begin+9*memberwatch.Day.Length())
 	at := openStream(t, m, "gw")
 	for next := at.Next; next <= int64(len(events)); {
 		n := min(int64(p.batch(r)), int64(len(events))-next+1)
+		if next <= p.change {
+			n = min(n, p.change-next+1)
+		}
 		base := next
 		if p.overlap && r.IntN(3) == 0 {
 			base = max(1, base-r.Int64N(50))
@@ -50,6 +54,10 @@ func (p plan) play(t *testing.T, seed uint64, events []memberwatch.Event) string
 			send(t, m, "gw", at.Epoch, base, events[base-1:next+n-1])
 		}
 		next += n
+		if next == p.change+1 {
+			awaitCommitted(t, m, "gw", at.Epoch, p.change)
+			restrict(t, m, "r-2", "profile_name", events[p.change].Time)
+		}
 		crash := r.Float64() < p.crash
 		if crash || r.Float64() < p.restart {
 			if crash {
@@ -82,10 +90,10 @@ func die(t *testing.T, m *monitor.Monitor) {
 	}
 }
 
-func restrict(t *testing.T, m *monitor.Monitor) {
+func restrict(t *testing.T, m *monitor.Monitor, id memberwatch.RestrictionID, class memberwatch.DataClass, from int64) {
 	t.Helper()
 	_, err := m.PutRestriction(t.Context(), memberwatch.Restriction{
-		ID: "r-1", Class: "group_membership", Effective: time.Unix(0, begin).Add(9 * 24 * time.Hour), Exempt: []memberwatch.AppID{"app-01"},
+		ID: id, Class: class, Effective: time.Unix(0, from), Exempt: []memberwatch.AppID{"app-01"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -156,6 +164,36 @@ func TestEveryWayLeadsToTheSameBytes(t *testing.T) {
 	}
 	for name, p := range plans {
 		t.Run(name, func(t *testing.T) {
+			if got := p.play(t, 2, events); got != undisturbed {
+				t.Error(firstDifference(undisturbed, got))
+			}
+		})
+	}
+}
+
+// Within an hour checkpoints write events, not states, and a restart applies them
+// again: also across a change of what is declared, with signals among them, and
+// when only some of the apps fit into memory.
+func TestEventsOfTheHourAreAppliedAgain(t *testing.T) {
+	events := platform(3, 10)
+	r := rand.New(rand.NewPCG(5, 5))
+	start := begin + 10*24*int64(time.Hour)
+	for i := range 6000 {
+		e := access(r, start, r.IntN(12))
+		e.Time = start + int64(i)*int64(500*time.Millisecond)
+		events = append(events, e)
+	}
+	quick := monitor.Options{CheckpointInterval: 2 * time.Millisecond}
+	large := func(r *rand.Rand) int { return 1 + r.IntN(700) }
+	change := int64(len(events) - 4000)
+	undisturbed := plan{batch: constant(1 << 30), change: change}.play(t, 1, events)
+	for name, p := range map[string]plan{
+		"crashes":  {batch: large, crash: 0.6, options: quick},
+		"restarts": {batch: large, restart: 0.5, options: quick},
+		"cold":     {batch: constant(100), crash: 0.2, overlap: true, options: monitor.Options{MaxResident: 6, CheckpointInterval: time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.change = change
 			if got := p.play(t, 2, events); got != undisturbed {
 				t.Error(firstDifference(undisturbed, got))
 			}

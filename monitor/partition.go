@@ -32,10 +32,13 @@ type partition struct {
 	judged   int64    // windows up to here are judged by the fleet, durably
 
 	changes  pendingChanges
+	journal  journal
+	waiters  []chan<- struct{} // for the states to be written
 	classes  classCounts
 	commits  committer
 	interval time.Duration
 	began    time.Time // of the newest checkpoint
+	saved    time.Time // of the newest one with states
 
 	stats partitionStats
 }
@@ -48,10 +51,11 @@ type mark struct {
 	changed  bool
 }
 
-// pendingChanges are what the next checkpoint writes beside states and marks.
+// pendingChanges are what the next checkpoint writes beside events and marks.
 type pendingChanges struct {
 	any      bool
-	dirty    []*resident
+	whole    bool        // the states must be written with it: the journal does not tell all
+	dirty    []*resident // changed since the states were written
 	owners   []store.AppOwner
 	routes   []store.Route
 	tallies  []store.Tally
@@ -61,6 +65,8 @@ type pendingChanges struct {
 // partitionStats are read by others.
 type partitionStats struct {
 	watermark, applied, late, lost, resident, checkpoints, lastCheckpoint atomic.Int64
+
+	behind atomic.Bool // the states on the disk are behind what is acknowledged
 }
 
 // run is the owner: it applies messages and writes checkpoints until it is told
@@ -83,8 +89,8 @@ func (p *partition) run() {
 		select {
 		case <-p.queue.wake:
 		case <-timer.C:
-		case <-p.commits.finished:
-			p.committed()
+		case c := <-p.commits.finished:
+			p.committed(c)
 		case <-p.stop:
 		}
 	}
@@ -144,6 +150,8 @@ func (p *partition) handle(msg *message) {
 		p.changes.any = true
 	case msg.live != nil:
 		p.setLive(msg.live)
+	case msg.settle != nil:
+		p.waiters = append(p.waiters, msg.settle)
 	}
 }
 
@@ -197,6 +205,9 @@ func (p *partition) observe(ev *memberwatch.Event, late bool, slot uint32) {
 	}
 	r.used = p.tick
 	late = late || hourOf(ev.Time)+hour <= p.progress.Closed
+	if !p.changes.whole {
+		p.journal.add(ev, late, p.engine.Revision())
+	}
 	p.engine.Observe(r.state, ev, late)
 	p.progress.Applied++
 	if late {

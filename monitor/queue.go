@@ -15,7 +15,8 @@ type message struct {
 	change   *memberwatch.Change
 	route    *store.Route // a new app's partition
 	live     *liveness
-	flush    bool // write the final checkpoint and end
+	settle   chan<- struct{} // closed when the states are written
+	flush    bool            // write the final checkpoint and end
 }
 
 // liveness says that a producer begins or ceases to hold back the watermark.

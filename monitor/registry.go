@@ -159,12 +159,13 @@ func (m *Monitor) Restrictions(_ context.Context, after memberwatch.RestrictionI
 
 // App returns an app as declared and as seen up to the newest checkpoint. It
 // fails with ErrNotFound when it is neither.
-func (m *Monitor) App(_ context.Context, id memberwatch.AppID) (memberwatch.AppView, error) {
+func (m *Monitor) App(ctx context.Context, id memberwatch.AppID) (memberwatch.AppView, error) {
 	app, err := m.store.Platform.App(id)
 	declared := err == nil
 	if err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
 		return memberwatch.AppView{}, err
 	}
+	m.settle(ctx)
 	seen, err2 := m.stored(id)
 	if err2 != nil {
 		return memberwatch.AppView{}, err2
@@ -216,6 +217,7 @@ func (m *Monitor) view(app memberwatch.App, declared bool, seen *store.State) (m
 // Apps returns up to limit apps after an id that match, in order of id, those
 // declared and those seen up to the newest checkpoint. A nil match takes all.
 func (m *Monitor) Apps(ctx context.Context, after memberwatch.AppID, limit int, match func(*memberwatch.AppView) bool) ([]memberwatch.AppView, error) {
+	m.settle(ctx)
 	var page []memberwatch.AppView
 	for ctx.Err() == nil {
 		ids, declared, err := m.nextApps(after)

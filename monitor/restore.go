@@ -3,6 +3,8 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
@@ -16,7 +18,8 @@ const restorePage = 256
 // restore rebuilds everything in memory from what is committed. It runs before
 // any goroutine.
 func (m *Monitor) restore() error {
-	if err := m.restoreRegistry(); err != nil {
+	changes, err := m.restoreRegistry()
+	if err != nil {
 		return err
 	}
 	marks := make(map[memberwatch.ProducerID][]store.Mark)
@@ -33,23 +36,21 @@ func (m *Monitor) restore() error {
 			return err
 		}
 	}
-	return errors.Join(m.fleet.restore(), m.publisher.restore(), m.restoreStates())
+	return errors.Join(m.fleet.restore(), m.publisher.restore(), m.restoreStates(changes))
 }
 
-// restoreRegistry applies all control changes to all engines.
-func (m *Monitor) restoreRegistry() error {
+// restoreRegistry reads all control changes.
+func (m *Monitor) restoreRegistry() (all []memberwatch.Change, err error) {
 	for revision := int64(0); ; {
 		changes, err := m.store.Platform.Changes(revision, restorePage)
 		if err != nil || len(changes) == 0 {
-			return err
+			return all, err
 		}
 		for i := range changes {
-			revision = changes[i].Revision
 			m.learn(&changes[i])
-			for _, p := range m.partitions {
-				p.engine.Apply(&changes[i])
-			}
 		}
+		revision = changes[len(changes)-1].Revision
+		all = append(all, changes...)
 	}
 }
 
@@ -144,27 +145,80 @@ func (m *Monitor) restoreRoutes(p *partition) error {
 	return p.file.Owners(func(app memberwatch.AppID, _ memberwatch.DeveloperID) { m.routes.add(app, p.index) })
 }
 
+// restoreStates brings all partitions to where they were, side by side.
+func (m *Monitor) restoreStates(changes []memberwatch.Change) error {
+	errs := make([]error, len(m.partitions))
+	var restoring sync.WaitGroup
+	for i, p := range m.partitions {
+		restoring.Go(func() {
+			if err := p.restoreStates(changes); err != nil {
+				errs[i] = fmt.Errorf("partition %d: %w", i, err)
+			}
+		})
+	}
+	restoring.Wait()
+	return errors.Join(errs...)
+}
+
 // restoreStates indexes the open and waiting windows of all apps that have any,
-// and keeps as many of them in memory as fit.
-func (m *Monitor) restoreStates() error {
-	for _, p := range m.partitions {
-		for after := memberwatch.AppID(""); ; {
-			apps, err := p.file.HotApps(after, restorePage)
-			if err != nil {
-				return err
-			}
-			if len(apps) == 0 {
-				break
-			}
-			p.tick++
-			for _, app := range apps {
-				after = app
-				if r := p.resident(app); r != nil {
-					p.engine.Restore(r.state)
-				}
+// keeps as many of them in memory as fit, and applies the journal and the control
+// changes.
+func (p *partition) restoreStates(changes []memberwatch.Change) error {
+	for after := memberwatch.AppID(""); ; {
+		apps, err := p.file.HotApps(after, restorePage)
+		if err != nil {
+			return err
+		}
+		if len(apps) == 0 {
+			break
+		}
+		p.tick++
+		for _, app := range apps {
+			after = app
+			if r := p.resident(app); r != nil {
+				p.engine.Restore(r.state)
 			}
 		}
-		p.stats.resident.Store(int64(len(p.apps)))
 	}
+	if err := p.replay(&changes); err != nil {
+		return err
+	}
+	p.revise(&changes, math.MaxInt64)
+	p.stats.resident.Store(int64(len(p.apps)))
 	return nil
+}
+
+// revise applies the next control changes up to a revision.
+func (p *partition) revise(changes *[]memberwatch.Change, through int64) {
+	for len(*changes) > 0 && (*changes)[0].Revision <= through {
+		p.engine.Apply(&(*changes)[0])
+		*changes = (*changes)[1:]
+	}
+}
+
+// replay applies the journal to the states. What its events brought about is
+// committed with them and not said again.
+func (p *partition) replay(changes *[]memberwatch.Change) error {
+	err := p.file.Journal(func(entry []byte) error {
+		p.tick++
+		p.journal.bytes += len(entry)
+		return replay(entry,
+			func(revision int64) { p.revise(changes, revision) },
+			func(ev *memberwatch.Event, late bool) error {
+				r := p.resident(ev.App)
+				if r == nil {
+					return fmt.Errorf("%w: app %q has no owner", errJournal, ev.App)
+				}
+				r.used = p.tick
+				p.engine.Observe(r.state, ev, late)
+				p.dirty(r)
+				return nil
+			})
+	})
+	p.engine.TakeUpdates()
+	p.changes.any = len(p.changes.setAside) > 0
+	p.stats.behind.Store(p.journal.bytes > 0)
+	// States come due apart from each other, so that not all are written at once.
+	p.saved = time.Now().Add(-statesInterval * time.Duration(p.index) / time.Duration(len(p.m.partitions)))
+	return err
 }

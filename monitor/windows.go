@@ -76,7 +76,7 @@ func (p *partition) closeEnding(end int64) {
 // closed notes and reports how far the partition has closed its windows.
 func (p *partition) closed(through int64) {
 	p.progress.Closed = through
-	p.changes.any = true
+	p.changes.any, p.changes.whole = true, true // the journal does not tell of the fleet
 	p.stats.watermark.Store(through)
 	p.m.fleet.closed(p.index, through)
 }

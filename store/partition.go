@@ -21,6 +21,7 @@ var (
 	bucketRoutes   = []byte("routes")  // app: the partition that owns it
 	bucketLedger   = []byte("ledger")  // day, class, app, after: a ledger row
 	bucketWeeks    = []byte("weeks")   // first day, class, app, after: the ledger rows of a week united
+	bucketJournal  = []byte("journal") // sequence: a bucket with what was applied since the states were written
 	bucketOutbox   = []byte("outbox")  // sequence: a signal update
 	bucketTallies  = []byte("tallies") // window: opaque bytes for the fleet
 	bucketMarks    = []byte("marks")   // producer: a mark
@@ -31,8 +32,8 @@ var (
 	keyEngine      = []byte("engine")
 	keyRollUp      = []byte("roll-up")
 	partitionNames = append([][]byte{
-		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketOutbox, bucketTallies, bucketMarks,
-		bucketClasses, bucketDamaged,
+		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketJournal, bucketOutbox, bucketTallies,
+		bucketMarks, bucketClasses, bucketDamaged,
 	}, bucketStates[:]...)
 )
 
@@ -56,6 +57,11 @@ type PartitionCommit struct {
 	Progress Progress
 	Engine   []byte // opaque: what the engine remembers apart from the states
 
+	// Journal holds what was applied since the commit before, of which States has
+	// nothing. It is opaque, and kept until a commit is Whole.
+	Journal []byte
+	// Whole says that after this commit states and ledger hold everything applied.
+	Whole bool
 	// SetAside names apps whose stored parts could not be read. Their bytes are
 	// kept for people before this commit's parts replace them.
 	SetAside []memberwatch.AppID
@@ -149,6 +155,7 @@ func (p *Partition) Commit(c *PartitionCommit) (Committed, error) {
 		w := writer{tx: tx}
 		w.setAside(c.SetAside)
 		w.states(c)
+		w.journal(c)
 		w.marks(c)
 		w.fleet(c)
 		done.Damaged = w.ledger(c, p.merge)
