@@ -27,8 +27,8 @@
 // platform.db for what the platform has declared, the signals and the fleet's
 // history. States are bytes to it. Package monitor is the shell around the
 // core. It routes each [Batch] to partitions by developer, one owner goroutine
-// each; writes what changed in one fsynced transaction for each partition and
-// checkpoint, together with the producers' marks; and acks a batch once every
+// each; writes events, or what they changed, in one fsynced transaction for each
+// partition and checkpoint, with the producers' marks; and acks a batch once every
 // partition has committed it. A coordinator gathers the partitions' tallies of
 // closed windows, judges by how much the whole fleet moved, and renews the
 // calibration each day, lagged so that a replay finds the same one. A publisher
