@@ -73,6 +73,10 @@ var rooms = map[string]room{
 		imports: []string{".", "store"},
 		why:     "the shell around the rules of review, as monitor is around the detector; control changes go through a function it is given, so it knows neither monitor nor wire",
 	},
+	"access": {
+		imports: []string{".", "store"},
+		why:     "who may call is asked before anything else is known; what a role opens is for the server",
+	},
 	"filter": {
 		imports: []string{"."},
 		why:     "one filter language for every list, whatever the items and whoever asks",
@@ -159,7 +163,7 @@ var rooms = map[string]room{
 	},
 	"cmd/memberwatch": {
 		imports: []string{
-			".", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/report", "bench/scenario", "bench/throughput", "bench/trial", "bench/tune", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
+			".", "access", "bench", "bench/calibration", "bench/diff", "bench/feed", "bench/logs", "bench/lookback", "bench/nab", "bench/recovery", "bench/report", "bench/scenario", "bench/throughput", "bench/trial", "bench/tune", "client", "console", "detector", "monitor", "notify", "notify/ocsf",
 			"proto/memberwatch/v1", "review", "server", "store", "wire",
 		},
 		libraries: []string{grpc, protobuf, errpb, "github.com/spf13/cobra", "github.com/goccy/go-yaml/...", "golang.org/x/mod/sumdb/tlog"},

@@ -50,7 +50,8 @@
 // Package proto/memberwatch/v1 is the contract, package wire translates it to
 // the words here, decoding batches without copying, and package server speaks
 // it: it validates events, keeps streams and acks, pages and filters lists (the
-// language is in package filter), and alone chooses status codes. Package client
+// language is in package filter), and alone chooses status codes. Package access
+// tells it whose a [Token] is; what each [Role] opens is a table in server. Package client
 // is the SDK for producers: a buffer bounded in bytes, batches, credit,
 // reconnects, resumption. Command memberwatch wires all of it: serve, demo,
 // replay, and the questions a reviewer asks.

@@ -15,6 +15,10 @@ var (
 	ErrState = errors.New("forbidden in this state")
 	// ErrUnavailable means that the service cannot answer now but may later.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrUnidentified means that the caller did not prove who calls.
+	ErrUnidentified = errors.New("not identified")
+	// ErrDenied means that the caller may not do that.
+	ErrDenied = errors.New("denied")
 	// ErrExhausted means that a bounded resource, such as the disk, is full.
 	ErrExhausted = errors.New("exhausted")
 )

@@ -92,3 +92,12 @@ func (m *Move) UnmarshalText(text []byte) (err error) {
 	*m, err = parseNamed(text, Moves)
 	return err
 }
+
+// MarshalText spells the role.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a role.
+func (r *Role) UnmarshalText(text []byte) (err error) {
+	*r, err = parseNamed(text, RoleCount)
+	return err
+}

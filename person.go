@@ -2,8 +2,9 @@ package memberwatch
 
 import "context"
 
-// Person names who acts on the review side: a reviewer as the caller gives it,
-// or System. Nothing proves the name yet: the service answers this machine only.
+// Person names who acts: a reviewer, a service, or System. A [Token] proves the
+// name; without tokens it is what the caller claims, and the service answers its
+// own machine only.
 type Person string
 
 // System is memberwatch itself, where it acts by a rule and nobody asked.
@@ -11,6 +12,17 @@ const System Person = "memberwatch"
 
 // MaxPersonBytes bounds the name of a person.
 const MaxPersonBytes = 128
+
+// Valid tells whether a caller can have the name: 1 to MaxPersonBytes printable
+// ASCII letters, as headers can carry them, and not that of System.
+func (p Person) Valid() bool {
+	for i := range len(p) {
+		if p[i] < ' ' || p[i] > '~' {
+			return false
+		}
+	}
+	return p != "" && len(p) <= MaxPersonBytes && p != System
+}
 
 // personKey is the key of the acting person in a context.
 type personKey struct{}

@@ -38,7 +38,7 @@ func (r *real) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	var listener net.Listener
-	if listener, err = server.Listen(context.WithoutCancel(t.Context()), r.address); err != nil {
+	if listener, err = server.Listen(context.WithoutCancel(t.Context()), r.address, false); err != nil {
 		t.Fatal(err)
 	}
 	r.address = listener.Addr().String()

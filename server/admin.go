@@ -22,6 +22,7 @@ type adminService struct {
 	pb.UnimplementedAdminServiceServer
 	observed   Observed
 	audit      Auditor // nil: none
+	access     Access  // nil: nobody has a token
 	rejected   *counters
 	callErrors *counters
 	version    string

@@ -22,7 +22,7 @@ func loopback(t testing.TB) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lis, err := Listen(t.Context(), "127.0.0.1:0")
+	lis, err := Listen(t.Context(), "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}

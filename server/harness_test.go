@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/access"
 	"github.com/memberwatch/memberwatch/monitor"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/review"
@@ -57,7 +58,7 @@ func startIn(t testing.TB, dir string, below monitor.Options, o Options, extra .
 		t.Fatal(err)
 	}
 	reviews := review.Open(m.Platform(), m, review.Options{})
-	o.Review = reviews
+	o.Review, o.Access = reviews, access.Open(m.Platform())
 	s.monitor, s.server = m, newServer(m, o.withDefaults(), extra...)
 	lis := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)

@@ -10,41 +10,40 @@ import (
 	"github.com/memberwatch/memberwatch"
 )
 
-// Listen opens a listener for Serve on an address such as 127.0.0.1:7443, localhost:0 or unix:/run/memberwatch.sock. As
-// long as the server cannot tell who calls, it listens where only this machine can reach it: any other address is an
-// error of kind memberwatch.ErrInvalid.
-func Listen(ctx context.Context, address string) (net.Listener, error) {
-	network := "tcp"
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, address = "unix", path
-	} else if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
-		return nil, refused(address, "127.0.0.1:"+port)
-	}
+// Listen opens a listener for Serve on an address such as 127.0.0.1:7443, localhost:0 or unix:/run/memberwatch.sock. With
+// open it may also be one that other machines reach; without, that is an error of kind memberwatch.ErrInvalid.
+func Listen(ctx context.Context, address string, open bool) (net.Listener, error) {
 	var config net.ListenConfig
-	if network == "tcp" {
-		if err := resolveLoopback(ctx, address); err != nil {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return listen(ctx, &config, "unix", path)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, &memberwatch.ReasonError{
+			Kind: memberwatch.ErrInvalid, Reason: "ADDRESS_INVALID", Message: fmt.Sprintf("address %q: %v", address, err),
+			Hint: "write it as 127.0.0.1:7443 or unix:/path/to/socket",
+		}
+	}
+	if !open {
+		if err := resolveLoopback(ctx, address, host, port); err != nil {
 			return nil, err
 		}
 	}
+	return listen(ctx, &config, "tcp", address)
+}
+
+func listen(ctx context.Context, config *net.ListenConfig, network, address string) (net.Listener, error) {
 	lis, err := config.Listen(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", address, err)
-	}
-	if err := checkLocal(lis.Addr()); err != nil {
-		_ = lis.Close() // nobody has connected, the error that counts is the other one
-		return nil, err
 	}
 	return lis, nil
 }
 
 // resolveLoopback refuses before anything listens, so that no packet from outside is ever answered.
-func resolveLoopback(ctx context.Context, address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return &memberwatch.ReasonError{
-			Kind: memberwatch.ErrInvalid, Reason: "ADDRESS_INVALID", Message: fmt.Sprintf("address %q: %v", address, err),
-			Hint: "write it as 127.0.0.1:7443 or unix:/path/to/socket",
-		}
+func resolveLoopback(ctx context.Context, address, host, port string) error {
+	if host == "" { // all interfaces
+		return notLocal(address, "127.0.0.1:"+port)
 	}
 	ips, err := net.DefaultResolver.LookupIPAddr(ctx, host)
 	if err != nil {
@@ -52,26 +51,44 @@ func resolveLoopback(ctx context.Context, address string) error {
 	}
 	for _, ip := range ips {
 		if !ip.IP.IsLoopback() {
-			return refused(address, "127.0.0.1:"+port)
+			return notLocal(address, "127.0.0.1:"+port)
 		}
 	}
 	return nil
 }
 
-// checkLocal refuses a listener that other machines can reach. Unix sockets and listeners in memory have none.
-func checkLocal(addr net.Addr) error {
-	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		return refused(addr.String(), fmt.Sprintf("127.0.0.1:%d", tcp.Port))
+// CheckReach fails where other machines reach an address and either read along, for want of TLS, or call as whoever they
+// say they are, for want of tokens.
+func (s *Server) CheckReach(ctx context.Context, addr net.Addr) error {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || tcp.IP.IsLoopback() { // Unix sockets and listeners in memory are local, too
+		return nil
+	}
+	if s.options.TLS == nil {
+		return notLocal(addr.String(), fmt.Sprintf("127.0.0.1:%d", tcp.Port))
+	}
+	proves := false
+	if s.options.Access != nil {
+		var err error
+		if proves, err = s.options.Access.Proves(ctx); err != nil {
+			return err
+		}
+	}
+	if !proves {
+		return &memberwatch.ReasonError{
+			Kind: memberwatch.ErrInvalid, Reason: "TOKENS_MISSING",
+			Message: fmt.Sprintf("will not serve on %q: other machines could reach it, and without tokens nobody knows who calls", addr),
+			Hint:    "make the first one: memberwatch tokens add NAME --role admin --data-dir DIR",
+		}
 	}
 	return nil
 }
 
-func refused(address, instead string) error {
+func notLocal(address, instead string) error {
 	return &memberwatch.ReasonError{
-		Kind:    memberwatch.ErrInvalid,
-		Reason:  "ADDRESS_NOT_LOCAL",
-		Message: fmt.Sprintf("will not listen on %q: other machines could reach it, and this version cannot tell who calls", address),
-		Hint:    fmt.Sprintf("listen on %s, and let a tunnel or a proxy that knows its callers do the rest", instead),
+		Kind: memberwatch.ErrInvalid, Reason: "ADDRESS_NOT_LOCAL",
+		Message: fmt.Sprintf("will not listen on %q in the clear: other machines could reach it", address),
+		Hint:    fmt.Sprintf("give --tls-cert and --tls-key and make tokens, or listen on %s", instead),
 	}
 }
 

@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
@@ -56,6 +58,12 @@ type Options struct {
 	MaxStreams int
 	// Review serves CaseService and the audit log; nil: the server has neither.
 	Review Review
+	// Access knows who may call; nil: nobody proves who calls.
+	Access Access
+	// Recheck is how often the token of a stream is looked at again: a revoked one should not read on for long (15 s).
+	Recheck time.Duration
+	// TLS secures the connections; nil: they are in the clear. Certificates of clients are demanded if it demands them.
+	TLS *tls.Config
 	// Deliveries serves DeliveryService; nil: the server has none.
 	Deliveries Deliveries
 	// Bookmark is the longest silence of WatchSignals (15 s).
@@ -71,6 +79,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxConnections, 1024)
 	setDefault(&o.MaxStreams, 256)
 	setDefault(&o.Bookmark, 15*time.Second)
+	setDefault(&o.Recheck, 15*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -123,6 +132,9 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 		ingester: m, codec: codec, options: o, rejected: rejected, lifetime: lifetime,
 		busy: make(map[memberwatch.ProducerID]int),
 	}
+	if o.TLS != nil {
+		extra = append(extra, grpc.Creds(credentials.NewTLS(o.TLS)))
+	}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec),
 		// A message up to twice too large is read and refused with the reason; gRPC refuses a larger one unread.
@@ -139,7 +151,7 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	pb.RegisterRegistryServiceServer(s.grpc, &registryService{registry: m})
 	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, audit: o.auditor(), bookmark: o.Bookmark, lifetime: lifetime})
 	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m, packets: o.packets()})
-	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
+	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), access: o.Access, rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
 	if o.Review != nil {
 		pb.RegisterCaseServiceServer(s.grpc, &caseService{review: o.Review})
 	}
@@ -154,10 +166,10 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	return s
 }
 
-// Serve answers on a listener until Shutdown, and returns nil then. The listener must be one that other machines cannot
-// reach, as Listen returns.
+// Serve answers on a listener until Shutdown, and returns nil then. Where other machines reach the listener, it refuses
+// to unless CheckReach finds that all is in place.
 func (s *Server) Serve(lis net.Listener) error {
-	if err := checkLocal(lis.Addr()); err != nil {
+	if err := s.CheckReach(context.Background(), lis.Addr()); err != nil {
 		return err
 	}
 	err := s.grpc.Serve(bound(lis, s.options.MaxConnections))
@@ -192,9 +204,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// translateUnary names the person to a handler and turns its error into a status.
+// translateUnary lets a call in and turns its error into a status.
 func (s *Server) translateUnary(ctx context.Context, r any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	ctx, err := withPerson(ctx)
+	ctx, err := s.admit(ctx, info.FullMethod, r)
 	if err != nil {
 		return nil, s.translate(info.FullMethod, err)
 	}
@@ -202,13 +214,22 @@ func (s *Server) translateUnary(ctx context.Context, r any, info *grpc.UnaryServ
 	return response, s.translate(info.FullMethod, err)
 }
 
-// translateStream names the person to a handler and turns its error into a status.
+// translateStream lets a stream in, as long as its token is good, and turns its error into a status.
 func (s *Server) translateStream(service any, g grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	ctx, err := withPerson(g.Context())
+	ctx, err := s.admit(g.Context(), info.FullMethod, nil)
 	if err != nil {
 		return s.translate(info.FullMethod, err)
 	}
-	return s.translate(info.FullMethod, handle(service, personStream{ServerStream: g, ctx: ctx}))
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchToken(ctx, info.FullMethod, cancel) })
+	err = handle(service, stream{ServerStream: g, ctx: ctx})
+	if cause := context.Cause(ctx); cause != nil && g.Context().Err() == nil {
+		err = cause // the token ended, not the call
+	}
+	cancel(nil)
+	watching.Wait()
+	return s.translate(info.FullMethod, err)
 }
 
 // translate logs what is the service's own fault: the caller cannot mend it.

@@ -136,7 +136,7 @@ func signalling(t *testing.T, o Options) (*system, *producer) {
 		t.Fatal(err)
 	}
 	p := s.open(t, "gw-1")
-	p.append(access("crm", 1), access("bot", 2), access("tv", 3))
+	p.append(reading("crm", 1), reading("bot", 2), reading("tv", 3))
 	p.acked()
 	linked := &pb.ListSignalsRequest{Filter: "triage = LINKED"} // triage is a change, too
 	for {
@@ -152,7 +152,7 @@ func signalling(t *testing.T, o Options) (*system, *producer) {
 }
 
 // access is one call of an app, some hours into the first day.
-func access(app string, hours int) *pb.AccessEvent {
+func reading(app string, hours int) *pb.AccessEvent {
 	return &pb.AccessEvent{
 		App: app, Developer: "dev-" + app, TimeUnixNano: uint64(day.Add(time.Duration(hours) * time.Hour).UnixNano()),
 		DataClasses: []string{"group_membership"}, DisclosedMembers: []uint64{1, 2, 3},
@@ -232,7 +232,7 @@ func TestWatchGoesOnWhereItEnded(t *testing.T) {
 	token := next().GetResumeToken()
 	cancel()
 
-	p.append(access("new", 4), access("bot", 4)) // while nobody watches
+	p.append(reading("new", 4), reading("bot", 4)) // while nobody watches
 	p.acked()
 	next, cancel = watch(token)
 	defer cancel()
@@ -248,7 +248,7 @@ func TestWatchGoesOnWhereItEnded(t *testing.T) {
 func TestQueryAccess(t *testing.T) {
 	s := start(t, Options{})
 	p := s.open(t, "gw-1")
-	p.append(access("crm", 1), access("crm", 30), access("bot", 2), access("tv", 3))
+	p.append(reading("crm", 1), reading("crm", 30), reading("bot", 2), reading("tv", 3))
 	p.acked()
 	reports := pb.NewReportServiceClient(s)
 	request := &pb.QueryAccessRequest{DataClass: "group_membership", Since: timestamppb.New(day.Add(time.Hour)), PageSize: 2}

@@ -35,6 +35,8 @@ var kinds = []struct {
 	{memberwatch.ErrNotFound, codes.NotFound, "NOT_FOUND"},
 	{memberwatch.ErrConflict, codes.Aborted, "CONFLICT"},
 	{memberwatch.ErrState, codes.FailedPrecondition, "FORBIDDEN_IN_THIS_STATE"},
+	{memberwatch.ErrUnidentified, codes.Unauthenticated, "UNIDENTIFIED"},
+	{memberwatch.ErrDenied, codes.PermissionDenied, "DENIED"},
 	{memberwatch.ErrUnavailable, codes.Unavailable, "UNAVAILABLE"},
 	{memberwatch.ErrExhausted, codes.ResourceExhausted, "EXHAUSTED"},
 	{context.Canceled, codes.Canceled, "CANCELED"},

@@ -73,7 +73,7 @@ func TestListenOnThisMachineOnly(t *testing.T) {
 		"localhost":      "ADDRESS_INVALID",
 	} {
 		t.Run(strings.ReplaceAll(address, "/", "_"), func(t *testing.T) {
-			lis, err := Listen(t.Context(), address)
+			lis, err := Listen(t.Context(), address, false)
 			if lis != nil {
 				defer closeQuietly(lis)
 			}
@@ -100,7 +100,7 @@ func TestServeRefusesAListenerThatOthersReach(t *testing.T) {
 }
 
 func TestConnectionsBeyondTheBoundWait(t *testing.T) {
-	inner, err := Listen(t.Context(), "127.0.0.1:0")
+	inner, err := Listen(t.Context(), "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,10 +39,11 @@ var (
 	bucketAudit          = []byte("audit")           // number: a leaf of the audit log
 	bucketAuditTree      = []byte("audit-tree")      // index: a node of its Merkle tree
 	bucketAuditSubject   = []byte("audit-subject")   // subject, number
+	bucketTokens         = []byte("tokens")          // number: a token
 	reviewNames          = [][]byte{
 		bucketCases, bucketCasesOpen, bucketCasesByApp, bucketTriage, bucketRemediations, bucketRemediationsOf,
 		bucketSilences, bucketLabels, bucketReviewEvents, bucketReviewMarks, bucketAudit, bucketAuditTree,
-		bucketAuditSubject,
+		bucketAuditSubject, bucketTokens,
 	}
 )
 

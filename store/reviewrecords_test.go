@@ -18,6 +18,7 @@ func TestReviewRecordsRoundTrip(t *testing.T) {
 	t.Run("remediation", func(t *testing.T) { roundTrip(t, encodeRemediation, decodeRemediation) })
 	t.Run("silence", func(t *testing.T) { roundTrip(t, encodeSilence, decodeSilence) })
 	t.Run("label", func(t *testing.T) { roundTrip(t, encodeLabel, decodeLabel) })
+	t.Run("token", func(t *testing.T) { roundTrip(t, encodeToken, decodeToken) })
 	t.Run("event", func(t *testing.T) { roundTrip(t, encodeReviewEvent, decodeReviewEvent) })
 }
 
@@ -44,6 +45,7 @@ func FuzzReviewRecords(f *testing.F) {
 	f.Add(encodeCase(&memberwatch.Case{ID: "c1", Signals: []memberwatch.SignalID{"a"}, Effects: []memberwatch.Effect{{Kind: memberwatch.EffectLabel}}}))
 	f.Add(encodeRemediation(&memberwatch.Remediation{ID: "r1"}))
 	f.Add(encodeSilence(&memberwatch.Silence{ID: "s1", Bound: 3}))
+	f.Add(encodeToken(&memberwatch.Token{ID: "t1", Roles: []memberwatch.Role{memberwatch.RoleLead}}))
 	f.Add(encodeTriage(&memberwatch.Triage{Case: "c1"}))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		if len(record) > frameBytes { // reach behind the checksum
@@ -54,6 +56,7 @@ func FuzzReviewRecords(f *testing.F) {
 		again(t, record, encodeRemediation, decodeRemediation)
 		again(t, record, encodeSilence, decodeSilence)
 		again(t, record, encodeTriage, decodeTriage)
+		again(t, record, encodeToken, decodeToken)
 		again(t, record, encodeLabel, decodeLabel)
 		again(t, record, encodeReviewEvent, decodeReviewEvent)
 	})

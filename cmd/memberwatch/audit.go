@@ -75,7 +75,7 @@ func newAuditList() *cobra.Command {
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	subject := cmd.Flags().String("subject", "", "only entries about this, such as cases/c7")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func newAuditVerify() *cobra.Command {
 	var since checkpoint
 	cmd.Flags().Var(&since, "since", "a checkpoint that was kept")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func verifyIn(t *testing.T, dir string, since checkpoint) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := dial(s.address)
+	conn, err := dial(t.Context(), s.address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func newThroughputPeer() *cobra.Command {
 }
 
 func attendDrain(cmd *cobra.Command, perBatch int) error {
-	lis, err := server.Listen(cmd.Context(), "127.0.0.1:0")
+	lis, err := server.Listen(cmd.Context(), "127.0.0.1:0", false)
 	if err != nil {
 		return err
 	}

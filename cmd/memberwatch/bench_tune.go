@@ -212,7 +212,7 @@ func (f *tuneFlags) send(ctx context.Context, service *feed.Feed, in *source, la
 
 // fetchEvidence takes what a running service has recorded.
 func fetchEvidence(ctx context.Context, target string, labels *tune.Labels) (*tune.Evidence, error) {
-	conn, err := dial(target)
+	conn, err := dial(ctx, target)
 	if err != nil {
 		return nil, err
 	}

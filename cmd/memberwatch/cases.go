@@ -39,7 +39,7 @@ func newCasesList() *cobra.Command {
 		if *filter == "" && !*all {
 			*filter = "state != CLOSED"
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func newCasesShow() *cobra.Command {
 	cmd := &cobra.Command{Use: "show CASE", Short: "Show a case, what its verdict did, its remediations and its history", Args: exactly("CASE")}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

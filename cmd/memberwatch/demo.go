@@ -162,7 +162,7 @@ func freshDir(given string) (dir string, remove func(), err error) {
 // perform streams the platform and compares what the service found with what
 // was planted.
 func (f *demoFlags) perform(cmd *cobra.Command, s *service, sim *scenario.Simulator) error {
-	conn, err := dial(s.address)
+	conn, err := dial(cmd.Context(), s.address)
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,9 @@ func serverFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("server", client.DefaultTarget, "address of the server")
 }
 
-// dial connects to the server for questions.
-func dial(address string) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(client.DefaultCredentials(address)))
+// dial connects to the server for questions, as the identity in ctx says.
+func dial(ctx context.Context, address string) (*grpc.ClientConn, error) {
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentialsFor(ctx, address)))
 	if err != nil {
 		return nil, usagef("connect to %q: %v", address, err)
 	}
@@ -33,7 +33,7 @@ type call[Q, A any] func(context.Context, Q, ...grpc.CallOption) (A, error)
 
 // ask dials the server, asks one question by the method that pick chooses, and hangs up.
 func ask[Q, A any](ctx context.Context, address string, pick func(*grpc.ClientConn) call[Q, A], question Q) (answer A, err error) {
-	conn, err := dial(address)
+	conn, err := dial(ctx, address)
 	if err != nil {
 		return answer, err
 	}

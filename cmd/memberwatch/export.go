@@ -33,7 +33,7 @@ func newExportOCSF() *cobra.Command {
 		if err := checkLimit(*limit); err != nil {
 			return err
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func openGateway(ctx context.Context) (trial.Service, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if g.conn, err = dial(g.service.address); err != nil {
+	if g.conn, err = dial(ctx, g.service.address); err != nil {
 		return nil, nil, errors.Join(err, end())
 	}
 	g.client, err = client.New(client.Options{Target: g.service.address, Producer: "bench", MaxBufferedBytes: 16 << 20})

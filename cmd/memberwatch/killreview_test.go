@@ -63,7 +63,7 @@ func TestReviewKilledAtAnyMoment(t *testing.T) {
 // reviewOnce takes a case from its opening to an approved restriction and notes
 // each answer.
 func reviewOnce(ctx context.Context, address, app string, acked map[string]int64, restricted map[string]string) error {
-	conn, err := dial(address)
+	conn, err := dial(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func checkAnswered(t *testing.T, address string, acked map[string]int64, restric
 			t.Errorf("%s was answered at revision %d, and is %v: %v", name, revision, got.GetCase(), err)
 		}
 	}
-	conn, err := dial(address)
+	conn, err := dial(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

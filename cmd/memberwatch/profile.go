@@ -45,7 +45,7 @@ func newReportProfile() *cobra.Command {
 }
 
 func readProfile(cmd *cobra.Command, server, app string, since *moment) (p profile, err error) {
-	conn, err := dial(server)
+	conn, err := dial(cmd.Context(), server)
 	if err != nil {
 		return p, err
 	}
@@ -151,7 +151,7 @@ func newReportCertifications() *cobra.Command {
 				return err
 			}
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

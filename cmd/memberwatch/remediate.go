@@ -54,7 +54,7 @@ func newRemediateList() *cobra.Command {
 		if err := checkLimit(*limit); err != nil {
 			return err
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

@@ -182,6 +182,7 @@ func (r *replayer) run(ctx context.Context, target string) error {
 	began := time.Now()
 	c, err := client.New(client.Options{
 		Target: target, Producer: memberwatch.ProducerID(r.flags.producer), OnRejected: r.reportRejection,
+		Credentials: credentialsFor(ctx, target), Token: tokenIn(ctx),
 	})
 	if err != nil {
 		return err
@@ -321,7 +322,7 @@ func (r *replayer) signals(cmd *cobra.Command, s *service) error {
 	if err := s.settle(cmd.Context()); err != nil {
 		return err
 	}
-	conn, err := dial(s.address)
+	conn, err := dial(cmd.Context(), s.address)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func newReportAccess() *cobra.Command {
 const maxRows = 50_000
 
 func queryAccess(cmd *cobra.Command, server string, q *pb.QueryAccessRequest, limit int) (accessAnswer, error) {
-	conn, err := dial(server)
+	conn, err := dial(cmd.Context(), server)
 	if err != nil {
 		return accessAnswer{}, err
 	}

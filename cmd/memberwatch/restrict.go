@@ -92,7 +92,7 @@ func newRestrictList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List restrictions, lifted ones too", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

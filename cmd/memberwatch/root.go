@@ -54,10 +54,10 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{message: err.Error(), hint: fmt.Sprintf("see %s --help", cmd.CommandPath())}
 	})
-	addPerson(root)
+	addIdentity(root)
 	root.AddCommand(
 		newServe(), newDemo(), newBench(), newReplay(), newSignals(), newCases(), newRemediate(), newSilence(),
-		newAudit(), newApps(), newRestrict(), newReport(), newWebhooks(), newExport(), newStats(), newVersion(),
+		newAudit(), newTokens(), newApps(), newRestrict(), newReport(), newWebhooks(), newExport(), newStats(), newVersion(),
 	)
 	return root
 }

@@ -32,6 +32,9 @@ type config struct {
 	Budget          float64    `yaml:"budget"`
 	LogLevel        slog.Level `yaml:"log_level"`
 	Reflection      bool       `yaml:"reflection"`
+	TLSCert         string     `yaml:"tls_cert"`
+	TLSKey          string     `yaml:"tls_key"`
+	TLSClientCA     string     `yaml:"tls_client_ca"`
 	// Webhooks has no flags: what it says goes together.
 	Webhooks webhooksConfig `yaml:"webhooks"`
 	// Reasons and Allowances have none either.
@@ -42,7 +45,7 @@ type config struct {
 // bind makes flags that write into the config, with what it holds as defaults.
 func (c *config) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&c.Listen, "listen", c.Listen, "address to listen on; only this machine may reach it")
+	flags.StringVar(&c.Listen, "listen", c.Listen, "address to listen on; one that other machines reach needs TLS and tokens")
 	flags.StringVar(&c.DataDir, "data-dir", c.DataDir, "data directory, made if need be")
 	flags.IntVar(&c.Partitions, "partitions", c.Partitions, "partitions of a new data directory; 0: 8, or what the directory has")
 	flags.IntVar(&c.MaxResidentApps, "max-resident-apps", c.MaxResidentApps, "apps kept in memory; 0: 50,000")
@@ -52,6 +55,9 @@ func (c *config) bind(cmd *cobra.Command) {
 	flags.Float64Var(&c.Budget, "budget", c.Budget, "app-days of honest traffic in which one false alert is accepted; 0: 1,400, one in 200 app-weeks")
 	flags.TextVar(&c.LogLevel, "log-level", c.LogLevel, "least level logged: debug, info, warn or error")
 	flags.BoolVar(&c.Reflection, "reflection", c.Reflection, "let tools such as grpcurl ask for the contract")
+	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM file with the service's certificate")
+	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM file with its key")
+	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM file with authorities: clients must show a certificate of theirs")
 }
 
 func defaultConfig() config {
@@ -119,6 +125,7 @@ func serve(cmd *cobra.Command, c config) error {
 		return err
 	}
 	fmt.Fprintf(stderr, "memberwatch: listening on %s, data in %s\n", s.address, c.DataDir)
+	fmt.Fprintf(stderr, "memberwatch: %s\n", identityText(s.proves))
 	err = json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{"address": s.address, "data_dir": c.DataDir, "version": version()})
 	if err == nil {
 		select {
@@ -144,6 +151,7 @@ func (c *config) detector() *detector.Config {
 func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 	deliver, err := c.Webhooks.options(log)
 	terms, err2 := c.terms(log)
+	secured, err3 := c.tlsConfig()
 	return serviceOptions{
 		listen: c.Listen,
 		monitor: monitor.Options{
@@ -151,7 +159,7 @@ func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Detector: c.detector(), Logger: log,
 		},
 		review:  terms,
-		server:  server.Options{Log: log, WithoutReflection: !c.Reflection},
+		server:  server.Options{Log: log, WithoutReflection: !c.Reflection, TLS: secured},
 		deliver: &deliver,
-	}, errors.Join(err, err2)
+	}, errors.Join(err, err2, err3)
 }

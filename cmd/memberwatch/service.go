@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/access"
 	"github.com/memberwatch/memberwatch/monitor"
 	"github.com/memberwatch/memberwatch/notify"
 	"github.com/memberwatch/memberwatch/review"
@@ -32,13 +33,14 @@ type service struct {
 	courier *notify.Courier // nil: nothing is delivered
 	server  *server.Server
 	address string
+	proves  bool // callers prove who they are
 	serving sync.WaitGroup
 	failed  chan error // the server's end, if it came by itself
 }
 
 // startService opens the data directory and serves it. The caller stops it.
 func startService(ctx context.Context, o serviceOptions) (*service, error) {
-	listener, err := server.Listen(ctx, o.listen)
+	listener, err := server.Listen(ctx, o.listen, o.server.TLS != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +49,8 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	reviews := review.Open(m.Platform(), m, o.review)
-	o.server.Version, o.server.Review = version(), reviews
+	known := access.Open(m.Platform())
+	o.server.Version, o.server.Review, o.server.Access = version(), reviews, known
 	s := &service{monitor: m, reviews: reviews, address: dialable(listener.Addr()), failed: make(chan error, 1)}
 	if o.deliver != nil {
 		if s.courier, err = startCourier(m.Platform(), reviews, *o.deliver); err != nil {
@@ -57,6 +60,12 @@ func startService(ctx context.Context, o serviceOptions) (*service, error) {
 		o.server.Deliveries = s.courier
 	}
 	s.server = server.New(m, o.server)
+	if s.proves, err = known.Proves(ctx); err == nil {
+		err = s.server.CheckReach(ctx, listener.Addr())
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.stop(ctx), listener.Close())
+	}
 	s.serving.Go(func() {
 		if err := s.server.Serve(listener); err != nil {
 			s.failed <- err

@@ -29,7 +29,7 @@ func newSignalsList() *cobra.Command {
 		if err := checkLimit(*limit); err != nil {
 			return err
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}
@@ -197,7 +197,7 @@ func newSignalsWatch() *cobra.Command {
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	filter := cmd.Flags().String("filter", "", "only signals that match, "+filterHelp)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

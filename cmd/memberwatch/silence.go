@@ -81,7 +81,7 @@ func newSilenceList() *cobra.Command {
 		if *filter == "" && !*all {
 			*filter = "active = true"
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

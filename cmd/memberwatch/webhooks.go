@@ -34,7 +34,7 @@ func newWebhooksList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List endpoints and how they fare", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func listDeliveries(cmd *cobra.Command, state *choice) {
 		if err := checkLimit(*limit); err != nil {
 			return err
 		}
-		conn, err := dial(*server)
+		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}

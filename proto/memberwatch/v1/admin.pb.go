@@ -23,6 +23,525 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Role is something that a caller may do.
+type Role int32
+
+const (
+	// Not given.
+	Role_ROLE_UNSPECIFIED Role = 0
+	// Streams events.
+	Role_ROLE_PRODUCER Role = 1
+	// Declares apps, restrictions, canaries and attestations, and answers requests
+	// for remediation.
+	Role_ROLE_PLATFORM Role = 2
+	// Works on cases.
+	Role_ROLE_REVIEWER Role = 3
+	// Is a reviewer, and approves, rejects and waives remediations.
+	Role_ROLE_LEAD Role = 4
+	// Reads everything, changes nothing.
+	Role_ROLE_AUDITOR Role = 5
+	// Runs the service: tokens, webhooks, declarations of apps.
+	Role_ROLE_ADMIN Role = 6
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "ROLE_PRODUCER",
+		2: "ROLE_PLATFORM",
+		3: "ROLE_REVIEWER",
+		4: "ROLE_LEAD",
+		5: "ROLE_AUDITOR",
+		6: "ROLE_ADMIN",
+	}
+	Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED": 0,
+		"ROLE_PRODUCER":    1,
+		"ROLE_PLATFORM":    2,
+		"ROLE_REVIEWER":    3,
+		"ROLE_LEAD":        4,
+		"ROLE_AUDITOR":     5,
+		"ROLE_ADMIN":       6,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_memberwatch_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_memberwatch_v1_admin_proto_enumTypes[0]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+// Token proves who calls.
+type Token struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resource name, tokens/{token}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whom it proves: a person or a service, printable ASCII.
+	Person string `protobuf:"bytes,2,opt,name=person,proto3" json:"person,omitempty"`
+	// What its bearer may do.
+	Roles []Role `protobuf:"varint,3,rep,packed,name=roles,proto3,enum=memberwatch.v1.Role" json:"roles,omitempty"`
+	// What it is for.
+	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	// When it stops to be good; absent: never.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// When it was made.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Who made it.
+	Creator string `protobuf:"bytes,7,opt,name=creator,proto3" json:"creator,omitempty"`
+	// When it was revoked; absent while it is good.
+	RevokeTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=revoke_time,json=revokeTime,proto3" json:"revoke_time,omitempty"`
+	// Who revoked it.
+	Revoker string `protobuf:"bytes,9,opt,name=revoker,proto3" json:"revoker,omitempty"`
+	// When it was used for the first time on the newest day of its use; absent:
+	// never.
+	UseTime       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=use_time,json=useTime,proto3" json:"use_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Token) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Token) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *Token) GetRoles() []Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Token) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *Token) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Token) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Token) GetCreator() string {
+	if x != nil {
+		return x.Creator
+	}
+	return ""
+}
+
+func (x *Token) GetRevokeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RevokeTime
+	}
+	return nil
+}
+
+func (x *Token) GetRevoker() string {
+	if x != nil {
+		return x.Revoker
+	}
+	return ""
+}
+
+func (x *Token) GetUseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UseTime
+	}
+	return nil
+}
+
+// CreateTokenRequest describes the token.
+type CreateTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Person, roles, comment and expire_time count.
+	Token         *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenRequest) Reset() {
+	*x = CreateTokenRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenRequest) ProtoMessage() {}
+
+func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
+func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CreateTokenRequest) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// CreateTokenResponse returns the token.
+type CreateTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token.
+	Token *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// What the bearer sends. Nobody can read it again.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenResponse) Reset() {
+	*x = CreateTokenResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenResponse) ProtoMessage() {}
+
+func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
+func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CreateTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *CreateTokenResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// ListTokensRequest asks for a page of tokens.
+type ListTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only tokens that match: over person, role and good.
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The token of the previous answer.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensRequest) Reset() {
+	*x = ListTokensRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensRequest) ProtoMessage() {}
+
+func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListTokensRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListTokensRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListTokensRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListTokensResponse is a page of tokens.
+type ListTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tokens.
+	Tokens []*Token `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// The token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensResponse) Reset() {
+	*x = ListTokensResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensResponse) ProtoMessage() {}
+
+func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListTokensResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListTokensResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *ListTokensResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// RevokeTokenRequest names a token.
+type RevokeTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token, tokens/{token}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for the audit log.
+	Comment       string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenRequest) Reset() {
+	*x = RevokeTokenRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenRequest) ProtoMessage() {}
+
+func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
+func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RevokeTokenRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RevokeTokenRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+// RevokeTokenResponse returns it.
+type RevokeTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token, revoked.
+	Token         *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenResponse) Reset() {
+	*x = RevokeTokenResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenResponse) ProtoMessage() {}
+
+func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
+func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RevokeTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
 // GetStatsRequest has no fields.
 type GetStatsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -32,7 +551,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[0]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -44,7 +563,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[0]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -57,7 +576,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 // GetStatsResponse is a snapshot of the service.
@@ -106,7 +625,7 @@ type GetStatsResponse struct {
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[1]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -118,7 +637,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[1]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -131,7 +650,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetStatsResponse) GetUptime() *durationpb.Duration {
@@ -266,7 +785,7 @@ type NamedCount struct {
 
 func (x *NamedCount) Reset() {
 	*x = NamedCount{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[2]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +797,7 @@ func (x *NamedCount) String() string {
 func (*NamedCount) ProtoMessage() {}
 
 func (x *NamedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[2]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +810,7 @@ func (x *NamedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamedCount.ProtoReflect.Descriptor instead.
 func (*NamedCount) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NamedCount) GetName() string {
@@ -328,7 +847,7 @@ type ProducerStats struct {
 
 func (x *ProducerStats) Reset() {
 	*x = ProducerStats{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[3]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +859,7 @@ func (x *ProducerStats) String() string {
 func (*ProducerStats) ProtoMessage() {}
 
 func (x *ProducerStats) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[3]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +872,7 @@ func (x *ProducerStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProducerStats.ProtoReflect.Descriptor instead.
 func (*ProducerStats) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProducerStats) GetProducer() string {
@@ -414,7 +933,7 @@ type PartitionStats struct {
 
 func (x *PartitionStats) Reset() {
 	*x = PartitionStats{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[4]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +945,7 @@ func (x *PartitionStats) String() string {
 func (*PartitionStats) ProtoMessage() {}
 
 func (x *PartitionStats) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[4]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +958,7 @@ func (x *PartitionStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionStats.ProtoReflect.Descriptor instead.
 func (*PartitionStats) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PartitionStats) GetPartition() int32 {
@@ -504,7 +1023,7 @@ type AuditHead struct {
 
 func (x *AuditHead) Reset() {
 	*x = AuditHead{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +1035,7 @@ func (x *AuditHead) String() string {
 func (*AuditHead) ProtoMessage() {}
 
 func (x *AuditHead) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[5]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +1048,7 @@ func (x *AuditHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditHead.ProtoReflect.Descriptor instead.
 func (*AuditHead) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AuditHead) GetSize() int64 {
@@ -557,7 +1076,7 @@ type GetAuditHeadRequest struct {
 
 func (x *GetAuditHeadRequest) Reset() {
 	*x = GetAuditHeadRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +1088,7 @@ func (x *GetAuditHeadRequest) String() string {
 func (*GetAuditHeadRequest) ProtoMessage() {}
 
 func (x *GetAuditHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[6]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +1101,7 @@ func (x *GetAuditHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditHeadRequest.ProtoReflect.Descriptor instead.
 func (*GetAuditHeadRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetAuditHeadRequest) GetSize() int64 {
@@ -603,7 +1122,7 @@ type GetAuditHeadResponse struct {
 
 func (x *GetAuditHeadResponse) Reset() {
 	*x = GetAuditHeadResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +1134,7 @@ func (x *GetAuditHeadResponse) String() string {
 func (*GetAuditHeadResponse) ProtoMessage() {}
 
 func (x *GetAuditHeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[7]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +1147,7 @@ func (x *GetAuditHeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditHeadResponse.ProtoReflect.Descriptor instead.
 func (*GetAuditHeadResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetAuditHeadResponse) GetHead() *AuditHead {
@@ -651,7 +1170,7 @@ type ListAuditEntriesRequest struct {
 
 func (x *ListAuditEntriesRequest) Reset() {
 	*x = ListAuditEntriesRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +1182,7 @@ func (x *ListAuditEntriesRequest) String() string {
 func (*ListAuditEntriesRequest) ProtoMessage() {}
 
 func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[8]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +1195,7 @@ func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListAuditEntriesRequest) GetPageSize() int32 {
@@ -707,7 +1226,7 @@ type ListAuditEntriesResponse struct {
 
 func (x *ListAuditEntriesResponse) Reset() {
 	*x = ListAuditEntriesResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +1238,7 @@ func (x *ListAuditEntriesResponse) String() string {
 func (*ListAuditEntriesResponse) ProtoMessage() {}
 
 func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +1251,7 @@ func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAuditEntriesResponse) GetEntries() [][]byte {
@@ -762,7 +1281,7 @@ type ProveAuditEntryRequest struct {
 
 func (x *ProveAuditEntryRequest) Reset() {
 	*x = ProveAuditEntryRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +1293,7 @@ func (x *ProveAuditEntryRequest) String() string {
 func (*ProveAuditEntryRequest) ProtoMessage() {}
 
 func (x *ProveAuditEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +1306,7 @@ func (x *ProveAuditEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditEntryRequest.ProtoReflect.Descriptor instead.
 func (*ProveAuditEntryRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ProveAuditEntryRequest) GetNumber() int64 {
@@ -819,7 +1338,7 @@ type ProveAuditEntryResponse struct {
 
 func (x *ProveAuditEntryResponse) Reset() {
 	*x = ProveAuditEntryResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +1350,7 @@ func (x *ProveAuditEntryResponse) String() string {
 func (*ProveAuditEntryResponse) ProtoMessage() {}
 
 func (x *ProveAuditEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +1363,7 @@ func (x *ProveAuditEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditEntryResponse.ProtoReflect.Descriptor instead.
 func (*ProveAuditEntryResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ProveAuditEntryResponse) GetHead() *AuditHead {
@@ -881,7 +1400,7 @@ type ProveAuditHeadRequest struct {
 
 func (x *ProveAuditHeadRequest) Reset() {
 	*x = ProveAuditHeadRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1412,7 @@ func (x *ProveAuditHeadRequest) String() string {
 func (*ProveAuditHeadRequest) ProtoMessage() {}
 
 func (x *ProveAuditHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1425,7 @@ func (x *ProveAuditHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditHeadRequest.ProtoReflect.Descriptor instead.
 func (*ProveAuditHeadRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ProveAuditHeadRequest) GetSince() int64 {
@@ -936,7 +1455,7 @@ type ProveAuditHeadResponse struct {
 
 func (x *ProveAuditHeadResponse) Reset() {
 	*x = ProveAuditHeadResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1467,7 @@ func (x *ProveAuditHeadResponse) String() string {
 func (*ProveAuditHeadResponse) ProtoMessage() {}
 
 func (x *ProveAuditHeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1480,7 @@ func (x *ProveAuditHeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditHeadResponse.ProtoReflect.Descriptor instead.
 func (*ProveAuditHeadResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ProveAuditHeadResponse) GetHead() *AuditHead {
@@ -987,7 +1506,7 @@ type CheckRecordsRequest struct {
 
 func (x *CheckRecordsRequest) Reset() {
 	*x = CheckRecordsRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1518,7 @@ func (x *CheckRecordsRequest) String() string {
 func (*CheckRecordsRequest) ProtoMessage() {}
 
 func (x *CheckRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1531,7 @@ func (x *CheckRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRecordsRequest.ProtoReflect.Descriptor instead.
 func (*CheckRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // CheckRecordsResponse says what was compared.
@@ -1028,7 +1547,7 @@ type CheckRecordsResponse struct {
 
 func (x *CheckRecordsResponse) Reset() {
 	*x = CheckRecordsResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1559,7 @@ func (x *CheckRecordsResponse) String() string {
 func (*CheckRecordsResponse) ProtoMessage() {}
 
 func (x *CheckRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1572,7 @@ func (x *CheckRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRecordsResponse.ProtoReflect.Descriptor instead.
 func (*CheckRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CheckRecordsResponse) GetChecked() int64 {
@@ -1074,7 +1593,40 @@ var File_memberwatch_v1_admin_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1amemberwatch/v1/admin.proto\x12\x0ememberwatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
+	"\x1amemberwatch/v1/admin.proto\x12\x0ememberwatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x03\n" +
+	"\x05Token\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06person\x18\x02 \x01(\tR\x06person\x12*\n" +
+	"\x05roles\x18\x03 \x03(\x0e2\x14.memberwatch.v1.RoleR\x05roles\x12\x18\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12;\n" +
+	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x18\n" +
+	"\acreator\x18\a \x01(\tR\acreator\x12;\n" +
+	"\vrevoke_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"revokeTime\x12\x18\n" +
+	"\arevoker\x18\t \x01(\tR\arevoker\x125\n" +
+	"\buse_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\auseTime\"A\n" +
+	"\x12CreateTokenRequest\x12+\n" +
+	"\x05token\x18\x01 \x01(\v2\x15.memberwatch.v1.TokenR\x05token\"Z\n" +
+	"\x13CreateTokenResponse\x12+\n" +
+	"\x05token\x18\x01 \x01(\v2\x15.memberwatch.v1.TokenR\x05token\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"g\n" +
+	"\x11ListTokensRequest\x12\x16\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
+	"\x12ListTokensResponse\x12-\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x15.memberwatch.v1.TokenR\x06tokens\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"B\n" +
+	"\x12RevokeTokenRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\acomment\x18\x02 \x01(\tR\acomment\"B\n" +
+	"\x13RevokeTokenResponse\x12+\n" +
+	"\x05token\x18\x01 \x01(\v2\x15.memberwatch.v1.TokenR\x05token\"\x11\n" +
 	"\x0fGetStatsRequest\"\x9e\x06\n" +
 	"\x10GetStatsResponse\x121\n" +
 	"\x06uptime\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x12%\n" +
@@ -1148,14 +1700,27 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\x13CheckRecordsRequest\"F\n" +
 	"\x14CheckRecordsResponse\x12\x18\n" +
 	"\achecked\x18\x01 \x01(\x03R\achecked\x12\x14\n" +
-	"\x05wrong\x18\x02 \x03(\tR\x05wrong2\xbf\x04\n" +
+	"\x05wrong\x18\x02 \x03(\tR\x05wrong*\x86\x01\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rROLE_PRODUCER\x10\x01\x12\x11\n" +
+	"\rROLE_PLATFORM\x10\x02\x12\x11\n" +
+	"\rROLE_REVIEWER\x10\x03\x12\r\n" +
+	"\tROLE_LEAD\x10\x04\x12\x10\n" +
+	"\fROLE_AUDITOR\x10\x05\x12\x0e\n" +
+	"\n" +
+	"ROLE_ADMIN\x10\x062\xc4\x06\n" +
 	"\fAdminService\x12M\n" +
 	"\bGetStats\x12\x1f.memberwatch.v1.GetStatsRequest\x1a .memberwatch.v1.GetStatsResponse\x12Y\n" +
 	"\fGetAuditHead\x12#.memberwatch.v1.GetAuditHeadRequest\x1a$.memberwatch.v1.GetAuditHeadResponse\x12e\n" +
 	"\x10ListAuditEntries\x12'.memberwatch.v1.ListAuditEntriesRequest\x1a(.memberwatch.v1.ListAuditEntriesResponse\x12b\n" +
 	"\x0fProveAuditEntry\x12&.memberwatch.v1.ProveAuditEntryRequest\x1a'.memberwatch.v1.ProveAuditEntryResponse\x12_\n" +
 	"\x0eProveAuditHead\x12%.memberwatch.v1.ProveAuditHeadRequest\x1a&.memberwatch.v1.ProveAuditHeadResponse\x12Y\n" +
-	"\fCheckRecords\x12#.memberwatch.v1.CheckRecordsRequest\x1a$.memberwatch.v1.CheckRecordsResponseB\xc0\x01\n" +
+	"\fCheckRecords\x12#.memberwatch.v1.CheckRecordsRequest\x1a$.memberwatch.v1.CheckRecordsResponse\x12V\n" +
+	"\vCreateToken\x12\".memberwatch.v1.CreateTokenRequest\x1a#.memberwatch.v1.CreateTokenResponse\x12S\n" +
+	"\n" +
+	"ListTokens\x12!.memberwatch.v1.ListTokensRequest\x1a\".memberwatch.v1.ListTokensResponse\x12V\n" +
+	"\vRevokeToken\x12\".memberwatch.v1.RevokeTokenRequest\x1a#.memberwatch.v1.RevokeTokenResponseB\xc0\x01\n" +
 	"\x12com.memberwatch.v1B\n" +
 	"AdminProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -1171,57 +1736,81 @@ func file_memberwatch_v1_admin_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_admin_proto_rawDescData
 }
 
-var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_memberwatch_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_memberwatch_v1_admin_proto_goTypes = []any{
-	(*GetStatsRequest)(nil),          // 0: memberwatch.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),         // 1: memberwatch.v1.GetStatsResponse
-	(*NamedCount)(nil),               // 2: memberwatch.v1.NamedCount
-	(*ProducerStats)(nil),            // 3: memberwatch.v1.ProducerStats
-	(*PartitionStats)(nil),           // 4: memberwatch.v1.PartitionStats
-	(*AuditHead)(nil),                // 5: memberwatch.v1.AuditHead
-	(*GetAuditHeadRequest)(nil),      // 6: memberwatch.v1.GetAuditHeadRequest
-	(*GetAuditHeadResponse)(nil),     // 7: memberwatch.v1.GetAuditHeadResponse
-	(*ListAuditEntriesRequest)(nil),  // 8: memberwatch.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil), // 9: memberwatch.v1.ListAuditEntriesResponse
-	(*ProveAuditEntryRequest)(nil),   // 10: memberwatch.v1.ProveAuditEntryRequest
-	(*ProveAuditEntryResponse)(nil),  // 11: memberwatch.v1.ProveAuditEntryResponse
-	(*ProveAuditHeadRequest)(nil),    // 12: memberwatch.v1.ProveAuditHeadRequest
-	(*ProveAuditHeadResponse)(nil),   // 13: memberwatch.v1.ProveAuditHeadResponse
-	(*CheckRecordsRequest)(nil),      // 14: memberwatch.v1.CheckRecordsRequest
-	(*CheckRecordsResponse)(nil),     // 15: memberwatch.v1.CheckRecordsResponse
-	(*durationpb.Duration)(nil),      // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),    // 17: google.protobuf.Timestamp
+	(Role)(0),                        // 0: memberwatch.v1.Role
+	(*Token)(nil),                    // 1: memberwatch.v1.Token
+	(*CreateTokenRequest)(nil),       // 2: memberwatch.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 3: memberwatch.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 4: memberwatch.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 5: memberwatch.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 6: memberwatch.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 7: memberwatch.v1.RevokeTokenResponse
+	(*GetStatsRequest)(nil),          // 8: memberwatch.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),         // 9: memberwatch.v1.GetStatsResponse
+	(*NamedCount)(nil),               // 10: memberwatch.v1.NamedCount
+	(*ProducerStats)(nil),            // 11: memberwatch.v1.ProducerStats
+	(*PartitionStats)(nil),           // 12: memberwatch.v1.PartitionStats
+	(*AuditHead)(nil),                // 13: memberwatch.v1.AuditHead
+	(*GetAuditHeadRequest)(nil),      // 14: memberwatch.v1.GetAuditHeadRequest
+	(*GetAuditHeadResponse)(nil),     // 15: memberwatch.v1.GetAuditHeadResponse
+	(*ListAuditEntriesRequest)(nil),  // 16: memberwatch.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil), // 17: memberwatch.v1.ListAuditEntriesResponse
+	(*ProveAuditEntryRequest)(nil),   // 18: memberwatch.v1.ProveAuditEntryRequest
+	(*ProveAuditEntryResponse)(nil),  // 19: memberwatch.v1.ProveAuditEntryResponse
+	(*ProveAuditHeadRequest)(nil),    // 20: memberwatch.v1.ProveAuditHeadRequest
+	(*ProveAuditHeadResponse)(nil),   // 21: memberwatch.v1.ProveAuditHeadResponse
+	(*CheckRecordsRequest)(nil),      // 22: memberwatch.v1.CheckRecordsRequest
+	(*CheckRecordsResponse)(nil),     // 23: memberwatch.v1.CheckRecordsResponse
+	(*timestamppb.Timestamp)(nil),    // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 25: google.protobuf.Duration
 }
 var file_memberwatch_v1_admin_proto_depIdxs = []int32{
-	16, // 0: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
-	2,  // 1: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
-	2,  // 2: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
-	2,  // 3: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
-	3,  // 4: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
-	4,  // 5: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
-	17, // 6: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
-	17, // 7: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
-	16, // 8: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
-	5,  // 9: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
-	5,  // 10: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
-	5,  // 11: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
-	0,  // 12: memberwatch.v1.AdminService.GetStats:input_type -> memberwatch.v1.GetStatsRequest
-	6,  // 13: memberwatch.v1.AdminService.GetAuditHead:input_type -> memberwatch.v1.GetAuditHeadRequest
-	8,  // 14: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
-	10, // 15: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
-	12, // 16: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
-	14, // 17: memberwatch.v1.AdminService.CheckRecords:input_type -> memberwatch.v1.CheckRecordsRequest
-	1,  // 18: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
-	7,  // 19: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
-	9,  // 20: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
-	11, // 21: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
-	13, // 22: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
-	15, // 23: memberwatch.v1.AdminService.CheckRecords:output_type -> memberwatch.v1.CheckRecordsResponse
-	18, // [18:24] is the sub-list for method output_type
-	12, // [12:18] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	0,  // 0: memberwatch.v1.Token.roles:type_name -> memberwatch.v1.Role
+	24, // 1: memberwatch.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	24, // 2: memberwatch.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	24, // 3: memberwatch.v1.Token.revoke_time:type_name -> google.protobuf.Timestamp
+	24, // 4: memberwatch.v1.Token.use_time:type_name -> google.protobuf.Timestamp
+	1,  // 5: memberwatch.v1.CreateTokenRequest.token:type_name -> memberwatch.v1.Token
+	1,  // 6: memberwatch.v1.CreateTokenResponse.token:type_name -> memberwatch.v1.Token
+	1,  // 7: memberwatch.v1.ListTokensResponse.tokens:type_name -> memberwatch.v1.Token
+	1,  // 8: memberwatch.v1.RevokeTokenResponse.token:type_name -> memberwatch.v1.Token
+	25, // 9: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	10, // 10: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
+	10, // 11: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
+	10, // 12: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
+	11, // 13: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
+	12, // 14: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
+	24, // 15: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
+	24, // 16: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
+	25, // 17: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
+	13, // 18: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	13, // 19: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
+	13, // 20: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	8,  // 21: memberwatch.v1.AdminService.GetStats:input_type -> memberwatch.v1.GetStatsRequest
+	14, // 22: memberwatch.v1.AdminService.GetAuditHead:input_type -> memberwatch.v1.GetAuditHeadRequest
+	16, // 23: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
+	18, // 24: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
+	20, // 25: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
+	22, // 26: memberwatch.v1.AdminService.CheckRecords:input_type -> memberwatch.v1.CheckRecordsRequest
+	2,  // 27: memberwatch.v1.AdminService.CreateToken:input_type -> memberwatch.v1.CreateTokenRequest
+	4,  // 28: memberwatch.v1.AdminService.ListTokens:input_type -> memberwatch.v1.ListTokensRequest
+	6,  // 29: memberwatch.v1.AdminService.RevokeToken:input_type -> memberwatch.v1.RevokeTokenRequest
+	9,  // 30: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
+	15, // 31: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
+	17, // 32: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
+	19, // 33: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
+	21, // 34: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
+	23, // 35: memberwatch.v1.AdminService.CheckRecords:output_type -> memberwatch.v1.CheckRecordsResponse
+	3,  // 36: memberwatch.v1.AdminService.CreateToken:output_type -> memberwatch.v1.CreateTokenResponse
+	5,  // 37: memberwatch.v1.AdminService.ListTokens:output_type -> memberwatch.v1.ListTokensResponse
+	7,  // 38: memberwatch.v1.AdminService.RevokeToken:output_type -> memberwatch.v1.RevokeTokenResponse
+	30, // [30:39] is the sub-list for method output_type
+	21, // [21:30] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_admin_proto_init() }
@@ -1234,13 +1823,14 @@ func file_memberwatch_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_admin_proto_rawDesc), len(file_memberwatch_v1_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   16,
+			NumEnums:      1,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_memberwatch_v1_admin_proto_goTypes,
 		DependencyIndexes: file_memberwatch_v1_admin_proto_depIdxs,
+		EnumInfos:         file_memberwatch_v1_admin_proto_enumTypes,
 		MessageInfos:      file_memberwatch_v1_admin_proto_msgTypes,
 	}.Build()
 	File_memberwatch_v1_admin_proto = out.File

@@ -44,7 +44,8 @@ const (
 //
 // CaseService is where reviewers work: cases and the decisions about them,
 // remediations, silences, and what verdicts say about the detectors. Every call
-// that changes something needs a person: send it as metadata memberwatch-person.
+// that changes something needs a person: a token proves one, see CreateToken;
+// before the first token is made, send it as metadata memberwatch-person.
 // An etag that is given must be the newest, else the call is ABORTED and the
 // fresh one is in the error's metadata.
 type CaseServiceClient interface {
@@ -272,7 +273,8 @@ func (c *caseServiceClient) ListSilences(ctx context.Context, in *ListSilencesRe
 //
 // CaseService is where reviewers work: cases and the decisions about them,
 // remediations, silences, and what verdicts say about the detectors. Every call
-// that changes something needs a person: send it as metadata memberwatch-person.
+// that changes something needs a person: a token proves one, see CreateToken;
+// before the first token is made, send it as metadata memberwatch-person.
 // An etag that is given must be the newest, else the call is ABORTED and the
 // fresh one is in the error's metadata.
 type CaseServiceServer interface {
