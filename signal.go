@@ -172,6 +172,30 @@ type Factor struct {
 	ReturnPeriod float64 // in app-days; 0 for rules
 	Share        float64
 	Text         string
+	// Peers is the part of the like values of like apps that lie below the
+	// observed one; 0: there are too few to tell.
+	Peers float64
+}
+
+// Influence is a part of a window without which it would have been ordinary,
+// found by taking it away: an endpoint, say, through which it all came.
+type Influence struct {
+	Dimension string  // endpoint, data_class, network or credential
+	Name      string  // such as /members
+	Share     float64 // its part of what the strongest factor counts
+	Without   float64 // what that factor would have observed without it
+	P         float64 // calibrated p-value of that
+	Text      string
+}
+
+// Basis is what a finding about an app rests on.
+type Basis struct {
+	App          AppID  // empty: none in particular
+	Model        string // version of the models; empty: unknown
+	Calibration  int64  // day number of the newest fleet history used; 0: shipped default
+	Control      int64  // newest control change applied
+	Learning     Learning
+	LearningDays int32
 }
 
 // Finding is one detector's statement about one window or event.
@@ -188,8 +212,10 @@ type Finding struct {
 	Members      Estimate
 	Factors      []Factor
 	Caveats      []string
+	Influences   []Influence
 	Restriction  RestrictionID
 	Severity     Severity
+	Basis        Basis
 	// Record is all that the finding follows from, opaque but to the detector,
 	// which can make the finding again from it alone. A signal's Strongest has
 	// none: its record is kept with the finding itself.

@@ -49,6 +49,9 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 		s.episodes = append(s.episodes, e.newEpisode(s, dim, &f))
 		ep = &s.episodes[len(s.episodes)-1]
 	}
+	if f.Severity == memberwatch.SeverityUnspecified {
+		f.Severity = severityOf(&f, e.cfg.Budget)
+	}
 	ep.add(&f)
 	e.describe(s, ep, &f)
 	e.updates = append(e.updates, memberwatch.Update{Signal: ep.Signal, Finding: &f})
@@ -110,9 +113,8 @@ func (e *Engine) describe(s *State, ep *episode, f *memberwatch.Finding) {
 	sig.Revision++
 	sig.Severity = max(sig.Severity, f.Severity)
 	sig.Sentence = string(sig.App) + " " + sig.Strongest.Sentence
-	sig.Model, sig.Control = Model, e.revision
-	sig.Calibration = int64(e.calibration(dayOf(f.Window.Start)).Through)
-	sig.LearningDays, sig.Learning = s.days(), s.learning(&e.cfg, f.Time)
+	b := e.basis(s, f)
+	sig.Model, sig.Control, sig.Calibration, sig.LearningDays, sig.Learning = b.Model, b.Control, b.Calibration, b.LearningDays, b.Learning
 }
 
 // Members from which on a statistical finding is medium, high, critical. Ours:

@@ -29,7 +29,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	}
 	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
 	open := trial{comparison: t, factor: 1, weight: e.cfg.streamWeight(f, stream, s.actors), crossed: true}
-	e.raise(s, "", e.ground(&judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
+	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
 
 // judgedFinding words the verdicts of one kind in one window.

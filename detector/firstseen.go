@@ -204,7 +204,7 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 	g.hour, g.tested = s.test(g.cal, hourBurst, Reach, w.Window, v)
 	if g.p() <= e.cfg.FirstSeen/e.cfg.Budget {
 		x.said = true
-		e.raise(s, "", e.ground(g))
+		e.raise(s, "", e.ground(s, g))
 	}
 }
 

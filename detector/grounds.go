@@ -60,11 +60,18 @@ func sortOf(g grounds) uint64 {
 
 const groundsVersion = 1
 
-// ground makes the finding that follows from grounds, with their record.
-func (e *Engine) ground(g grounds) memberwatch.Finding {
+// ground makes the finding about an app that follows from grounds, with their
+// record.
+func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
 	f := conclude(g, e.cfg.Budget)
+	f.Basis = e.basis(s, &f)
 	enc := newEncoder(nil, groundsVersion)
 	enc.string(Model)
+	enc.string(string(f.Basis.App))
+	enc.int(f.Basis.Calibration)
+	enc.int(f.Basis.Control)
+	enc.uint(uint64(f.Basis.Learning))
+	enc.int(int64(f.Basis.LearningDays))
 	enc.f64(e.cfg.Budget)
 	enc.uint(sortOf(g))
 	g.encode(enc)
@@ -76,7 +83,15 @@ func (e *Engine) ground(g grounds) memberwatch.Finding {
 	return f
 }
 
-// conclude makes a finding but for its number.
+// basis is what a finding rests on.
+func (e *Engine) basis(s *State, f *memberwatch.Finding) memberwatch.Basis {
+	return memberwatch.Basis{
+		App: s.App, Model: Model, Calibration: int64(e.calibration(dayOf(f.Window.Start)).Through), Control: e.revision,
+		Learning: s.learning(&e.cfg, f.Time), LearningDays: s.days(),
+	}
+}
+
+// conclude makes a finding but for its basis and number.
 func conclude(g grounds, budget float64) memberwatch.Finding {
 	f := g.finding(budget)
 	f.Severity = severityOf(&f, budget)
@@ -94,6 +109,10 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 	if model := d.string(); d.err == nil && model != Model {
 		return memberwatch.Finding{}, fmt.Errorf("%w: by models %q, these are %q", ErrOtherModel, model, Model)
 	}
+	basis := memberwatch.Basis{
+		App: memberwatch.AppID(d.string()), Model: Model, Calibration: d.int(), Control: d.int(),
+		Learning: memberwatch.Learning(d.uint()), LearningDays: int32(d.int()),
+	}
 	budget, sort := d.f64(), d.uint()
 	if d.err == nil && (sort == 0 || sort >= uint64(len(sorts)) || !(budget > 0)) {
 		d.fail("grounds of no known sort")
@@ -107,7 +126,7 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 		return memberwatch.Finding{}, err
 	}
 	f := conclude(g, budget)
-	f.Number, f.Record = stored.Number, stored.Record
+	f.Basis, f.Number, f.Record = basis, stored.Number, stored.Record
 	return f, nil
 }
 

@@ -95,7 +95,7 @@ func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []tr
 		}
 		switch {
 		case hit:
-			e.raise(s, "", e.ground(&judged{kind: kind, pending: *p, ready: e.cfg.ReadyDays, trials: mine, cal: cal}))
+			e.raise(s, "", e.ground(s, &judged{kind: kind, pending: *p, ready: e.cfg.ReadyDays, trials: mine, cal: cal}))
 		case crossed:
 			e.withdraw(s, kind, p.Window)
 		}

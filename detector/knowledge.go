@@ -158,7 +158,7 @@ func (e *Engine) weighKnowledge(s *State, w *window, now int64) {
 	}
 	a.said = ids
 	s.dirty |= PartHistory
-	e.raise(s, "", e.ground(&knowing{w.Window, now, a.since, ids, a.asking, a.before, a.calls + w.calls, cold}))
+	e.raise(s, "", e.ground(s, &knowing{w.Window, now, a.since, ids, a.asking, a.before, a.calls + w.calls, cold}))
 }
 
 // knowledgeBound is the Chernoff bound on so many calls for unknown ids.

@@ -59,7 +59,7 @@ func (e *Engine) coldStart(s *State, w *window, category string, age int, total 
 	if p > coldWeight/e.cfg.Budget {
 		return
 	}
-	e.raise(s, "", e.ground(&outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, s.infant.actors >= 1}))
+	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, s.infant.actors >= 1}))
 }
 
 // coldWeight is the part of the budget that new apps have at each of their three
@@ -104,7 +104,7 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 		}
 		tail := normalTail(peers.score(math.Log1p(p.values.v[f])))
 		if tail <= firstWeight/e.cfg.Budget {
-			e.raise(s, "", e.ground(&outstanding{p.Window, p.members, peers, f, p.values.v[f]}))
+			e.raise(s, "", e.ground(s, &outstanding{p.Window, p.members, peers, f, p.values.v[f]}))
 		}
 	}
 }

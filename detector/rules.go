@@ -72,7 +72,7 @@ func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memb
 	}
 	dim = strings.Clone(dim) // it may be the receive buffer's
 	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
-	e.raise(s, dim, e.ground(&broken{at, ev.Time, kind, dim, 1, exactly(len(members))}))
+	e.raise(s, dim, e.ground(s, &broken{at, ev.Time, kind, dim, 1, exactly(len(members))}))
 }
 
 // exactly is an estimate without doubt.
@@ -93,7 +93,7 @@ func (e *Engine) breachesClosed(s *State, w *window) {
 				continue // the opening finding already said all there is
 			}
 		}
-		e.raise(s, b.dim, e.ground(&broken{w.Window, w.End() - 1, b.kind, b.dim, b.calls, distinct(&b.members)}))
+		e.raise(s, b.dim, e.ground(s, &broken{w.Window, w.End() - 1, b.kind, b.dim, b.calls, distinct(&b.members)}))
 	}
 }
 
@@ -170,7 +170,7 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 		return
 	}
 	s.wake = 0
-	e.raise(s, "", e.ground(&woken{w.Window, now, distinct(&w.members), s.silence, e.cfg.DormantDays}))
+	e.raise(s, "", e.ground(s, &woken{w.Window, now, distinct(&w.members), s.silence, e.cfg.DormantDays}))
 }
 
 // woken are the grounds of a finding about a dormant app that woke.

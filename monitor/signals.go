@@ -15,7 +15,20 @@ func (m *Monitor) Signal(_ context.Context, id memberwatch.SignalID) (memberwatc
 	return m.store.Platform.Signal(id)
 }
 
-// Findings returns the newest 100 findings of a signal, oldest first.
+// EvidenceHash returns SHA-256 over the stored record of a signal and those of
+// its kept findings, in hexadecimal.
+func (m *Monitor) EvidenceHash(_ context.Context, id memberwatch.SignalID) (string, error) {
+	return m.store.Platform.EvidenceHash(id)
+}
+
+// VerifySignal makes the kept findings of a signal again from their records and
+// compares them byte for byte with what is stored.
+func (m *Monitor) VerifySignal(_ context.Context, id memberwatch.SignalID) (memberwatch.Verification, error) {
+	return m.store.Platform.Verify(id, maker)
+}
+
+// Findings returns the first, the strongest and the newest 100 findings of a
+// signal, oldest first.
 func (m *Monitor) Findings(_ context.Context, id memberwatch.SignalID) ([]memberwatch.Finding, error) {
 	if _, err := m.store.Platform.Signal(id); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -15,6 +16,8 @@ import (
 type Observed interface {
 	// Stats returns a snapshot of the service.
 	Stats(ctx context.Context) memberwatch.Stats
+	// Backup writes all files as they were at one moment to what open returns for their names and sizes.
+	Backup(ctx context.Context, open func(name string, bytes int64) (io.Writer, error)) error
 }
 
 // adminService serves AdminService.

@@ -52,6 +52,7 @@ var permissions = map[string]permission{
 	pb.SignalService_ListSignals_FullMethodName:   {roles: readers},
 	pb.SignalService_WatchSignals_FullMethodName:  {roles: readers},
 	pb.SignalService_ExplainSignal_FullMethodName: {roles: readers},
+	pb.SignalService_VerifySignal_FullMethodName:  {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
 
 	pb.CaseService_GetCase_FullMethodName:            {roles: informed},
 	pb.CaseService_ListCases_FullMethodName:          {roles: informed},
@@ -92,6 +93,7 @@ var permissions = map[string]permission{
 	pb.AdminService_ProveAuditEntry_FullMethodName:  {roles: overseers},
 	pb.AdminService_ProveAuditHead_FullMethodName:   {roles: overseers},
 	pb.AdminService_CheckRecords_FullMethodName:     {roles: overseers},
+	pb.AdminService_Backup_FullMethodName:           {roles: admins},
 	pb.AdminService_CreateToken_FullMethodName:      {roles: admins},
 	pb.AdminService_ListTokens_FullMethodName:       {roles: overseers},
 	pb.AdminService_RevokeToken_FullMethodName:      {roles: admins},

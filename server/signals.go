@@ -19,8 +19,12 @@ import (
 type Signals interface {
 	// Signal returns one signal.
 	Signal(ctx context.Context, id memberwatch.SignalID) (memberwatch.Signal, error)
-	// Findings returns the newest findings of a signal, oldest first.
+	// Findings returns the kept findings of a signal, oldest first.
 	Findings(ctx context.Context, id memberwatch.SignalID) ([]memberwatch.Finding, error)
+	// EvidenceHash returns SHA-256 over the stored records of a signal and its kept findings, in hexadecimal.
+	EvidenceHash(ctx context.Context, id memberwatch.SignalID) (string, error)
+	// VerifySignal makes the findings of a signal again and compares them with what is stored.
+	VerifySignal(ctx context.Context, id memberwatch.SignalID) (memberwatch.Verification, error)
 	// Signals returns up to limit signals that match, newest first, beginning after a cursor, and the next cursor; it is
 	// empty at the end.
 	Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
@@ -88,14 +92,35 @@ func (s *signalService) ExplainSignal(ctx context.Context, r *pb.ExplainSignalRe
 	if err != nil {
 		return nil, err
 	}
+	hash, err := s.signals.EvidenceHash(ctx, signal.ID)
+	if err != nil {
+		return nil, err
+	}
 	if err := record(ctx, s.audit, "evidence.view", r.GetName(), nil); err != nil {
 		return nil, err
 	}
-	m := &pb.ExplainSignalResponse{Signal: wire.EncodeSignal(&signal)}
+	m := &pb.ExplainSignalResponse{Signal: wire.EncodeSignal(&signal), EvidenceSha256: hash}
 	for i := range findings {
 		m.Findings = append(m.Findings, wire.EncodeFinding(&findings[i]))
 	}
 	return m, nil
+}
+
+// VerifySignal makes a signal's findings again. The result is recorded: it is what an auditor asks for.
+func (s *signalService) VerifySignal(ctx context.Context, r *pb.VerifySignalRequest) (*pb.VerifySignalResponse, error) {
+	id, err := wire.ParseSignalName(r.GetName())
+	if err != nil {
+		return nil, wire.InField("name", err)
+	}
+	v, err := s.signals.VerifySignal(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	detail := map[string]string{"result": v.Result().String(), "evidence_sha256": v.Evidence}
+	if err := record(ctx, s.audit, "evidence.verify", r.GetName(), detail); err != nil {
+		return nil, err
+	}
+	return wire.EncodeVerification(&v), nil
 }
 
 func (s *signalService) signal(ctx context.Context, name string) (memberwatch.Signal, error) {

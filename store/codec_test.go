@@ -75,6 +75,10 @@ func anyFinding(t *rapid.T) memberwatch.Finding {
 		Provisional: rapid.Bool().Draw(t, "provisional"), Restriction: memberwatch.RestrictionID(anyText(t)),
 		Members:  memberwatch.Estimate{Value: number(t, "value"), Low: number(t, "low"), High: number(t, "high")},
 		Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")),
+		Basis: memberwatch.Basis{
+			App: memberwatch.AppID(anyText(t)), Model: anyText(t), Calibration: rapid.Int64().Draw(t, "calibration"),
+			Control: rapid.Int64().Draw(t, "control"), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")), LearningDays: rapid.Int32().Draw(t, "days"),
+		},
 	}
 	if b := rapid.SliceOfN(rapid.Byte(), 0, 5).Draw(t, "record"); len(b) > 0 {
 		f.Record = b
@@ -82,9 +86,12 @@ func anyFinding(t *rapid.T) memberwatch.Finding {
 	for range rapid.IntRange(0, 3).Draw(t, "factors") {
 		f.Factors = append(f.Factors, memberwatch.Factor{
 			Feature: anyText(t), Observed: number(t, "observed"), Expected: number(t, "expected"), Low: number(t, "low"),
-			High: number(t, "high"), P: number(t, "p"), ReturnPeriod: number(t, "period"), Share: number(t, "share"), Text: anyText(t),
+			High: number(t, "high"), P: number(t, "p"), ReturnPeriod: number(t, "period"), Share: number(t, "share"), Text: anyText(t), Peers: number(t, "peers"),
 		})
 		f.Caveats = append(f.Caveats, anyText(t))
+		f.Influences = append(f.Influences, memberwatch.Influence{
+			Dimension: anyText(t), Name: anyText(t), Share: number(t, "share"), Without: number(t, "without"), P: number(t, "p"), Text: anyText(t),
+		})
 	}
 	return f
 }

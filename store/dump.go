@@ -47,7 +47,7 @@ func dumpPlatform(dir string, out io.Writer) (partitions int, err error) {
 func openReadOnly(dir, name string) (*bolt.DB, error) {
 	db, err := bolt.Open(filepath.Join(dir, name), 0o600, &bolt.Options{ReadOnly: true, Timeout: DefaultLockTimeout})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, name), err)
+		return nil, openError(dir, name, err)
 	}
 	return db, nil
 }

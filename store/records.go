@@ -294,6 +294,11 @@ func (e *encoder) finding(f *memberwatch.Finding) {
 		e.string(caveat)
 	}
 	e.string(string(f.Restriction))
+	e.uint(uint64(len(f.Influences)))
+	for i := range f.Influences {
+		e.influence(&f.Influences[i])
+	}
+	e.basis(&f.Basis)
 	e.uint(uint64(f.Severity))
 	e.bytes(f.Record)
 }
@@ -311,6 +316,10 @@ func (d *decoder) finding() memberwatch.Finding {
 		f.Caveats = append(f.Caveats, d.string())
 	}
 	f.Restriction = memberwatch.RestrictionID(d.string())
+	for n := d.count(); n > 0 && d.err == nil; n-- {
+		f.Influences = append(f.Influences, d.influence())
+	}
+	f.Basis = d.basis()
 	f.Severity = memberwatch.Severity(d.byte())
 	f.Record = bytes.Clone(d.take(d.uint()))
 	if len(f.Record) == 0 {
@@ -321,7 +330,7 @@ func (d *decoder) finding() memberwatch.Finding {
 
 func (e *encoder) factor(f *memberwatch.Factor) {
 	e.string(f.Feature)
-	for _, v := range [...]float64{f.Observed, f.Expected, f.Low, f.High, f.P, f.ReturnPeriod, f.Share} {
+	for _, v := range [...]float64{f.Observed, f.Expected, f.Low, f.High, f.P, f.ReturnPeriod, f.Share, f.Peers} {
 		e.float(v)
 	}
 	e.string(f.Text)
@@ -330,7 +339,38 @@ func (e *encoder) factor(f *memberwatch.Factor) {
 func (d *decoder) factor() memberwatch.Factor {
 	return memberwatch.Factor{
 		Feature: d.string(), Observed: d.float(), Expected: d.float(), Low: d.float(), High: d.float(),
-		P: d.float(), ReturnPeriod: d.float(), Share: d.float(), Text: d.string(),
+		P: d.float(), ReturnPeriod: d.float(), Share: d.float(), Peers: d.float(), Text: d.string(),
+	}
+}
+
+func (e *encoder) influence(x *memberwatch.Influence) {
+	e.string(x.Dimension)
+	e.string(x.Name)
+	for _, v := range [...]float64{x.Share, x.Without, x.P} {
+		e.float(v)
+	}
+	e.string(x.Text)
+}
+
+func (d *decoder) influence() memberwatch.Influence {
+	return memberwatch.Influence{
+		Dimension: d.string(), Name: d.string(), Share: d.float(), Without: d.float(), P: d.float(), Text: d.string(),
+	}
+}
+
+func (e *encoder) basis(b *memberwatch.Basis) {
+	e.string(string(b.App))
+	e.string(b.Model)
+	e.int(b.Calibration)
+	e.int(b.Control)
+	e.uint(uint64(b.Learning))
+	e.int(int64(b.LearningDays))
+}
+
+func (d *decoder) basis() memberwatch.Basis {
+	return memberwatch.Basis{
+		App: memberwatch.AppID(d.string()), Model: d.string(), Calibration: d.int(), Control: d.int(),
+		Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),
 	}
 }
 

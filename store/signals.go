@@ -10,7 +10,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// KeptFindings is how many of a signal's newest findings are kept.
+// KeptFindings is how many of a signal's newest findings are kept, beside the
+// first and the strongest.
 const KeptFindings = 100
 
 // keySignals holds the counters of signals.
@@ -77,7 +78,7 @@ func (p *Platform) publish(tx *bolt.Tx, u *memberwatch.Update) error {
 		return err
 	}
 	if u.Finding != nil {
-		if err := putFinding(tx, id, u.Finding); err != nil {
+		if err := putFinding(tx, id, u.Finding, s.Strongest.Number); err != nil {
 			return err
 		}
 	}
@@ -188,23 +189,27 @@ func findingPrefix(id []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(id))), id...)
 }
 
-// putFinding stores a finding and drops those beyond the newest.
-func putFinding(tx *bolt.Tx, id []byte, f *memberwatch.Finding) error {
+// putFinding stores a finding and drops those that are neither the first, nor
+// the strongest, nor among the newest.
+func putFinding(tx *bolt.Tx, id []byte, f *memberwatch.Finding, strongest int64) error {
 	findings, prefix := tx.Bucket(bucketFindings), findingPrefix(id)
 	key := func(number int64) []byte { return appendKeyInt64(bytes.Clone(prefix), number) }
 	if err := findings.Put(key(f.Number), encodeFinding(f)); err != nil {
 		return err
 	}
-	cursor := findings.Cursor()
-	for {
-		k, _ := cursor.Seek(prefix)
-		if !bytes.HasPrefix(k, prefix) || bytes.Compare(k, key(f.Number-KeptFindings)) > 0 {
-			return nil
+	var old [][]byte // gathered first: a cursor may skip keys while they are deleted
+	cursor, end := findings.Cursor(), key(f.Number-KeptFindings)
+	for k, _ := cursor.Seek(prefix); k != nil && bytes.Compare(k, end) <= 0; k, _ = cursor.Next() {
+		if n := keyInt64(k[len(prefix):]); n != 1 && n != strongest {
+			old = append(old, k)
 		}
+	}
+	for _, k := range old {
 		if err := findings.Delete(k); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // Signal returns a signal, or ErrNotFound.

@@ -116,7 +116,7 @@ func TestTheNewestFindingsAreKept(t *testing.T) {
 	}
 	publish(t, s.Platform, 1, update(1, "ab", 1, 1, 0, 1))
 	findings, err := s.Platform.Findings("a")
-	if err != nil || len(findings) != store.KeptFindings || findings[0].Number != 31 || findings[99].Number != 130 {
+	if err != nil || len(findings) != store.KeptFindings+1 || findings[0].Number != 1 || findings[1].Number != 31 || findings[100].Number != 130 {
 		t.Errorf("%d findings, %v", len(findings), err)
 	}
 }

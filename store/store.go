@@ -140,20 +140,25 @@ func openFile(dir, name string, o Options, buckets [][]byte) (*bolt.DB, error) {
 		// space, not memory.
 		InitialMmapSize: initialMap,
 	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, &memberwatch.ReasonError{
-			Kind: memberwatch.ErrUnavailable, Reason: "DATA_DIRECTORY_LOCKED",
-			Message: fmt.Sprintf("data directory %q is in use", dir),
-			Hint:    "another memberwatch serves it: stop that one or choose another directory",
-		}
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, openError(dir, name, err)
 	}
 	if err := createBuckets(db, buckets); err != nil {
 		return nil, errors.Join(storageError(path, err), db.Close())
 	}
 	return db, nil
+}
+
+// openError says why a file could not be opened.
+func openError(dir, name string, err error) error {
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return &memberwatch.ReasonError{
+			Kind: memberwatch.ErrUnavailable, Reason: "DATA_DIRECTORY_LOCKED",
+			Message: fmt.Sprintf("data directory %q is in use", dir),
+			Hint:    "another memberwatch serves it: stop that one or choose another directory",
+		}
+	}
+	return fmt.Errorf("open %s: %w", filepath.Join(dir, name), err)
 }
 
 // initialMap is the address space mapped for each file at opening.

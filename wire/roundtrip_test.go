@@ -54,13 +54,24 @@ var (
 			ReturnPeriod: number.Draw(t, "period"), FleetFactor: number.Draw(t, "fleet"), Provisional: flag.Draw(t, "provisional"),
 			Members: estimate.Draw(t, "members"), Factors: list(t, factor, "factors"), Caveats: list(t, text, "caveats"),
 			Restriction: memberwatch.RestrictionID(rapid.OneOf(rapid.Just(""), id).Draw(t, "restriction")),
+			Severity:    memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")), Influences: list(t, influence, "influences"),
+			Basis: memberwatch.Basis{
+				App: memberwatch.AppID(id.Draw(t, "app")), Model: text.Draw(t, "model"), Calibration: counter.Draw(t, "calibration"),
+				Control: counter.Draw(t, "control"), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")), LearningDays: rapid.Int32().Draw(t, "days"),
+			},
+		}
+	})
+	influence = rapid.Custom(func(t *rapid.T) memberwatch.Influence {
+		return memberwatch.Influence{
+			Dimension: text.Draw(t, "dimension"), Name: text.Draw(t, "name"), Share: number.Draw(t, "share"),
+			Without: number.Draw(t, "without"), P: number.Draw(t, "p"), Text: text.Draw(t, "text"),
 		}
 	})
 	factor = rapid.Custom(func(t *rapid.T) memberwatch.Factor {
 		return memberwatch.Factor{
 			Feature: text.Draw(t, "feature"), Observed: number.Draw(t, "observed"), Expected: number.Draw(t, "expected"),
 			Low: number.Draw(t, "low"), High: number.Draw(t, "high"), P: number.Draw(t, "p"),
-			ReturnPeriod: number.Draw(t, "period"), Share: number.Draw(t, "share"), Text: text.Draw(t, "text"),
+			ReturnPeriod: number.Draw(t, "period"), Share: number.Draw(t, "share"), Text: text.Draw(t, "text"), Peers: number.Draw(t, "peers"),
 		}
 	})
 )

@@ -105,6 +105,9 @@ func EncodeFinding(f *memberwatch.Finding) *pb.Finding {
 		MembersExposed:   encodeEstimate(f.Members),
 		Number:           f.Number,
 		Restriction:      RestrictionName(f.Restriction),
+		Severity:         pb.Severity(f.Severity),
+		Influences:       encodeInfluences(f.Influences),
+		Basis:            encodeBasis(&f.Basis),
 	}
 }
 
@@ -125,6 +128,14 @@ func DecodeFinding(kind memberwatch.Kind, m *pb.Finding) (memberwatch.Finding, e
 		Factors:      decodeFactors(m.GetFactors()),
 		Caveats:      m.GetCaveats(),
 		Restriction:  parse(&d, "restriction", optional(ParseRestrictionName), m.GetRestriction()),
+		Severity:     decodeSeverity(m.GetSeverity()),
+		Influences:   decodeInfluences(m.GetInfluences()),
+		Basis: memberwatch.Basis{
+			App:         parse(&d, "basis", optional(ParseAppName), m.GetBasis().GetApp()),
+			Model:       m.GetBasis().GetModelVersion(),
+			Calibration: m.GetBasis().GetCalibrationVersion(), Control: m.GetBasis().GetControlRevision(),
+			Learning: decodeLearning(m.GetBasis().GetLearningState()), LearningDays: m.GetBasis().GetLearningDays(),
+		},
 	}
 	return f, d.err
 }
@@ -186,7 +197,7 @@ func encodeFactors(factors []memberwatch.Factor) []*pb.Factor {
 		f := &factors[i]
 		messages = append(messages, &pb.Factor{
 			Feature: f.Feature, Observed: f.Observed, Expected: f.Expected, Low: f.Low, High: f.High,
-			PValue: f.P, ReturnPeriodDays: f.ReturnPeriod, Share: f.Share, Text: f.Text,
+			PValue: f.P, ReturnPeriodDays: f.ReturnPeriod, Share: f.Share, Text: f.Text, Peers: f.Peers,
 		})
 	}
 	return messages
@@ -197,8 +208,53 @@ func decodeFactors(messages []*pb.Factor) []memberwatch.Factor {
 	for _, m := range messages {
 		factors = append(factors, memberwatch.Factor{
 			Feature: m.GetFeature(), Observed: m.GetObserved(), Expected: m.GetExpected(), Low: m.GetLow(), High: m.GetHigh(),
-			P: m.GetPValue(), ReturnPeriod: m.GetReturnPeriodDays(), Share: m.GetShare(), Text: m.GetText(),
+			P: m.GetPValue(), ReturnPeriod: m.GetReturnPeriodDays(), Share: m.GetShare(), Text: m.GetText(), Peers: m.GetPeers(),
 		})
 	}
 	return factors
+}
+
+func encodeInfluences(influences []memberwatch.Influence) []*pb.Influence {
+	var messages []*pb.Influence
+	for i := range influences {
+		x := &influences[i]
+		messages = append(messages, &pb.Influence{
+			Dimension: x.Dimension, Name: x.Name, Share: x.Share, Without: x.Without, PValue: x.P, Text: x.Text,
+		})
+	}
+	return messages
+}
+
+func decodeInfluences(messages []*pb.Influence) []memberwatch.Influence {
+	var influences []memberwatch.Influence
+	for _, m := range messages {
+		influences = append(influences, memberwatch.Influence{
+			Dimension: m.GetDimension(), Name: m.GetName(), Share: m.GetShare(), Without: m.GetWithout(), P: m.GetPValue(), Text: m.GetText(),
+		})
+	}
+	return influences
+}
+
+// encodeBasis returns nothing for a finding that says nothing of what it rests on.
+func encodeBasis(b *memberwatch.Basis) *pb.Basis {
+	if *b == (memberwatch.Basis{}) {
+		return nil
+	}
+	return &pb.Basis{
+		App: AppName(b.App), ModelVersion: b.Model, CalibrationVersion: b.Calibration, ControlRevision: b.Control,
+		LearningState: pb.LearningState(b.Learning), LearningDays: b.LearningDays,
+	}
+}
+
+// EncodeVerification returns the message for what came of verifying a signal.
+func EncodeVerification(v *memberwatch.Verification) *pb.VerifySignalResponse {
+	m := &pb.VerifySignalResponse{Result: encodeResult(v.Result()), EvidenceSha256: v.Evidence, Problems: v.Problems}
+	for _, c := range v.Findings {
+		m.Findings = append(m.Findings, &pb.FindingVerification{Number: c.Number, Result: encodeResult(c.Result), Detail: c.Detail})
+	}
+	return m
+}
+
+func encodeResult(r memberwatch.CheckResult) pb.VerificationResult {
+	return pb.VerificationResult(r + 1) // the contract's first is none
 }

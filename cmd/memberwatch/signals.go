@@ -14,7 +14,7 @@ import (
 )
 
 func newSignals() *cobra.Command {
-	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsWatch(),
+	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsVerify(), newSignalsWatch(),
 		newSignalsDismiss("dismiss", "Set signals aside that no case has", false), newSignalsDismiss("restore", "Take dismissed signals back", true))
 }
 

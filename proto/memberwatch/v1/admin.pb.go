@@ -772,6 +772,108 @@ func (x *GetStatsResponse) GetVersion() string {
 	return ""
 }
 
+// BackupRequest has no fields.
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+// BackupResponse is a piece of a file. Files come one after another, each with
+// its pieces in order; the last one is platform.db.
+type BackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the file.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// The next bytes of it.
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	// SHA-256 of the file, 32 bytes, in its last message alone.
+	Sha256        []byte `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *BackupResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *BackupResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
+func (x *BackupResponse) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
 // NamedCount is a counter with a name.
 type NamedCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -785,7 +887,7 @@ type NamedCount struct {
 
 func (x *NamedCount) Reset() {
 	*x = NamedCount{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +899,7 @@ func (x *NamedCount) String() string {
 func (*NamedCount) ProtoMessage() {}
 
 func (x *NamedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +912,7 @@ func (x *NamedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamedCount.ProtoReflect.Descriptor instead.
 func (*NamedCount) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NamedCount) GetName() string {
@@ -847,7 +949,7 @@ type ProducerStats struct {
 
 func (x *ProducerStats) Reset() {
 	*x = ProducerStats{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +961,7 @@ func (x *ProducerStats) String() string {
 func (*ProducerStats) ProtoMessage() {}
 
 func (x *ProducerStats) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +974,7 @@ func (x *ProducerStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProducerStats.ProtoReflect.Descriptor instead.
 func (*ProducerStats) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProducerStats) GetProducer() string {
@@ -933,7 +1035,7 @@ type PartitionStats struct {
 
 func (x *PartitionStats) Reset() {
 	*x = PartitionStats{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1047,7 @@ func (x *PartitionStats) String() string {
 func (*PartitionStats) ProtoMessage() {}
 
 func (x *PartitionStats) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1060,7 @@ func (x *PartitionStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionStats.ProtoReflect.Descriptor instead.
 func (*PartitionStats) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PartitionStats) GetPartition() int32 {
@@ -1023,7 +1125,7 @@ type AuditHead struct {
 
 func (x *AuditHead) Reset() {
 	*x = AuditHead{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1137,7 @@ func (x *AuditHead) String() string {
 func (*AuditHead) ProtoMessage() {}
 
 func (x *AuditHead) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1150,7 @@ func (x *AuditHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditHead.ProtoReflect.Descriptor instead.
 func (*AuditHead) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AuditHead) GetSize() int64 {
@@ -1076,7 +1178,7 @@ type GetAuditHeadRequest struct {
 
 func (x *GetAuditHeadRequest) Reset() {
 	*x = GetAuditHeadRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1190,7 @@ func (x *GetAuditHeadRequest) String() string {
 func (*GetAuditHeadRequest) ProtoMessage() {}
 
 func (x *GetAuditHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1203,7 @@ func (x *GetAuditHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditHeadRequest.ProtoReflect.Descriptor instead.
 func (*GetAuditHeadRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetAuditHeadRequest) GetSize() int64 {
@@ -1122,7 +1224,7 @@ type GetAuditHeadResponse struct {
 
 func (x *GetAuditHeadResponse) Reset() {
 	*x = GetAuditHeadResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1236,7 @@ func (x *GetAuditHeadResponse) String() string {
 func (*GetAuditHeadResponse) ProtoMessage() {}
 
 func (x *GetAuditHeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1249,7 @@ func (x *GetAuditHeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuditHeadResponse.ProtoReflect.Descriptor instead.
 func (*GetAuditHeadResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetAuditHeadResponse) GetHead() *AuditHead {
@@ -1170,7 +1272,7 @@ type ListAuditEntriesRequest struct {
 
 func (x *ListAuditEntriesRequest) Reset() {
 	*x = ListAuditEntriesRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1284,7 @@ func (x *ListAuditEntriesRequest) String() string {
 func (*ListAuditEntriesRequest) ProtoMessage() {}
 
 func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1297,7 @@ func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListAuditEntriesRequest) GetPageSize() int32 {
@@ -1226,7 +1328,7 @@ type ListAuditEntriesResponse struct {
 
 func (x *ListAuditEntriesResponse) Reset() {
 	*x = ListAuditEntriesResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1340,7 @@ func (x *ListAuditEntriesResponse) String() string {
 func (*ListAuditEntriesResponse) ProtoMessage() {}
 
 func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[16]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1353,7 @@ func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListAuditEntriesResponse) GetEntries() [][]byte {
@@ -1281,7 +1383,7 @@ type ProveAuditEntryRequest struct {
 
 func (x *ProveAuditEntryRequest) Reset() {
 	*x = ProveAuditEntryRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1395,7 @@ func (x *ProveAuditEntryRequest) String() string {
 func (*ProveAuditEntryRequest) ProtoMessage() {}
 
 func (x *ProveAuditEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[17]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1408,7 @@ func (x *ProveAuditEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditEntryRequest.ProtoReflect.Descriptor instead.
 func (*ProveAuditEntryRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ProveAuditEntryRequest) GetNumber() int64 {
@@ -1338,7 +1440,7 @@ type ProveAuditEntryResponse struct {
 
 func (x *ProveAuditEntryResponse) Reset() {
 	*x = ProveAuditEntryResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1452,7 @@ func (x *ProveAuditEntryResponse) String() string {
 func (*ProveAuditEntryResponse) ProtoMessage() {}
 
 func (x *ProveAuditEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[18]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1465,7 @@ func (x *ProveAuditEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditEntryResponse.ProtoReflect.Descriptor instead.
 func (*ProveAuditEntryResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ProveAuditEntryResponse) GetHead() *AuditHead {
@@ -1400,7 +1502,7 @@ type ProveAuditHeadRequest struct {
 
 func (x *ProveAuditHeadRequest) Reset() {
 	*x = ProveAuditHeadRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1514,7 @@ func (x *ProveAuditHeadRequest) String() string {
 func (*ProveAuditHeadRequest) ProtoMessage() {}
 
 func (x *ProveAuditHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[19]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1527,7 @@ func (x *ProveAuditHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditHeadRequest.ProtoReflect.Descriptor instead.
 func (*ProveAuditHeadRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ProveAuditHeadRequest) GetSince() int64 {
@@ -1455,7 +1557,7 @@ type ProveAuditHeadResponse struct {
 
 func (x *ProveAuditHeadResponse) Reset() {
 	*x = ProveAuditHeadResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1569,7 @@ func (x *ProveAuditHeadResponse) String() string {
 func (*ProveAuditHeadResponse) ProtoMessage() {}
 
 func (x *ProveAuditHeadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[20]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1582,7 @@ func (x *ProveAuditHeadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProveAuditHeadResponse.ProtoReflect.Descriptor instead.
 func (*ProveAuditHeadResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ProveAuditHeadResponse) GetHead() *AuditHead {
@@ -1506,7 +1608,7 @@ type CheckRecordsRequest struct {
 
 func (x *CheckRecordsRequest) Reset() {
 	*x = CheckRecordsRequest{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1620,7 @@ func (x *CheckRecordsRequest) String() string {
 func (*CheckRecordsRequest) ProtoMessage() {}
 
 func (x *CheckRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1633,7 @@ func (x *CheckRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRecordsRequest.ProtoReflect.Descriptor instead.
 func (*CheckRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 // CheckRecordsResponse says what was compared.
@@ -1547,7 +1649,7 @@ type CheckRecordsResponse struct {
 
 func (x *CheckRecordsResponse) Reset() {
 	*x = CheckRecordsResponse{}
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1661,7 @@ func (x *CheckRecordsResponse) String() string {
 func (*CheckRecordsResponse) ProtoMessage() {}
 
 func (x *CheckRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_admin_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1674,7 @@ func (x *CheckRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRecordsResponse.ProtoReflect.Descriptor instead.
 func (*CheckRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_memberwatch_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CheckRecordsResponse) GetChecked() int64 {
@@ -1650,7 +1752,12 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"partitions\x12)\n" +
 	"\x10control_revision\x18\x0f \x01(\x03R\x0fcontrolRevision\x12#\n" +
 	"\rstorage_error\x18\x10 \x01(\tR\fstorageError\x12\x18\n" +
-	"\aversion\x18\x11 \x01(\tR\aversion\"6\n" +
+	"\aversion\x18\x11 \x01(\tR\aversion\"\x0f\n" +
+	"\rBackupRequest\"R\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\fR\x05chunk\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\fR\x06sha256\"6\n" +
 	"\n" +
 	"NamedCount\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -1709,7 +1816,7 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\tROLE_LEAD\x10\x04\x12\x10\n" +
 	"\fROLE_AUDITOR\x10\x05\x12\x0e\n" +
 	"\n" +
-	"ROLE_ADMIN\x10\x062\xc4\x06\n" +
+	"ROLE_ADMIN\x10\x062\x8f\a\n" +
 	"\fAdminService\x12M\n" +
 	"\bGetStats\x12\x1f.memberwatch.v1.GetStatsRequest\x1a .memberwatch.v1.GetStatsResponse\x12Y\n" +
 	"\fGetAuditHead\x12#.memberwatch.v1.GetAuditHeadRequest\x1a$.memberwatch.v1.GetAuditHeadResponse\x12e\n" +
@@ -1720,7 +1827,8 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\vCreateToken\x12\".memberwatch.v1.CreateTokenRequest\x1a#.memberwatch.v1.CreateTokenResponse\x12S\n" +
 	"\n" +
 	"ListTokens\x12!.memberwatch.v1.ListTokensRequest\x1a\".memberwatch.v1.ListTokensResponse\x12V\n" +
-	"\vRevokeToken\x12\".memberwatch.v1.RevokeTokenRequest\x1a#.memberwatch.v1.RevokeTokenResponseB\xc0\x01\n" +
+	"\vRevokeToken\x12\".memberwatch.v1.RevokeTokenRequest\x1a#.memberwatch.v1.RevokeTokenResponse\x12I\n" +
+	"\x06Backup\x12\x1d.memberwatch.v1.BackupRequest\x1a\x1e.memberwatch.v1.BackupResponse0\x01B\xc0\x01\n" +
 	"\x12com.memberwatch.v1B\n" +
 	"AdminProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -1737,7 +1845,7 @@ func file_memberwatch_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_memberwatch_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_memberwatch_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_memberwatch_v1_admin_proto_goTypes = []any{
 	(Role)(0),                        // 0: memberwatch.v1.Role
 	(*Token)(nil),                    // 1: memberwatch.v1.Token
@@ -1749,65 +1857,69 @@ var file_memberwatch_v1_admin_proto_goTypes = []any{
 	(*RevokeTokenResponse)(nil),      // 7: memberwatch.v1.RevokeTokenResponse
 	(*GetStatsRequest)(nil),          // 8: memberwatch.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),         // 9: memberwatch.v1.GetStatsResponse
-	(*NamedCount)(nil),               // 10: memberwatch.v1.NamedCount
-	(*ProducerStats)(nil),            // 11: memberwatch.v1.ProducerStats
-	(*PartitionStats)(nil),           // 12: memberwatch.v1.PartitionStats
-	(*AuditHead)(nil),                // 13: memberwatch.v1.AuditHead
-	(*GetAuditHeadRequest)(nil),      // 14: memberwatch.v1.GetAuditHeadRequest
-	(*GetAuditHeadResponse)(nil),     // 15: memberwatch.v1.GetAuditHeadResponse
-	(*ListAuditEntriesRequest)(nil),  // 16: memberwatch.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil), // 17: memberwatch.v1.ListAuditEntriesResponse
-	(*ProveAuditEntryRequest)(nil),   // 18: memberwatch.v1.ProveAuditEntryRequest
-	(*ProveAuditEntryResponse)(nil),  // 19: memberwatch.v1.ProveAuditEntryResponse
-	(*ProveAuditHeadRequest)(nil),    // 20: memberwatch.v1.ProveAuditHeadRequest
-	(*ProveAuditHeadResponse)(nil),   // 21: memberwatch.v1.ProveAuditHeadResponse
-	(*CheckRecordsRequest)(nil),      // 22: memberwatch.v1.CheckRecordsRequest
-	(*CheckRecordsResponse)(nil),     // 23: memberwatch.v1.CheckRecordsResponse
-	(*timestamppb.Timestamp)(nil),    // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 25: google.protobuf.Duration
+	(*BackupRequest)(nil),            // 10: memberwatch.v1.BackupRequest
+	(*BackupResponse)(nil),           // 11: memberwatch.v1.BackupResponse
+	(*NamedCount)(nil),               // 12: memberwatch.v1.NamedCount
+	(*ProducerStats)(nil),            // 13: memberwatch.v1.ProducerStats
+	(*PartitionStats)(nil),           // 14: memberwatch.v1.PartitionStats
+	(*AuditHead)(nil),                // 15: memberwatch.v1.AuditHead
+	(*GetAuditHeadRequest)(nil),      // 16: memberwatch.v1.GetAuditHeadRequest
+	(*GetAuditHeadResponse)(nil),     // 17: memberwatch.v1.GetAuditHeadResponse
+	(*ListAuditEntriesRequest)(nil),  // 18: memberwatch.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil), // 19: memberwatch.v1.ListAuditEntriesResponse
+	(*ProveAuditEntryRequest)(nil),   // 20: memberwatch.v1.ProveAuditEntryRequest
+	(*ProveAuditEntryResponse)(nil),  // 21: memberwatch.v1.ProveAuditEntryResponse
+	(*ProveAuditHeadRequest)(nil),    // 22: memberwatch.v1.ProveAuditHeadRequest
+	(*ProveAuditHeadResponse)(nil),   // 23: memberwatch.v1.ProveAuditHeadResponse
+	(*CheckRecordsRequest)(nil),      // 24: memberwatch.v1.CheckRecordsRequest
+	(*CheckRecordsResponse)(nil),     // 25: memberwatch.v1.CheckRecordsResponse
+	(*timestamppb.Timestamp)(nil),    // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 27: google.protobuf.Duration
 }
 var file_memberwatch_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: memberwatch.v1.Token.roles:type_name -> memberwatch.v1.Role
-	24, // 1: memberwatch.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	24, // 2: memberwatch.v1.Token.create_time:type_name -> google.protobuf.Timestamp
-	24, // 3: memberwatch.v1.Token.revoke_time:type_name -> google.protobuf.Timestamp
-	24, // 4: memberwatch.v1.Token.use_time:type_name -> google.protobuf.Timestamp
+	26, // 1: memberwatch.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	26, // 2: memberwatch.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	26, // 3: memberwatch.v1.Token.revoke_time:type_name -> google.protobuf.Timestamp
+	26, // 4: memberwatch.v1.Token.use_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: memberwatch.v1.CreateTokenRequest.token:type_name -> memberwatch.v1.Token
 	1,  // 6: memberwatch.v1.CreateTokenResponse.token:type_name -> memberwatch.v1.Token
 	1,  // 7: memberwatch.v1.ListTokensResponse.tokens:type_name -> memberwatch.v1.Token
 	1,  // 8: memberwatch.v1.RevokeTokenResponse.token:type_name -> memberwatch.v1.Token
-	25, // 9: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
-	10, // 10: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
-	10, // 11: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
-	10, // 12: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
-	11, // 13: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
-	12, // 14: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
-	24, // 15: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
-	24, // 16: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
-	25, // 17: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
-	13, // 18: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
-	13, // 19: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
-	13, // 20: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	27, // 9: memberwatch.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	12, // 10: memberwatch.v1.GetStatsResponse.rejected:type_name -> memberwatch.v1.NamedCount
+	12, // 11: memberwatch.v1.GetStatsResponse.call_errors:type_name -> memberwatch.v1.NamedCount
+	12, // 12: memberwatch.v1.GetStatsResponse.unknown_data_classes:type_name -> memberwatch.v1.NamedCount
+	13, // 13: memberwatch.v1.GetStatsResponse.producers:type_name -> memberwatch.v1.ProducerStats
+	14, // 14: memberwatch.v1.GetStatsResponse.partitions:type_name -> memberwatch.v1.PartitionStats
+	26, // 15: memberwatch.v1.ProducerStats.newest_event_time:type_name -> google.protobuf.Timestamp
+	26, // 16: memberwatch.v1.PartitionStats.watermark:type_name -> google.protobuf.Timestamp
+	27, // 17: memberwatch.v1.PartitionStats.last_checkpoint:type_name -> google.protobuf.Duration
+	15, // 18: memberwatch.v1.GetAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
+	15, // 19: memberwatch.v1.ProveAuditEntryResponse.head:type_name -> memberwatch.v1.AuditHead
+	15, // 20: memberwatch.v1.ProveAuditHeadResponse.head:type_name -> memberwatch.v1.AuditHead
 	8,  // 21: memberwatch.v1.AdminService.GetStats:input_type -> memberwatch.v1.GetStatsRequest
-	14, // 22: memberwatch.v1.AdminService.GetAuditHead:input_type -> memberwatch.v1.GetAuditHeadRequest
-	16, // 23: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
-	18, // 24: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
-	20, // 25: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
-	22, // 26: memberwatch.v1.AdminService.CheckRecords:input_type -> memberwatch.v1.CheckRecordsRequest
+	16, // 22: memberwatch.v1.AdminService.GetAuditHead:input_type -> memberwatch.v1.GetAuditHeadRequest
+	18, // 23: memberwatch.v1.AdminService.ListAuditEntries:input_type -> memberwatch.v1.ListAuditEntriesRequest
+	20, // 24: memberwatch.v1.AdminService.ProveAuditEntry:input_type -> memberwatch.v1.ProveAuditEntryRequest
+	22, // 25: memberwatch.v1.AdminService.ProveAuditHead:input_type -> memberwatch.v1.ProveAuditHeadRequest
+	24, // 26: memberwatch.v1.AdminService.CheckRecords:input_type -> memberwatch.v1.CheckRecordsRequest
 	2,  // 27: memberwatch.v1.AdminService.CreateToken:input_type -> memberwatch.v1.CreateTokenRequest
 	4,  // 28: memberwatch.v1.AdminService.ListTokens:input_type -> memberwatch.v1.ListTokensRequest
 	6,  // 29: memberwatch.v1.AdminService.RevokeToken:input_type -> memberwatch.v1.RevokeTokenRequest
-	9,  // 30: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
-	15, // 31: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
-	17, // 32: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
-	19, // 33: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
-	21, // 34: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
-	23, // 35: memberwatch.v1.AdminService.CheckRecords:output_type -> memberwatch.v1.CheckRecordsResponse
-	3,  // 36: memberwatch.v1.AdminService.CreateToken:output_type -> memberwatch.v1.CreateTokenResponse
-	5,  // 37: memberwatch.v1.AdminService.ListTokens:output_type -> memberwatch.v1.ListTokensResponse
-	7,  // 38: memberwatch.v1.AdminService.RevokeToken:output_type -> memberwatch.v1.RevokeTokenResponse
-	30, // [30:39] is the sub-list for method output_type
-	21, // [21:30] is the sub-list for method input_type
+	10, // 30: memberwatch.v1.AdminService.Backup:input_type -> memberwatch.v1.BackupRequest
+	9,  // 31: memberwatch.v1.AdminService.GetStats:output_type -> memberwatch.v1.GetStatsResponse
+	17, // 32: memberwatch.v1.AdminService.GetAuditHead:output_type -> memberwatch.v1.GetAuditHeadResponse
+	19, // 33: memberwatch.v1.AdminService.ListAuditEntries:output_type -> memberwatch.v1.ListAuditEntriesResponse
+	21, // 34: memberwatch.v1.AdminService.ProveAuditEntry:output_type -> memberwatch.v1.ProveAuditEntryResponse
+	23, // 35: memberwatch.v1.AdminService.ProveAuditHead:output_type -> memberwatch.v1.ProveAuditHeadResponse
+	25, // 36: memberwatch.v1.AdminService.CheckRecords:output_type -> memberwatch.v1.CheckRecordsResponse
+	3,  // 37: memberwatch.v1.AdminService.CreateToken:output_type -> memberwatch.v1.CreateTokenResponse
+	5,  // 38: memberwatch.v1.AdminService.ListTokens:output_type -> memberwatch.v1.ListTokensResponse
+	7,  // 39: memberwatch.v1.AdminService.RevokeToken:output_type -> memberwatch.v1.RevokeTokenResponse
+	11, // 40: memberwatch.v1.AdminService.Backup:output_type -> memberwatch.v1.BackupResponse
+	31, // [31:41] is the sub-list for method output_type
+	21, // [21:31] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -1824,7 +1936,7 @@ func file_memberwatch_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_admin_proto_rawDesc), len(file_memberwatch_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -149,6 +149,63 @@ func (Triage) EnumDescriptor() ([]byte, []int) {
 	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{1}
 }
 
+// VerificationResult is what came of making something again.
+type VerificationResult int32
+
+const (
+	// Not given.
+	VerificationResult_VERIFICATION_RESULT_UNSPECIFIED VerificationResult = 0
+	// The same bytes.
+	VerificationResult_VERIFICATION_RESULT_VERIFIED VerificationResult = 1
+	// Another version of the models made it, or its inputs are not stored.
+	VerificationResult_VERIFICATION_RESULT_UNVERIFIABLE VerificationResult = 2
+	// Other bytes: somebody changed what is stored.
+	VerificationResult_VERIFICATION_RESULT_DIFFERS VerificationResult = 3
+)
+
+// Enum value maps for VerificationResult.
+var (
+	VerificationResult_name = map[int32]string{
+		0: "VERIFICATION_RESULT_UNSPECIFIED",
+		1: "VERIFICATION_RESULT_VERIFIED",
+		2: "VERIFICATION_RESULT_UNVERIFIABLE",
+		3: "VERIFICATION_RESULT_DIFFERS",
+	}
+	VerificationResult_value = map[string]int32{
+		"VERIFICATION_RESULT_UNSPECIFIED":  0,
+		"VERIFICATION_RESULT_VERIFIED":     1,
+		"VERIFICATION_RESULT_UNVERIFIABLE": 2,
+		"VERIFICATION_RESULT_DIFFERS":      3,
+	}
+)
+
+func (x VerificationResult) Enum() *VerificationResult {
+	p := new(VerificationResult)
+	*p = x
+	return p
+}
+
+func (x VerificationResult) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VerificationResult) Descriptor() protoreflect.EnumDescriptor {
+	return file_memberwatch_v1_signal_proto_enumTypes[2].Descriptor()
+}
+
+func (VerificationResult) Type() protoreflect.EnumType {
+	return &file_memberwatch_v1_signal_proto_enumTypes[2]
+}
+
+func (x VerificationResult) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VerificationResult.Descriptor instead.
+func (VerificationResult) EnumDescriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{2}
+}
+
 // State of a signal.
 type Signal_State int32
 
@@ -186,11 +243,11 @@ func (x Signal_State) String() string {
 }
 
 func (Signal_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_memberwatch_v1_signal_proto_enumTypes[2].Descriptor()
+	return file_memberwatch_v1_signal_proto_enumTypes[3].Descriptor()
 }
 
 func (Signal_State) Type() protoreflect.EnumType {
-	return &file_memberwatch_v1_signal_proto_enumTypes[2]
+	return &file_memberwatch_v1_signal_proto_enumTypes[3]
 }
 
 func (x Signal_State) Number() protoreflect.EnumNumber {
@@ -244,11 +301,11 @@ func (x WatchSignalsResponse_Type) String() string {
 }
 
 func (WatchSignalsResponse_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_memberwatch_v1_signal_proto_enumTypes[3].Descriptor()
+	return file_memberwatch_v1_signal_proto_enumTypes[4].Descriptor()
 }
 
 func (WatchSignalsResponse_Type) Type() protoreflect.EnumType {
-	return &file_memberwatch_v1_signal_proto_enumTypes[3]
+	return &file_memberwatch_v1_signal_proto_enumTypes[4]
 }
 
 func (x WatchSignalsResponse_Type) Number() protoreflect.EnumNumber {
@@ -700,7 +757,10 @@ type Factor struct {
 	// Its part in the finding; all parts sum to 1.
 	Share float64 `protobuf:"fixed64,8,opt,name=share,proto3" json:"share,omitempty"`
 	// What it means, in words.
-	Text          string `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	// The part of the like values of like apps that lie below the observed one; 0:
+	// there are too few to tell.
+	Peers         float64 `protobuf:"fixed64,10,opt,name=peers,proto3" json:"peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -796,6 +856,13 @@ func (x *Factor) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *Factor) GetPeers() float64 {
+	if x != nil {
+		return x.Peers
+	}
+	return 0
 }
 
 // GetSignalRequest names a signal.
@@ -1180,10 +1247,14 @@ type ExplainSignalResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The signal.
 	Signal *Signal `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"`
-	// Its findings, oldest first; the newest 100 are kept.
-	Findings      []*Finding `protobuf:"bytes,2,rep,name=findings,proto3" json:"findings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Its findings, oldest first; the first, the strongest and the newest 100 are
+	// kept.
+	Findings []*Finding `protobuf:"bytes,2,rep,name=findings,proto3" json:"findings,omitempty"`
+	// SHA-256 over the stored record of the signal and those of its kept findings,
+	// in hexadecimal: the same as in an incident packet.
+	EvidenceSha256 string `protobuf:"bytes,3,opt,name=evidence_sha256,json=evidenceSha256,proto3" json:"evidence_sha256,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ExplainSignalResponse) Reset() {
@@ -1230,6 +1301,13 @@ func (x *ExplainSignalResponse) GetFindings() []*Finding {
 	return nil
 }
 
+func (x *ExplainSignalResponse) GetEvidenceSha256() string {
+	if x != nil {
+		return x.EvidenceSha256
+	}
+	return ""
+}
+
 // Finding is one detector's statement about one window or event.
 type Finding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1256,7 +1334,13 @@ type Finding struct {
 	// Its number within the signal, from 1.
 	Number int64 `protobuf:"varint,11,opt,name=number,proto3" json:"number,omitempty"`
 	// The restriction that was broken, restrictions/{restriction}, if any.
-	Restriction   string `protobuf:"bytes,12,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	Restriction string `protobuf:"bytes,12,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	// How urgent it is.
+	Severity Severity `protobuf:"varint,13,opt,name=severity,proto3,enum=memberwatch.v1.Severity" json:"severity,omitempty"`
+	// Parts of the window without which it would have been ordinary.
+	Influences []*Influence `protobuf:"bytes,14,rep,name=influences,proto3" json:"influences,omitempty"`
+	// What it rests on.
+	Basis         *Basis `protobuf:"bytes,15,opt,name=basis,proto3" json:"basis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1375,6 +1459,395 @@ func (x *Finding) GetRestriction() string {
 	return ""
 }
 
+func (x *Finding) GetSeverity() Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return Severity_SEVERITY_UNSPECIFIED
+}
+
+func (x *Finding) GetInfluences() []*Influence {
+	if x != nil {
+		return x.Influences
+	}
+	return nil
+}
+
+func (x *Finding) GetBasis() *Basis {
+	if x != nil {
+		return x.Basis
+	}
+	return nil
+}
+
+// Influence is a part of a window without which it would have been ordinary,
+// found by taking it away.
+type Influence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// endpoint, data_class, network or credential.
+	Dimension string `protobuf:"bytes,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	// Its name, such as /members.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Its part of what the strongest factor counts.
+	Share float64 `protobuf:"fixed64,3,opt,name=share,proto3" json:"share,omitempty"`
+	// What that factor would have observed without it.
+	Without float64 `protobuf:"fixed64,4,opt,name=without,proto3" json:"without,omitempty"`
+	// The calibrated p-value of that.
+	PValue float64 `protobuf:"fixed64,5,opt,name=p_value,json=pValue,proto3" json:"p_value,omitempty"`
+	// What it means, in words.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Influence) Reset() {
+	*x = Influence{}
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Influence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Influence) ProtoMessage() {}
+
+func (x *Influence) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Influence.ProtoReflect.Descriptor instead.
+func (*Influence) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Influence) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
+func (x *Influence) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Influence) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *Influence) GetWithout() float64 {
+	if x != nil {
+		return x.Without
+	}
+	return 0
+}
+
+func (x *Influence) GetPValue() float64 {
+	if x != nil {
+		return x.PValue
+	}
+	return 0
+}
+
+func (x *Influence) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Basis is what a finding rests on.
+type Basis struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}; empty: none in particular.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// The version of the models.
+	ModelVersion string `protobuf:"bytes,2,opt,name=model_version,json=modelVersion,proto3" json:"model_version,omitempty"`
+	// The version of the calibration: the day up to which the fleet's history
+	// counted, days since the epoch; 0 for the shipped default.
+	CalibrationVersion int64 `protobuf:"varint,3,opt,name=calibration_version,json=calibrationVersion,proto3" json:"calibration_version,omitempty"`
+	// The newest control change that had been applied.
+	ControlRevision int64 `protobuf:"varint,4,opt,name=control_revision,json=controlRevision,proto3" json:"control_revision,omitempty"`
+	// How far the app's baseline had come.
+	LearningState LearningState `protobuf:"varint,5,opt,name=learning_state,json=learningState,proto3,enum=memberwatch.v1.LearningState" json:"learning_state,omitempty"`
+	// How many days of its own the baseline rested on.
+	LearningDays  int32 `protobuf:"varint,6,opt,name=learning_days,json=learningDays,proto3" json:"learning_days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Basis) Reset() {
+	*x = Basis{}
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Basis) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Basis) ProtoMessage() {}
+
+func (x *Basis) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Basis.ProtoReflect.Descriptor instead.
+func (*Basis) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Basis) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Basis) GetModelVersion() string {
+	if x != nil {
+		return x.ModelVersion
+	}
+	return ""
+}
+
+func (x *Basis) GetCalibrationVersion() int64 {
+	if x != nil {
+		return x.CalibrationVersion
+	}
+	return 0
+}
+
+func (x *Basis) GetControlRevision() int64 {
+	if x != nil {
+		return x.ControlRevision
+	}
+	return 0
+}
+
+func (x *Basis) GetLearningState() LearningState {
+	if x != nil {
+		return x.LearningState
+	}
+	return LearningState_LEARNING_STATE_UNSPECIFIED
+}
+
+func (x *Basis) GetLearningDays() int32 {
+	if x != nil {
+		return x.LearningDays
+	}
+	return 0
+}
+
+// VerifySignalRequest names a signal.
+type VerifySignalRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resource name, signals/{signal}.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifySignalRequest) Reset() {
+	*x = VerifySignalRequest{}
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifySignalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifySignalRequest) ProtoMessage() {}
+
+func (x *VerifySignalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifySignalRequest.ProtoReflect.Descriptor instead.
+func (*VerifySignalRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *VerifySignalRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// VerifySignalResponse says what came of it.
+type VerifySignalResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The worst of all.
+	Result VerificationResult `protobuf:"varint,1,opt,name=result,proto3,enum=memberwatch.v1.VerificationResult" json:"result,omitempty"`
+	// SHA-256 over the stored record of the signal and those of its kept findings,
+	// in hexadecimal: the same as in an incident packet.
+	EvidenceSha256 string `protobuf:"bytes,2,opt,name=evidence_sha256,json=evidenceSha256,proto3" json:"evidence_sha256,omitempty"`
+	// The kept findings, oldest first.
+	Findings []*FindingVerification `protobuf:"bytes,3,rep,name=findings,proto3" json:"findings,omitempty"`
+	// What of the signal itself its findings do not lead to, in words.
+	Problems      []string `protobuf:"bytes,4,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifySignalResponse) Reset() {
+	*x = VerifySignalResponse{}
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifySignalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifySignalResponse) ProtoMessage() {}
+
+func (x *VerifySignalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifySignalResponse.ProtoReflect.Descriptor instead.
+func (*VerifySignalResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *VerifySignalResponse) GetResult() VerificationResult {
+	if x != nil {
+		return x.Result
+	}
+	return VerificationResult_VERIFICATION_RESULT_UNSPECIFIED
+}
+
+func (x *VerifySignalResponse) GetEvidenceSha256() string {
+	if x != nil {
+		return x.EvidenceSha256
+	}
+	return ""
+}
+
+func (x *VerifySignalResponse) GetFindings() []*FindingVerification {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *VerifySignalResponse) GetProblems() []string {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+// FindingVerification says what came of making one finding again.
+type FindingVerification struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number within the signal.
+	Number int64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The result.
+	Result VerificationResult `protobuf:"varint,2,opt,name=result,proto3,enum=memberwatch.v1.VerificationResult" json:"result,omitempty"`
+	// Why it is not verified, in words.
+	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindingVerification) Reset() {
+	*x = FindingVerification{}
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindingVerification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindingVerification) ProtoMessage() {}
+
+func (x *FindingVerification) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_signal_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindingVerification.ProtoReflect.Descriptor instead.
+func (*FindingVerification) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_signal_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FindingVerification) GetNumber() int64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *FindingVerification) GetResult() VerificationResult {
+	if x != nil {
+		return x.Result
+	}
+	return VerificationResult_VERIFICATION_RESULT_UNSPECIFIED
+}
+
+func (x *FindingVerification) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
@@ -1423,7 +1896,7 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x05scale\x18\x01 \x01(\tR\x05scale\x129\n" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\xf1\x01\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x87\x02\n" +
 	"\x06Factor\x12\x18\n" +
 	"\afeature\x18\x01 \x01(\tR\afeature\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\x01R\bobserved\x12\x1a\n" +
@@ -1433,7 +1906,9 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\ap_value\x18\x06 \x01(\x01R\x06pValue\x12,\n" +
 	"\x12return_period_days\x18\a \x01(\x01R\x10returnPeriodDays\x12\x14\n" +
 	"\x05share\x18\b \x01(\x01R\x05share\x12\x12\n" +
-	"\x04text\x18\t \x01(\tR\x04text\"&\n" +
+	"\x04text\x18\t \x01(\tR\x04text\x12\x14\n" +
+	"\x05peers\x18\n" +
+	" \x01(\x01R\x05peers\"&\n" +
 	"\x10GetSignalRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"C\n" +
 	"\x11GetSignalResponse\x12.\n" +
@@ -1459,10 +1934,11 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\fTYPE_CHANGED\x10\x02\x12\x11\n" +
 	"\rTYPE_BOOKMARK\x10\x03\"*\n" +
 	"\x14ExplainSignalRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xa5\x01\n" +
 	"\x15ExplainSignalResponse\x12.\n" +
 	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\x123\n" +
-	"\bfindings\x18\x02 \x03(\v2\x17.memberwatch.v1.FindingR\bfindings\"\xd9\x03\n" +
+	"\bfindings\x18\x02 \x03(\v2\x17.memberwatch.v1.FindingR\bfindings\x12'\n" +
+	"\x0fevidence_sha256\x18\x03 \x01(\tR\x0eevidenceSha256\"\xf7\x04\n" +
 	"\aFinding\x12.\n" +
 	"\x06window\x18\x01 \x01(\v2\x16.memberwatch.v1.WindowR\x06window\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1a\n" +
@@ -1476,7 +1952,37 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x0fmembers_exposed\x18\n" +
 	" \x01(\v2\x18.memberwatch.v1.EstimateR\x0emembersExposed\x12\x16\n" +
 	"\x06number\x18\v \x01(\x03R\x06number\x12 \n" +
-	"\vrestriction\x18\f \x01(\tR\vrestriction*u\n" +
+	"\vrestriction\x18\f \x01(\tR\vrestriction\x124\n" +
+	"\bseverity\x18\r \x01(\x0e2\x18.memberwatch.v1.SeverityR\bseverity\x129\n" +
+	"\n" +
+	"influences\x18\x0e \x03(\v2\x19.memberwatch.v1.InfluenceR\n" +
+	"influences\x12+\n" +
+	"\x05basis\x18\x0f \x01(\v2\x15.memberwatch.v1.BasisR\x05basis\"\x9a\x01\n" +
+	"\tInfluence\x12\x1c\n" +
+	"\tdimension\x18\x01 \x01(\tR\tdimension\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05share\x18\x03 \x01(\x01R\x05share\x12\x18\n" +
+	"\awithout\x18\x04 \x01(\x01R\awithout\x12\x17\n" +
+	"\ap_value\x18\x05 \x01(\x01R\x06pValue\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"\x85\x02\n" +
+	"\x05Basis\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12#\n" +
+	"\rmodel_version\x18\x02 \x01(\tR\fmodelVersion\x12/\n" +
+	"\x13calibration_version\x18\x03 \x01(\x03R\x12calibrationVersion\x12)\n" +
+	"\x10control_revision\x18\x04 \x01(\x03R\x0fcontrolRevision\x12D\n" +
+	"\x0elearning_state\x18\x05 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\x12#\n" +
+	"\rlearning_days\x18\x06 \x01(\x05R\flearningDays\")\n" +
+	"\x13VerifySignalRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xd8\x01\n" +
+	"\x14VerifySignalResponse\x12:\n" +
+	"\x06result\x18\x01 \x01(\x0e2\".memberwatch.v1.VerificationResultR\x06result\x12'\n" +
+	"\x0fevidence_sha256\x18\x02 \x01(\tR\x0eevidenceSha256\x12?\n" +
+	"\bfindings\x18\x03 \x03(\v2#.memberwatch.v1.FindingVerificationR\bfindings\x12\x1a\n" +
+	"\bproblems\x18\x04 \x03(\tR\bproblems\"\x81\x01\n" +
+	"\x13FindingVerification\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x03R\x06number\x12:\n" +
+	"\x06result\x18\x02 \x01(\x0e2\".memberwatch.v1.VerificationResultR\x06result\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail*u\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSEVERITY_LOW\x10\x01\x12\x13\n" +
@@ -1489,12 +1995,18 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\rTRIAGE_LINKED\x10\x02\x12\x14\n" +
 	"\x10TRIAGE_DISMISSED\x10\x03\x12\x13\n" +
 	"\x0fTRIAGE_SILENCED\x10\x04\x12\x14\n" +
-	"\x10TRIAGE_REGRESSED\x10\x052\xf4\x02\n" +
+	"\x10TRIAGE_REGRESSED\x10\x05*\xa2\x01\n" +
+	"\x12VerificationResult\x12#\n" +
+	"\x1fVERIFICATION_RESULT_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cVERIFICATION_RESULT_VERIFIED\x10\x01\x12$\n" +
+	" VERIFICATION_RESULT_UNVERIFIABLE\x10\x02\x12\x1f\n" +
+	"\x1bVERIFICATION_RESULT_DIFFERS\x10\x032\xcf\x03\n" +
 	"\rSignalService\x12P\n" +
 	"\tGetSignal\x12 .memberwatch.v1.GetSignalRequest\x1a!.memberwatch.v1.GetSignalResponse\x12V\n" +
 	"\vListSignals\x12\".memberwatch.v1.ListSignalsRequest\x1a#.memberwatch.v1.ListSignalsResponse\x12[\n" +
 	"\fWatchSignals\x12#.memberwatch.v1.WatchSignalsRequest\x1a$.memberwatch.v1.WatchSignalsResponse0\x01\x12\\\n" +
-	"\rExplainSignal\x12$.memberwatch.v1.ExplainSignalRequest\x1a%.memberwatch.v1.ExplainSignalResponseB\xc1\x01\n" +
+	"\rExplainSignal\x12$.memberwatch.v1.ExplainSignalRequest\x1a%.memberwatch.v1.ExplainSignalResponse\x12Y\n" +
+	"\fVerifySignal\x12#.memberwatch.v1.VerifySignalRequest\x1a$.memberwatch.v1.VerifySignalResponseB\xc1\x01\n" +
 	"\x12com.memberwatch.v1B\vSignalProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
 var (
@@ -1509,65 +2021,80 @@ func file_memberwatch_v1_signal_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_signal_proto_rawDescData
 }
 
-var file_memberwatch_v1_signal_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_memberwatch_v1_signal_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_memberwatch_v1_signal_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_memberwatch_v1_signal_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_memberwatch_v1_signal_proto_goTypes = []any{
 	(Severity)(0),                  // 0: memberwatch.v1.Severity
 	(Triage)(0),                    // 1: memberwatch.v1.Triage
-	(Signal_State)(0),              // 2: memberwatch.v1.Signal.State
-	(WatchSignalsResponse_Type)(0), // 3: memberwatch.v1.WatchSignalsResponse.Type
-	(*Signal)(nil),                 // 4: memberwatch.v1.Signal
-	(*Estimate)(nil),               // 5: memberwatch.v1.Estimate
-	(*Window)(nil),                 // 6: memberwatch.v1.Window
-	(*Factor)(nil),                 // 7: memberwatch.v1.Factor
-	(*GetSignalRequest)(nil),       // 8: memberwatch.v1.GetSignalRequest
-	(*GetSignalResponse)(nil),      // 9: memberwatch.v1.GetSignalResponse
-	(*ListSignalsRequest)(nil),     // 10: memberwatch.v1.ListSignalsRequest
-	(*ListSignalsResponse)(nil),    // 11: memberwatch.v1.ListSignalsResponse
-	(*WatchSignalsRequest)(nil),    // 12: memberwatch.v1.WatchSignalsRequest
-	(*WatchSignalsResponse)(nil),   // 13: memberwatch.v1.WatchSignalsResponse
-	(*ExplainSignalRequest)(nil),   // 14: memberwatch.v1.ExplainSignalRequest
-	(*ExplainSignalResponse)(nil),  // 15: memberwatch.v1.ExplainSignalResponse
-	(*Finding)(nil),                // 16: memberwatch.v1.Finding
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
-	(LearningState)(0),             // 18: memberwatch.v1.LearningState
+	(VerificationResult)(0),        // 2: memberwatch.v1.VerificationResult
+	(Signal_State)(0),              // 3: memberwatch.v1.Signal.State
+	(WatchSignalsResponse_Type)(0), // 4: memberwatch.v1.WatchSignalsResponse.Type
+	(*Signal)(nil),                 // 5: memberwatch.v1.Signal
+	(*Estimate)(nil),               // 6: memberwatch.v1.Estimate
+	(*Window)(nil),                 // 7: memberwatch.v1.Window
+	(*Factor)(nil),                 // 8: memberwatch.v1.Factor
+	(*GetSignalRequest)(nil),       // 9: memberwatch.v1.GetSignalRequest
+	(*GetSignalResponse)(nil),      // 10: memberwatch.v1.GetSignalResponse
+	(*ListSignalsRequest)(nil),     // 11: memberwatch.v1.ListSignalsRequest
+	(*ListSignalsResponse)(nil),    // 12: memberwatch.v1.ListSignalsResponse
+	(*WatchSignalsRequest)(nil),    // 13: memberwatch.v1.WatchSignalsRequest
+	(*WatchSignalsResponse)(nil),   // 14: memberwatch.v1.WatchSignalsResponse
+	(*ExplainSignalRequest)(nil),   // 15: memberwatch.v1.ExplainSignalRequest
+	(*ExplainSignalResponse)(nil),  // 16: memberwatch.v1.ExplainSignalResponse
+	(*Finding)(nil),                // 17: memberwatch.v1.Finding
+	(*Influence)(nil),              // 18: memberwatch.v1.Influence
+	(*Basis)(nil),                  // 19: memberwatch.v1.Basis
+	(*VerifySignalRequest)(nil),    // 20: memberwatch.v1.VerifySignalRequest
+	(*VerifySignalResponse)(nil),   // 21: memberwatch.v1.VerifySignalResponse
+	(*FindingVerification)(nil),    // 22: memberwatch.v1.FindingVerification
+	(*timestamppb.Timestamp)(nil),  // 23: google.protobuf.Timestamp
+	(LearningState)(0),             // 24: memberwatch.v1.LearningState
 }
 var file_memberwatch_v1_signal_proto_depIdxs = []int32{
-	2,  // 0: memberwatch.v1.Signal.state:type_name -> memberwatch.v1.Signal.State
+	3,  // 0: memberwatch.v1.Signal.state:type_name -> memberwatch.v1.Signal.State
 	0,  // 1: memberwatch.v1.Signal.severity:type_name -> memberwatch.v1.Severity
-	17, // 2: memberwatch.v1.Signal.open_time:type_name -> google.protobuf.Timestamp
-	17, // 3: memberwatch.v1.Signal.last_time:type_name -> google.protobuf.Timestamp
-	17, // 4: memberwatch.v1.Signal.end_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: memberwatch.v1.Signal.members_exposed:type_name -> memberwatch.v1.Estimate
-	6,  // 6: memberwatch.v1.Signal.window:type_name -> memberwatch.v1.Window
-	7,  // 7: memberwatch.v1.Signal.factors:type_name -> memberwatch.v1.Factor
-	18, // 8: memberwatch.v1.Signal.learning_state:type_name -> memberwatch.v1.LearningState
+	23, // 2: memberwatch.v1.Signal.open_time:type_name -> google.protobuf.Timestamp
+	23, // 3: memberwatch.v1.Signal.last_time:type_name -> google.protobuf.Timestamp
+	23, // 4: memberwatch.v1.Signal.end_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: memberwatch.v1.Signal.members_exposed:type_name -> memberwatch.v1.Estimate
+	7,  // 6: memberwatch.v1.Signal.window:type_name -> memberwatch.v1.Window
+	8,  // 7: memberwatch.v1.Signal.factors:type_name -> memberwatch.v1.Factor
+	24, // 8: memberwatch.v1.Signal.learning_state:type_name -> memberwatch.v1.LearningState
 	1,  // 9: memberwatch.v1.Signal.triage:type_name -> memberwatch.v1.Triage
-	17, // 10: memberwatch.v1.Window.start_time:type_name -> google.protobuf.Timestamp
-	17, // 11: memberwatch.v1.Window.end_time:type_name -> google.protobuf.Timestamp
-	4,  // 12: memberwatch.v1.GetSignalResponse.signal:type_name -> memberwatch.v1.Signal
-	4,  // 13: memberwatch.v1.ListSignalsResponse.signals:type_name -> memberwatch.v1.Signal
-	3,  // 14: memberwatch.v1.WatchSignalsResponse.type:type_name -> memberwatch.v1.WatchSignalsResponse.Type
-	4,  // 15: memberwatch.v1.WatchSignalsResponse.signal:type_name -> memberwatch.v1.Signal
-	4,  // 16: memberwatch.v1.ExplainSignalResponse.signal:type_name -> memberwatch.v1.Signal
-	16, // 17: memberwatch.v1.ExplainSignalResponse.findings:type_name -> memberwatch.v1.Finding
-	6,  // 18: memberwatch.v1.Finding.window:type_name -> memberwatch.v1.Window
-	17, // 19: memberwatch.v1.Finding.time:type_name -> google.protobuf.Timestamp
-	7,  // 20: memberwatch.v1.Finding.factors:type_name -> memberwatch.v1.Factor
-	5,  // 21: memberwatch.v1.Finding.members_exposed:type_name -> memberwatch.v1.Estimate
-	8,  // 22: memberwatch.v1.SignalService.GetSignal:input_type -> memberwatch.v1.GetSignalRequest
-	10, // 23: memberwatch.v1.SignalService.ListSignals:input_type -> memberwatch.v1.ListSignalsRequest
-	12, // 24: memberwatch.v1.SignalService.WatchSignals:input_type -> memberwatch.v1.WatchSignalsRequest
-	14, // 25: memberwatch.v1.SignalService.ExplainSignal:input_type -> memberwatch.v1.ExplainSignalRequest
-	9,  // 26: memberwatch.v1.SignalService.GetSignal:output_type -> memberwatch.v1.GetSignalResponse
-	11, // 27: memberwatch.v1.SignalService.ListSignals:output_type -> memberwatch.v1.ListSignalsResponse
-	13, // 28: memberwatch.v1.SignalService.WatchSignals:output_type -> memberwatch.v1.WatchSignalsResponse
-	15, // 29: memberwatch.v1.SignalService.ExplainSignal:output_type -> memberwatch.v1.ExplainSignalResponse
-	26, // [26:30] is the sub-list for method output_type
-	22, // [22:26] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	23, // 10: memberwatch.v1.Window.start_time:type_name -> google.protobuf.Timestamp
+	23, // 11: memberwatch.v1.Window.end_time:type_name -> google.protobuf.Timestamp
+	5,  // 12: memberwatch.v1.GetSignalResponse.signal:type_name -> memberwatch.v1.Signal
+	5,  // 13: memberwatch.v1.ListSignalsResponse.signals:type_name -> memberwatch.v1.Signal
+	4,  // 14: memberwatch.v1.WatchSignalsResponse.type:type_name -> memberwatch.v1.WatchSignalsResponse.Type
+	5,  // 15: memberwatch.v1.WatchSignalsResponse.signal:type_name -> memberwatch.v1.Signal
+	5,  // 16: memberwatch.v1.ExplainSignalResponse.signal:type_name -> memberwatch.v1.Signal
+	17, // 17: memberwatch.v1.ExplainSignalResponse.findings:type_name -> memberwatch.v1.Finding
+	7,  // 18: memberwatch.v1.Finding.window:type_name -> memberwatch.v1.Window
+	23, // 19: memberwatch.v1.Finding.time:type_name -> google.protobuf.Timestamp
+	8,  // 20: memberwatch.v1.Finding.factors:type_name -> memberwatch.v1.Factor
+	6,  // 21: memberwatch.v1.Finding.members_exposed:type_name -> memberwatch.v1.Estimate
+	0,  // 22: memberwatch.v1.Finding.severity:type_name -> memberwatch.v1.Severity
+	18, // 23: memberwatch.v1.Finding.influences:type_name -> memberwatch.v1.Influence
+	19, // 24: memberwatch.v1.Finding.basis:type_name -> memberwatch.v1.Basis
+	24, // 25: memberwatch.v1.Basis.learning_state:type_name -> memberwatch.v1.LearningState
+	2,  // 26: memberwatch.v1.VerifySignalResponse.result:type_name -> memberwatch.v1.VerificationResult
+	22, // 27: memberwatch.v1.VerifySignalResponse.findings:type_name -> memberwatch.v1.FindingVerification
+	2,  // 28: memberwatch.v1.FindingVerification.result:type_name -> memberwatch.v1.VerificationResult
+	9,  // 29: memberwatch.v1.SignalService.GetSignal:input_type -> memberwatch.v1.GetSignalRequest
+	11, // 30: memberwatch.v1.SignalService.ListSignals:input_type -> memberwatch.v1.ListSignalsRequest
+	13, // 31: memberwatch.v1.SignalService.WatchSignals:input_type -> memberwatch.v1.WatchSignalsRequest
+	15, // 32: memberwatch.v1.SignalService.ExplainSignal:input_type -> memberwatch.v1.ExplainSignalRequest
+	20, // 33: memberwatch.v1.SignalService.VerifySignal:input_type -> memberwatch.v1.VerifySignalRequest
+	10, // 34: memberwatch.v1.SignalService.GetSignal:output_type -> memberwatch.v1.GetSignalResponse
+	12, // 35: memberwatch.v1.SignalService.ListSignals:output_type -> memberwatch.v1.ListSignalsResponse
+	14, // 36: memberwatch.v1.SignalService.WatchSignals:output_type -> memberwatch.v1.WatchSignalsResponse
+	16, // 37: memberwatch.v1.SignalService.ExplainSignal:output_type -> memberwatch.v1.ExplainSignalResponse
+	21, // 38: memberwatch.v1.SignalService.VerifySignal:output_type -> memberwatch.v1.VerifySignalResponse
+	34, // [34:39] is the sub-list for method output_type
+	29, // [29:34] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_signal_proto_init() }
@@ -1581,8 +2108,8 @@ func file_memberwatch_v1_signal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_signal_proto_rawDesc), len(file_memberwatch_v1_signal_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   13,
+			NumEnums:      5,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	SignalService_ListSignals_FullMethodName   = "/memberwatch.v1.SignalService/ListSignals"
 	SignalService_WatchSignals_FullMethodName  = "/memberwatch.v1.SignalService/WatchSignals"
 	SignalService_ExplainSignal_FullMethodName = "/memberwatch.v1.SignalService/ExplainSignal"
+	SignalService_VerifySignal_FullMethodName  = "/memberwatch.v1.SignalService/VerifySignal"
 )
 
 // SignalServiceClient is the client API for SignalService service.
@@ -43,6 +44,9 @@ type SignalServiceClient interface {
 	WatchSignals(ctx context.Context, in *WatchSignalsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSignalsResponse], error)
 	// ExplainSignal returns the full evidence behind a signal.
 	ExplainSignal(ctx context.Context, in *ExplainSignalRequest, opts ...grpc.CallOption) (*ExplainSignalResponse, error)
+	// VerifySignal makes the findings of a signal again from what is stored of
+	// their inputs, and compares them with what is stored, byte for byte.
+	VerifySignal(ctx context.Context, in *VerifySignalRequest, opts ...grpc.CallOption) (*VerifySignalResponse, error)
 }
 
 type signalServiceClient struct {
@@ -102,6 +106,16 @@ func (c *signalServiceClient) ExplainSignal(ctx context.Context, in *ExplainSign
 	return out, nil
 }
 
+func (c *signalServiceClient) VerifySignal(ctx context.Context, in *VerifySignalRequest, opts ...grpc.CallOption) (*VerifySignalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifySignalResponse)
+	err := c.cc.Invoke(ctx, SignalService_VerifySignal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SignalServiceServer is the server API for SignalService service.
 // All implementations must embed UnimplementedSignalServiceServer
 // for forward compatibility.
@@ -120,6 +134,9 @@ type SignalServiceServer interface {
 	WatchSignals(*WatchSignalsRequest, grpc.ServerStreamingServer[WatchSignalsResponse]) error
 	// ExplainSignal returns the full evidence behind a signal.
 	ExplainSignal(context.Context, *ExplainSignalRequest) (*ExplainSignalResponse, error)
+	// VerifySignal makes the findings of a signal again from what is stored of
+	// their inputs, and compares them with what is stored, byte for byte.
+	VerifySignal(context.Context, *VerifySignalRequest) (*VerifySignalResponse, error)
 	mustEmbedUnimplementedSignalServiceServer()
 }
 
@@ -141,6 +158,9 @@ func (UnimplementedSignalServiceServer) WatchSignals(*WatchSignalsRequest, grpc.
 }
 func (UnimplementedSignalServiceServer) ExplainSignal(context.Context, *ExplainSignalRequest) (*ExplainSignalResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainSignal not implemented")
+}
+func (UnimplementedSignalServiceServer) VerifySignal(context.Context, *VerifySignalRequest) (*VerifySignalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifySignal not implemented")
 }
 func (UnimplementedSignalServiceServer) mustEmbedUnimplementedSignalServiceServer() {}
 func (UnimplementedSignalServiceServer) testEmbeddedByValue()                       {}
@@ -228,6 +248,24 @@ func _SignalService_ExplainSignal_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SignalService_VerifySignal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifySignalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SignalServiceServer).VerifySignal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SignalService_VerifySignal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SignalServiceServer).VerifySignal(ctx, req.(*VerifySignalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SignalService_ServiceDesc is the grpc.ServiceDesc for SignalService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -246,6 +284,10 @@ var SignalService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainSignal",
 			Handler:    _SignalService_ExplainSignal_Handler,
+		},
+		{
+			MethodName: "VerifySignal",
+			Handler:    _SignalService_VerifySignal_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
