@@ -185,6 +185,7 @@ func drawCanaries(t *rapid.T) memberwatch.Canaries {
 func drawSignal(t *rapid.T) memberwatch.Signal {
 	strongest := finding.Draw(t, "strongest")
 	strongest.Number, strongest.Time, strongest.Stream, strongest.Sentence, strongest.FleetFactor = 0, 0, 0, "", 0
+	strongest.Severity, strongest.Influences, strongest.Basis = 0, nil, memberwatch.Basis{}
 	return memberwatch.Signal{
 		ID: memberwatch.SignalID(id.Draw(t, "id")), App: memberwatch.AppID(rapid.OneOf(rapid.Just(""), id).Draw(t, "app")),
 		Developer: memberwatch.DeveloperID(text.Draw(t, "developer")), Kind: memberwatch.KindNovelty,

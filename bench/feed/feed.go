@@ -181,7 +181,7 @@ func (f *Feed) Signals(ctx context.Context) ([]memberwatch.Signal, error) {
 	return signals, err
 }
 
-// Findings returns the newest 100 findings of a signal, oldest first.
+// Findings returns the kept findings of a signal, oldest first.
 func (f *Feed) Findings(ctx context.Context, id memberwatch.SignalID) ([]memberwatch.Finding, error) {
 	return f.monitor.Findings(ctx, id)
 }

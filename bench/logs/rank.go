@@ -76,7 +76,7 @@ type runner struct {
 	newest   int64
 	volumes  volumes
 	watch    func(events int64)
-	findings map[memberwatch.SignalID][]memberwatch.Finding // the newest 100 of each
+	findings map[memberwatch.SignalID][]memberwatch.Finding // as many of each as are kept
 }
 
 // Budgets, in app-days per false alert, under which evidence far below the

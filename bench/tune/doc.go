@@ -9,6 +9,6 @@
 //
 // It lies where recording was coarser than deciding: evidence below the budget
 // it was recorded under is missing, slow evidence ends at ten times that
-// budget, the store keeps the newest 100 findings of a signal, and a signal that
+// budget, the store keeps a hundred or so findings of a signal, and a signal that
 // would have ended and begun anew counts once.
 package tune
