@@ -62,7 +62,7 @@ func (s *State) account(ev *memberwatch.Event, broken, late bool) deltaSet {
 // accountClass counts an event in the ledger of one class. A late event is booked
 // at once: there is no window to keep it for.
 func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, broken, late bool) deltaSet {
-	i := s.delta(day, class, broken)
+	i := s.delta(day, class, broken, ev.Endpoint)
 	d := &s.ledger[i]
 	d.Calls++
 	d.Records += ev.RecordCount()

@@ -117,10 +117,14 @@ func (s *State) Late() uint64 { return s.late }
 // days is how many of its own days the baseline rests on.
 func (s *State) days() int32 { return int32(s.day[Records].n) }
 
-// LedgerDelta is what an app read of one data class on one day since the last
-// ResetLedger. It merges into the stored row: counts add, sketches unite.
+// LedgerDelta is what an app read of one data class by one endpoint on one day
+// since the last ResetLedger. It merges into the stored row: counts add, sketches
+// unite.
 type LedgerDelta struct {
-	Key     memberwatch.LedgerKey
+	Key      memberwatch.LedgerKey
+	Endpoint string // of the platform's API
+	// Rest marks what came by further endpoints than memberwatch.RowEndpoints.
+	Rest    bool
 	Calls   uint64
 	Records uint64
 	Denials uint64
@@ -146,30 +150,6 @@ func (s *State) ResetLedger() {
 	}
 	s.ledger = s.ledger[:0]
 	s.recent.booked = len(s.recent.words)
-}
-
-// delta returns the index of the ledger delta of a key.
-func (s *State) delta(day int32, class string, after bool) int {
-	for i := range s.ledger {
-		k := &s.ledger[i].Key
-		if k.Day == day && k.After == after && string(k.Class) == class {
-			return i
-		}
-	}
-	if len(s.ledger) < cap(s.ledger) {
-		s.ledger = s.ledger[:len(s.ledger)+1]
-	} else {
-		s.ledger = append(s.ledger, LedgerDelta{})
-	}
-	d := &s.ledger[len(s.ledger)-1]
-	d.Calls, d.Records, d.Denials, d.Late = 0, 0, 0, 0
-	d.Members.Reset()
-	d.Groups.Reset()
-	if string(d.Key.Class) != class { // a reused delta mostly has the same class: copy its name only if not
-		d.Key.Class = memberwatch.DataClass(append([]byte(nil), class...))
-	}
-	d.Key.Day, d.Key.App, d.Key.After = day, s.App, after
-	return len(s.ledger) - 1
 }
 
 const stateVersion = 2

@@ -184,7 +184,7 @@ func (p *partition) encode(c *checkpoint, r *resident) {
 }
 
 func (p *partition) encodeRow(c *checkpoint, d *detector.LedgerDelta) {
-	row := memberwatch.LedgerRow{LedgerKey: d.Key, Calls: d.Calls, Records: d.Records, Denials: d.Denials, Late: d.Late}
+	row := memberwatch.LedgerRow{LedgerKey: d.Key, Endpoint: d.Endpoint, Rest: d.Rest, Calls: d.Calls, Records: d.Records, Denials: d.Denials, Late: d.Late}
 	if !d.Members.Empty() {
 		row.Members = p.arena(d.Members.AppendBinary)
 	}

@@ -1,28 +1,28 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
 	"math/bits"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 	"github.com/memberwatch/memberwatch/store"
 )
 
 // QueryAccess answers who read what in a range of days, from the ledgers up to
 // the newest checkpoint: one row per app and data class (or developer and data
-// class), by distinct members, most first, and all of them together. Members
-// and groups are unions over the days, not sums.
+// class), and all of them together. What is certain comes before what may be, and
+// then most distinct members first. Members and groups are unions over the days,
+// not sums.
 func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([]memberwatch.AccessRow, memberwatch.AccessRow, error) {
-	if q.UntilDay < q.SinceDay {
-		return nil, memberwatch.AccessRow{}, &memberwatch.ReasonError{
-			Kind: memberwatch.ErrInvalid, Reason: "RANGE_INVALID", Message: "the range of days ends before it begins", Hint: "set until after since",
-		}
+	if err := q.Validate(); err != nil {
+		return nil, memberwatch.AccessRow{}, err
 	}
 	m.settle(ctx)
 	gathered := make([]*access, len(m.store.Partitions))
@@ -54,7 +54,10 @@ type access struct {
 	owners map[string]*owner
 	byKey  map[accessKey]*tally
 	days   []int32 // with any row
+	sure   []int32 // with one that is certain
 	seen   days
+	held   days
+	group  uint64 // key of the group asked for
 }
 
 // days are the newest of the days that rows have named: rows come in the order
@@ -62,6 +65,14 @@ type access struct {
 type days struct {
 	first int32
 	set   uint8 // bit i: first+i
+}
+
+// note appends the new days of a row to a list.
+func (d *days) note(list []int32, row *store.LedgerView) []int32 {
+	for fresh := d.add(row); fresh != 0; fresh &= fresh - 1 {
+		list = append(list, row.Day+int32(bits.TrailingZeros8(fresh)))
+	}
+	return list
 }
 
 // add takes in the days of a row and returns those that are new, as a set.
@@ -79,6 +90,7 @@ func (d *days) add(row *store.LedgerView) uint8 {
 type owner struct {
 	app       memberwatch.AppID
 	developer memberwatch.DeveloperID
+	category  string
 	wanted    bool
 	sums      []*tally // by class, few
 }
@@ -94,12 +106,13 @@ type accessKey struct {
 type tally struct {
 	row             memberwatch.AccessRow
 	members, groups sketch.Distinct
-	seen            days
+	least           sketch.Distinct // members that are sure, when AtMost
+	seen, held      days
 	apps            map[memberwatch.AppID]struct{}
 }
 
 func newAccess(q *memberwatch.AccessQuery) *access {
-	return &access{query: q, byKey: make(map[accessKey]*tally)}
+	return &access{query: q, byKey: make(map[accessKey]*tally), group: detector.GroupKey(q.Group)}
 }
 
 // gather walks one partition's ledger.
@@ -111,28 +124,62 @@ func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch
 	a := newAccess(q)
 	a.owners = owners
 	for _, o := range owners {
-		o.wanted = (q.App == "" || q.App == o.app) && (q.Developer == "" || q.Developer == o.developer)
+		o.wanted = (q.App == "" || q.App == o.app) && (q.Developer == "" || q.Developer == o.developer) &&
+			(q.Category == "" || q.Category == o.category)
 	}
-	days := store.LedgerRange{Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == ""}
+	days := store.LedgerRange{Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == "", Daily: q.Narrow()}
 	return a, p.Ledger(days, func(row *store.LedgerView) error {
 		o := a.owners[string(row.App)]
 		if o == nil || !o.wanted || q.AfterOnly && !row.After {
 			return ctx.Err()
 		}
-		t := a.tally(o, row.Class)
-		if err := t.addSketches(row); err != nil {
-			return err
-		}
-		t.add(row)
-		for fresh := a.seen.add(row); fresh != 0; fresh &= fresh - 1 {
-			a.days = append(a.days, row.Day+int32(bits.TrailingZeros8(fresh)))
-		}
-		return nil
+		return a.add(o, row)
 	})
 }
 
-// ownersIn returns the developers of a partition's apps: as declared, else as
-// first seen.
+// add takes in one row.
+func (a *access) add(o *owner, row *store.LedgerView) error {
+	held, exact, err := a.narrow(row)
+	if err != nil || held == store.NotHeld {
+		return err
+	}
+	t := a.tally(o, row.Class)
+	if err := t.addSketches(row, exact && a.query.Endpoint != ""); err != nil {
+		return err
+	}
+	t.add(row)
+	t.row.AtMost = t.row.AtMost || !exact
+	a.days = a.seen.note(a.days, row)
+	if held == store.Holds {
+		t.row.CertainDays += int32(bits.OnesCount8(t.held.add(row)))
+		a.sure = a.held.note(a.sure, row)
+	}
+	return nil
+}
+
+// narrow leaves of a row what belongs to the endpoint or the group asked for, as
+// far as it is known apart.
+func (a *access) narrow(row *store.LedgerView) (held store.Held, exact bool, err error) {
+	switch {
+	case a.query.Endpoint != "":
+		return row.By(a.query.Endpoint)
+	case a.query.Group == "":
+		return store.Holds, true, nil
+	}
+	found, err := sketch.FindBinary(row.Groups, a.group)
+	row.Groups = nil // the one asked for is counted in the end
+	switch found {
+	case sketch.Present:
+		return store.Holds, false, err
+	case sketch.Possible:
+		return store.MayHold, false, err
+	default:
+		return store.NotHeld, false, err
+	}
+}
+
+// ownersIn returns developers and categories of a partition's apps: as declared,
+// developers else as first seen.
 func (m *Monitor) ownersIn(p *store.Partition) (map[string]*owner, error) {
 	owners := make(map[string]*owner)
 	err := p.Owners(func(app memberwatch.AppID, developer memberwatch.DeveloperID) {
@@ -144,6 +191,7 @@ func (m *Monitor) ownersIn(p *store.Partition) (map[string]*owner, error) {
 		if declared, ok := m.routes.developers[o.app]; ok {
 			o.developer = declared
 		}
+		o.category = m.routes.categories[o.app]
 	}
 	return owners, err
 }
@@ -198,10 +246,16 @@ func (t *tally) add(row *store.LedgerView) {
 	}
 }
 
-func (t *tally) addSketches(row *store.LedgerView) error {
+// addSketches unites members and groups; sure members also with the least.
+func (t *tally) addSketches(row *store.LedgerView, sure bool) error {
 	if len(row.Members) > 0 {
 		if err := t.members.MergeBinary(row.Members); err != nil {
 			return err
+		}
+		if sure {
+			if err := t.least.MergeBinary(row.Members); err != nil {
+				return err
+			}
 		}
 	}
 	if len(row.Groups) > 0 {
@@ -221,7 +275,7 @@ func (a *access) join(part *access) {
 		}
 		mine.join(t)
 	}
-	a.days = append(a.days, part.days...)
+	a.days, a.sure = append(a.days, part.days...), append(a.sure, part.sure...)
 }
 
 func (t *tally) join(o *tally) {
@@ -231,12 +285,14 @@ func (t *tally) join(o *tally) {
 	r.Denials += s.Denials
 	r.CallsAfter += s.CallsAfter
 	r.FirstDay, r.LastDay = min(r.FirstDay, s.FirstDay), max(r.LastDay, s.LastDay)
-	r.ActiveDays = max(r.ActiveDays, s.ActiveDays)
+	r.ActiveDays, r.CertainDays = max(r.ActiveDays, s.ActiveDays), max(r.CertainDays, s.CertainDays)
+	r.AtMost = r.AtMost || s.AtMost
 	for app := range o.apps {
 		t.sees(app)
 	}
 	t.members.Merge(&o.members)
 	t.groups.Merge(&o.groups)
+	t.least.Merge(&o.least)
 }
 
 // rows returns the answer.
@@ -245,7 +301,8 @@ func (a *access) rows() ([]memberwatch.AccessRow, memberwatch.AccessRow) {
 	rows := make([]memberwatch.AccessRow, 0, len(a.byKey))
 	apps := make(map[memberwatch.AppID]struct{})
 	for _, t := range a.byKey {
-		t.row.Members, t.row.Groups, t.row.Apps = estimate(&t.members), estimate(&t.groups), int32(max(len(t.apps), 1))
+		t.row.Apps = int32(max(len(t.apps), 1))
+		t.estimate(a.query)
 		rows = append(rows, t.row)
 		if t.row.App != "" {
 			apps[t.row.App] = struct{}{}
@@ -258,20 +315,41 @@ func (a *access) rows() ([]memberwatch.AccessRow, memberwatch.AccessRow) {
 		}
 		total.join(t)
 	}
-	total.row.Members, total.row.Groups = estimate(&total.members), estimate(&total.groups)
-	slices.Sort(a.days)
-	total.row.ActiveDays = int32(len(slices.Compact(a.days)))
+	total.estimate(a.query)
+	total.row.ActiveDays, total.row.CertainDays = distinctDays(a.days), distinctDays(a.sure)
 	total.row.Apps, total.row.Class = int32(len(apps)), a.query.Class
-	slices.SortFunc(rows, func(x, y memberwatch.AccessRow) int {
-		switch {
-		case x.Members.Value > y.Members.Value:
-			return -1
-		case x.Members.Value < y.Members.Value:
-			return 1
-		}
-		return strings.Compare(string(x.App)+"\x00"+string(x.Developer)+"\x00"+string(x.Class), string(y.App)+"\x00"+string(y.Developer)+"\x00"+string(y.Class))
-	})
+	slices.SortFunc(rows, compareRows)
 	return rows, total.row
+}
+
+// estimate reads the sketches off.
+func (t *tally) estimate(q *memberwatch.AccessQuery) {
+	t.row.Members, t.row.Groups = estimate(&t.members), estimate(&t.groups)
+	if t.row.AtMost {
+		t.row.Members.Low, _ = t.least.Interval()
+	}
+	if q.Group != "" && t.row.ActiveDays > 0 {
+		t.row.Groups = memberwatch.Estimate{Value: 1, Low: 1, High: 1}
+	}
+}
+
+func distinctDays(days []int32) int32 {
+	slices.Sort(days)
+	return int32(len(slices.Compact(days)))
+}
+
+// compareRows puts what is certain first, then most members.
+func compareRows(x, y memberwatch.AccessRow) int {
+	switch {
+	case (x.CertainDays > 0) != (y.CertainDays > 0):
+		if x.CertainDays > 0 {
+			return -1
+		}
+		return 1
+	case x.Members.Value != y.Members.Value:
+		return cmp.Compare(y.Members.Value, x.Members.Value)
+	}
+	return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Developer, y.Developer), cmp.Compare(x.Class, y.Class))
 }
 
 func estimate(d *sketch.Distinct) memberwatch.Estimate {

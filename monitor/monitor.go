@@ -71,6 +71,7 @@ func newMonitor(o Options, files *store.Store) *Monitor {
 	m.routes = routes{
 		known: make(map[memberwatch.AppID]place), apps: make([]uint32, n),
 		developers: make(map[memberwatch.AppID]memberwatch.DeveloperID),
+		categories: make(map[memberwatch.AppID]string),
 	}
 	m.registry.declared = make(map[memberwatch.DataClass]bool)
 	m.deliveries.New = func() any { return &delivery{queued: m.queued, pool: &m.deliveries} }

@@ -84,7 +84,7 @@ func stream(n, apps int) []memberwatch.Event {
 		events[i] = memberwatch.Event{
 			App: memberwatch.AppID(fmt.Sprintf("app-%02d", app)), Developer: memberwatch.DeveloperID(fmt.Sprintf("dev-%d", app/3)),
 			Time: at - r.Int64N(int64(time.Minute)), DataClasses: []string{"group_membership"}, Group: fmt.Sprintf("g%d", r.IntN(9)),
-			Actor: 1 + r.Uint64N(5),
+			Actor: 1 + r.Uint64N(5), Endpoint: fmt.Sprintf("/groups/%d", i%(1+20*(app%3))),
 		}
 		for range r.IntN(6) {
 			events[i].Disclosed = append(events[i].Disclosed, r.Uint64N(2000)*0x9e3779b97f4a7c15)

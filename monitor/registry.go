@@ -135,6 +135,7 @@ func (m *Monitor) learn(change *memberwatch.Change) {
 		if app.Developer != "" {
 			m.routes.developers[app.ID] = app.Developer
 		}
+		m.routes.categories[app.ID] = app.Category
 		m.routes.mu.Unlock()
 		for _, p := range app.Purposes {
 			m.registry.declared[p.Class] = true

@@ -212,6 +212,7 @@ type routes struct {
 	known      map[memberwatch.AppID]place
 	apps       []uint32                                      // by partition: how many live there
 	developers map[memberwatch.AppID]memberwatch.DeveloperID // as declared
+	categories map[memberwatch.AppID]string                  // as declared
 }
 
 // place is an app's partition, and its number there in this process: so that an

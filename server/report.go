@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -15,7 +14,7 @@ import (
 
 // Reporter answers questions about the past.
 type Reporter interface {
-	// QueryAccess returns the rows of a query, those with most members first, and all of them together.
+	// QueryAccess returns the rows of a query, what is certain first and then those with most members, and all of them together.
 	QueryAccess(ctx context.Context, q memberwatch.AccessQuery) (rows []memberwatch.AccessRow, total memberwatch.AccessRow, err error)
 }
 
@@ -65,8 +64,8 @@ func (s *reportService) QueryAccess(ctx context.Context, r *pb.QueryAccessReques
 	if err != nil {
 		return nil, err
 	}
-	if query.UntilDay < query.SinceDay {
-		return nil, invalidField("until", "RANGE_INVALID", fmt.Sprintf("until lies %d days before since", query.SinceDay-query.UntilDay), "swap the two")
+	if err := query.Validate(); err != nil {
+		return nil, err
 	}
 	rows, total, err := s.reporter.QueryAccess(ctx, query)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // ErrCorrupt means that a stored value does not read back as it was written.
 var ErrCorrupt = errors.New("corrupt record")
 
-// recordVersion is the first byte of every stored value.
+// recordVersion is the first byte of every stored value but newer ledger rows.
 const recordVersion = 1
 
 // frameBytes are the bytes of a frame around its payload: version and checksum.
@@ -92,17 +92,24 @@ func newDecoder(record []byte) *decoder {
 
 // openFrame verifies a record and returns its payload, which points into it.
 func openFrame(record []byte) ([]byte, error) {
+	_, payload, err := openVersion(record, recordVersion)
+	return payload, err
+}
+
+// openVersion verifies a record of any version up to the newest of its kind and
+// returns version and payload, which points into it.
+func openVersion(record []byte, newest byte) (version byte, payload []byte, err error) {
 	if len(record) < frameBytes {
-		return nil, fmt.Errorf("%w: %d bytes", ErrCorrupt, len(record))
+		return 0, nil, fmt.Errorf("%w: %d bytes", ErrCorrupt, len(record))
 	}
-	if record[0] != recordVersion {
-		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrCorrupt, record[0], recordVersion)
+	if record[0] < recordVersion || record[0] > newest {
+		return 0, nil, fmt.Errorf("%w: version %d, this program reads up to %d", ErrCorrupt, record[0], newest)
 	}
 	body := record[:len(record)-4]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(record[len(body):]) {
-		return nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+		return 0, nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
 	}
-	return body[1:], nil
+	return record[0], body[1:], nil
 }
 
 func (d *decoder) fail(what string) {

@@ -136,7 +136,9 @@ func FuzzDecode(f *testing.F) {
 	}}))
 	f.Add(encodeChange(&memberwatch.Change{Revision: 3, Time: time.Unix(9, 9), Restriction: &memberwatch.Restriction{ID: "r", Apps: []memberwatch.AppID{"a"}}}))
 	f.Add(encodeApp(&memberwatch.App{ID: "a", Purposes: []memberwatch.Purpose{{Class: "c", Purpose: "p"}}, Created: time.Unix(1, 2)}))
-	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 300, Members: []byte("abc")}))
+	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 300, Members: []byte("abc")}, nil))
+	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 300, Members: []byte("abc")}, []part{{endpoint: "/members"}}))
+	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 9}, []part{{endpoint: "/a", calls: 2, members: []byte("a")}, {endpoint: "/b", calls: 3, lost: true}, {rest: true, calls: 4}}))
 	f.Add(encodeMark(&Mark{Sequence: 7, Newest: 8, Live: true}))
 	f.Add(encodeProgress(&Progress{Closed: 1 << 60, Lost: -1}))
 	f.Fuzz(func(t *testing.T, record []byte) {
@@ -167,8 +169,12 @@ func FuzzDecode(f *testing.F) {
 		check("progress", encodeProgress(&p), err)
 		var v LedgerView
 		err = v.decode(record)
+		var parts []part
+		if err == nil && v.byEndpoint != nil {
+			parts, err = v.parts()
+		}
 		row := memberwatch.LedgerRow{Calls: v.Calls, Records: v.Records, Denials: v.Denials, Late: v.Late, Members: v.Members, Groups: v.Groups}
-		check("row", sealRow(&row), err)
+		check("row", sealRow(&row, parts), err)
 		// The checksum keeps most damage from the decoders: let them see some.
 		d := decoder{b: record}
 		d.signal()
@@ -217,9 +223,13 @@ func TestKeysSortLikeWhatTheyName(t *testing.T) {
 	})
 }
 
-// sealRow is the record of a ledger row.
-func sealRow(r *memberwatch.LedgerRow) []byte {
+// sealRow is the record of a ledger row, of version 1 without parts.
+func sealRow(r *memberwatch.LedgerRow, parts []part) []byte {
 	e := newEncoder(rowBytes + len(r.Members) + len(r.Groups))
 	e.row(r)
+	if parts != nil {
+		e.b[0] = ledgerVersion
+		e.parts(parts)
+	}
 	return e.seal()
 }

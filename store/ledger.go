@@ -29,18 +29,20 @@ func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]
 			w.err = err
 			return damaged
 		}
-		row := *delta
+		row, parts := *delta, []part{partOf(delta)}
 		if stored := rows.Get(key); stored != nil {
-			merged, err := mergeRow(stored, delta, merge)
+			merged, by, err := mergeRow(stored, delta, merge)
 			if err != nil {
 				damaged++
 				w.put(w.tx.Bucket(bucketDamaged), append([]byte("ledger/"), key...), bytes.Clone(stored))
 			} else {
-				row = merged
+				row, parts = merged, by
 			}
 		}
-		e := w.encoder(rowBytes + len(row.Members) + len(row.Groups))
+		e := w.encoder(rowBytes + len(row.Members) + len(row.Groups) + partsBytes(parts))
+		e.b[0] = ledgerVersion
 		e.row(&row)
+		e.parts(parts)
 		w.put(rows, key, w.seal(e))
 		if done.has(key) { // a late one
 			damaged += w.addToWeek(weeks, key, delta, merge)
@@ -56,12 +58,21 @@ func (w *writer) expireLedger(from int32) {
 	}
 }
 
-func mergeRow(stored []byte, delta *memberwatch.LedgerRow, merge func(stored, delta []byte) ([]byte, error)) (memberwatch.LedgerRow, error) {
+func mergeRow(
+	stored []byte, delta *memberwatch.LedgerRow, merge func(stored, delta []byte) ([]byte, error),
+) (sum memberwatch.LedgerRow, parts []part, err error) {
 	var view LedgerView
-	if err := view.decode(stored); err != nil {
-		return memberwatch.LedgerRow{}, err
+	if err = view.decode(stored); err != nil {
+		return sum, nil, err
 	}
-	return view.plus(delta, merge)
+	if parts, err = view.parts(); err != nil {
+		return sum, nil, err
+	}
+	if parts, err = addPart(parts, partOf(delta), merge); err != nil {
+		return sum, nil, err
+	}
+	sum, err = view.plus(delta, merge)
+	return sum, parts, err
 }
 
 // plus merges a delta into the row: counts add, sketches unite.
@@ -114,20 +125,28 @@ type LedgerView struct {
 	Calls, Records  uint64
 	Denials, Late   uint64
 	Members, Groups []byte
+	byEndpoint      []byte // encoded parts; nil in rows of weeks and of version 1
 }
+
+// ledgerVersion is the version of ledger rows that say what came by which
+// endpoint. Those of version 1 do not.
+const ledgerVersion = 2
 
 // decode fills everything but the key.
 func (v *LedgerView) decode(record []byte) error {
-	payload, err := openFrame(record)
+	version, payload, err := openVersion(record, ledgerVersion)
 	d := decoder{b: payload, err: err}
-	v.Days = 1
-	return v.row(&d)
+	v.Days, v.byEndpoint = 1, nil
+	v.row(&d)
+	if version == ledgerVersion {
+		v.byEndpoint = d.take(uint64(len(d.b)))
+	}
+	return d.finish()
 }
 
-func (v *LedgerView) row(d *decoder) error {
+func (v *LedgerView) row(d *decoder) {
 	v.Calls, v.Records, v.Denials, v.Late = d.uint(), d.uint(), d.uint(), d.uint()
 	v.Members, v.Groups = d.take(d.uint()), d.take(d.uint())
-	return d.finish()
 }
 
 // LedgerRange chooses ledger rows by day, inclusive, and data class.
@@ -135,6 +154,9 @@ type LedgerRange struct {
 	Since, Until int32
 	Class        memberwatch.DataClass
 	AnyClass     bool // every class; Class is ignored
+	// Daily leaves weeks aside: their rows do not say what happened on which day,
+	// nor by which endpoint.
+	Daily bool
 }
 
 // Ledger calls visit for every chosen row, by day, class, app and after. Whole
@@ -143,6 +165,9 @@ type LedgerRange struct {
 // the store. A visit that returns an error ends the walk with it.
 func (p *Partition) Ledger(r LedgerRange, visit func(row *LedgerView) error) error {
 	return p.db.View(func(tx *bolt.Tx) error {
+		if r.Daily {
+			return p.walk(tx, bucketLedger, r, (*LedgerView).decode, visit)
+		}
 		w := writer{tx: tx}
 		first, end := w.rolledUp().weeks(r.Since, r.Until)
 		if w.err != nil {

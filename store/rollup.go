@@ -213,6 +213,7 @@ func (v *LedgerView) decodeWeek(record []byte) error {
 	if d.err == nil && (days == 0 || days >= 1<<week) {
 		return fmt.Errorf("%w: days %b of a week", ErrCorrupt, days)
 	}
-	v.Days = uint8(days)
-	return v.row(&d)
+	v.Days, v.byEndpoint = uint8(days), nil
+	v.row(&d)
+	return d.finish()
 }

@@ -13,6 +13,9 @@ func EncodeAccessQuery(q *memberwatch.AccessQuery) *pb.QueryAccessRequest {
 		DataClass:            string(q.Class),
 		App:                  AppName(q.App),
 		Developer:            string(q.Developer),
+		Endpoint:             q.Endpoint,
+		Group:                q.Group,
+		Category:             q.Category,
 		Since:                encodeDay(q.SinceDay),
 		AfterRestrictionOnly: q.AfterOnly,
 		ByDeveloper:          q.ByDeveloper,
@@ -33,6 +36,9 @@ func DecodeAccessQuery(m *pb.QueryAccessRequest) (memberwatch.AccessQuery, error
 		Class:       memberwatch.DataClass(m.GetDataClass()),
 		App:         parse(&d, "app", optional(ParseAppName), m.GetApp()),
 		Developer:   memberwatch.DeveloperID(m.GetDeveloper()),
+		Endpoint:    m.GetEndpoint(),
+		Group:       m.GetGroup(),
+		Category:    m.GetCategory(),
 		SinceDay:    parse(&d, "since", decodeDay, m.GetSince()),
 		UntilDay:    math.MaxInt32,
 		AfterOnly:   m.GetAfterRestrictionOnly(),
@@ -58,6 +64,8 @@ func EncodeAccessRow(r *memberwatch.AccessRow) *pb.AccessRow {
 		ActiveDays:            r.ActiveDays,
 		CallsAfterRestriction: count(r.CallsAfter),
 		Apps:                  r.Apps,
+		AtMost:                r.AtMost,
+		CertainDays:           r.CertainDays,
 	}
 	if r.ActiveDays > 0 {
 		m.FirstTime, m.LastTime = encodeDay(r.FirstDay), encodeDay(r.LastDay)
@@ -69,19 +77,21 @@ func EncodeAccessRow(r *memberwatch.AccessRow) *pb.AccessRow {
 func DecodeAccessRow(m *pb.AccessRow) (memberwatch.AccessRow, error) {
 	var d decoder
 	r := memberwatch.AccessRow{
-		App:        parse(&d, "app", optional(ParseAppName), m.GetApp()),
-		Developer:  memberwatch.DeveloperID(m.GetDeveloper()),
-		Class:      memberwatch.DataClass(m.GetDataClass()),
-		Calls:      uint64(max(m.GetCalls(), 0)),
-		Records:    uint64(max(m.GetRecords(), 0)),
-		Denials:    uint64(max(m.GetDenials(), 0)),
-		CallsAfter: uint64(max(m.GetCallsAfterRestriction(), 0)),
-		Members:    decodeEstimate(m.GetMembers()),
-		Groups:     decodeEstimate(m.GetGroups()),
-		FirstDay:   parse(&d, "first_time", decodeDay, m.GetFirstTime()),
-		LastDay:    parse(&d, "last_time", decodeDay, m.GetLastTime()),
-		ActiveDays: m.GetActiveDays(),
-		Apps:       m.GetApps(),
+		App:         parse(&d, "app", optional(ParseAppName), m.GetApp()),
+		Developer:   memberwatch.DeveloperID(m.GetDeveloper()),
+		AtMost:      m.GetAtMost(),
+		Class:       memberwatch.DataClass(m.GetDataClass()),
+		Calls:       uint64(max(m.GetCalls(), 0)),
+		Records:     uint64(max(m.GetRecords(), 0)),
+		Denials:     uint64(max(m.GetDenials(), 0)),
+		CallsAfter:  uint64(max(m.GetCallsAfterRestriction(), 0)),
+		Members:     decodeEstimate(m.GetMembers()),
+		Groups:      decodeEstimate(m.GetGroups()),
+		FirstDay:    parse(&d, "first_time", decodeDay, m.GetFirstTime()),
+		LastDay:     parse(&d, "last_time", decodeDay, m.GetLastTime()),
+		ActiveDays:  m.GetActiveDays(),
+		Apps:        m.GetApps(),
+		CertainDays: m.GetCertainDays(),
 	}
 	return r, d.err
 }

@@ -203,6 +203,7 @@ func drawQuery(t *rapid.T) memberwatch.AccessQuery {
 		Developer: memberwatch.DeveloperID(text.Draw(t, "developer")), SinceDay: rapid.Int32Range(-5000, 40_000).Draw(t, "since"),
 		UntilDay:  rapid.OneOf(rapid.Just(int32(math.MaxInt32)), day).Draw(t, "until"),
 		AfterOnly: flag.Draw(t, "after"), ByDeveloper: flag.Draw(t, "roll up"),
+		Endpoint: text.Draw(t, "endpoint"), Group: text.Draw(t, "group"), Category: text.Draw(t, "category"),
 	}
 }
 
@@ -213,6 +214,7 @@ func drawRow(t *rapid.T) memberwatch.AccessRow {
 		Denials: unsigned.Draw(t, "denials"), CallsAfter: unsigned.Draw(t, "after"), Members: estimate.Draw(t, "members"),
 		Groups: estimate.Draw(t, "groups"), FirstDay: day.Draw(t, "first"), LastDay: day.Draw(t, "last"),
 		ActiveDays: day.Draw(t, "active"), Apps: day.Draw(t, "apps"),
+		CertainDays: day.Draw(t, "certain"), AtMost: flag.Draw(t, "at most"),
 	}
 }
 

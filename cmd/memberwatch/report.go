@@ -23,8 +23,14 @@ type accessAnswer struct {
 
 func newReportAccess() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "access", Short: "Who read which data class since when, and how many members", Args: exactly(),
-		Example: "  memberwatch report access --class group_membership --since 60d --after-restriction",
+		Use: "access", Short: "Who read which data class, by which endpoint or of which group, since when, and how many members", Args: exactly(),
+		Long: `Who read what since when, and how many members.
+
+Of a group, and of an endpoint among several of an app, the ledger may know only
+that it lies among others. What is read then is at most so much, shown as <=; DAYS
+are those that are certain, then those that are possible in all.`,
+		Example: "  memberwatch report access --class group_membership --since 60d --after-restriction\n" +
+			"  memberwatch report access --endpoint /groups/members --category crm",
 	}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json", "csv")
 	var since, until moment
@@ -32,6 +38,9 @@ func newReportAccess() *cobra.Command {
 	q := &pb.QueryAccessRequest{}
 	flags := cmd.Flags()
 	flags.StringVar(&q.DataClass, "class", "", "the data class; none: every class")
+	flags.StringVar(&q.Endpoint, "endpoint", "", "only by this endpoint of the platform's API")
+	flags.StringVar(&q.Group, "group", "", "only members of this group; not together with --endpoint")
+	flags.StringVar(&q.Category, "category", "", "only apps of this declared category")
 	flags.StringVar(&app, "app", "", "only this app")
 	flags.StringVar(&q.Developer, "developer", "", "only this developer's apps")
 	flags.Var(&since, "since", "from this UTC day on, such as 60d or 2026-01-31 (default 60d)")
@@ -118,9 +127,17 @@ func who(q *pb.QueryAccessRequest) string {
 }
 
 func accessCells(name string, r *pb.AccessRow) []string {
+	members, most, days := estimate(r.GetMembers()), "", number(r.GetActiveDays())
+	if r.GetAtMost() {
+		m := r.GetMembers()
+		members, most = decimal(m.GetLow())+" to "+decimal(m.GetHigh()), "<="
+	}
+	if r.GetCertainDays() < r.GetActiveDays() {
+		days = number(r.GetCertainDays()) + " to " + days
+	}
 	return []string{
-		name, estimate(r.GetMembers()), number(r.GetRecords()), number(r.GetCalls()), number(r.GetCallsAfterRestriction()),
-		decimal(r.GetGroups().GetValue()), number(r.GetActiveDays()), date(r.GetFirstTime()), date(r.GetLastTime()),
+		name, members, most + number(r.GetRecords()), most + number(r.GetCalls()), most + number(r.GetCallsAfterRestriction()),
+		decimal(r.GetGroups().GetValue()), days, date(r.GetFirstTime()), date(r.GetLastTime()),
 	}
 }
 
@@ -129,7 +146,7 @@ func writeAccessCSV(w io.Writer, rows []*pb.AccessRow) error {
 	out := csv.NewWriter(w)
 	head := []string{
 		"app", "developer", "data_class", "calls", "records", "denials", "members", "members_low", "members_high",
-		"groups", "first_day", "last_day", "active_days", "calls_after_restriction", "apps",
+		"groups", "first_day", "last_day", "active_days", "calls_after_restriction", "apps", "at_most", "certain_days",
 	}
 	if err := out.Write(head); err != nil {
 		return err
@@ -142,6 +159,7 @@ func writeAccessCSV(w io.Writer, rows []*pb.AccessRow) error {
 			bare(r.GetApp()), r.GetDeveloper(), r.GetDataClass(), whole(r.GetCalls()), whole(r.GetRecords()), whole(r.GetDenials()),
 			about(m.GetValue()), about(m.GetLow()), about(m.GetHigh()), about(r.GetGroups().GetValue()),
 			date(r.GetFirstTime()), date(r.GetLastTime()), whole(int64(r.GetActiveDays())), whole(r.GetCallsAfterRestriction()), whole(int64(r.GetApps())),
+			strconv.FormatBool(r.GetAtMost()), whole(int64(r.GetCertainDays())),
 		})
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sort"
 )
 
 // Counting distinct members. Up to 128 different keys are kept and counted
@@ -153,6 +154,50 @@ func (d *Distinct) MergeBinary(b []byte) error {
 		return fmt.Errorf("distinct counter: %w", err)
 	}
 	return nil
+}
+
+// Presence tells whether a counter holds a key.
+type Presence uint8
+
+// Presences.
+const (
+	Absent   Presence = iota
+	Possible          // registers cannot tell: some key of the counter looks like it
+	Present
+)
+
+// FindBinary tells whether an encoded counter holds the key h. While exact it
+// knows; beyond 128 keys Absent is sure and Possible is not: with n keys about one
+// foreign key in 4,096/n is Possible at n well below 4,096, and nearly all are
+// above. No bytes are an empty counter.
+func FindBinary(b []byte, h uint64) (Presence, error) {
+	if len(b) == 0 {
+		return Absent, nil
+	}
+	used, body, err := openFrame(b, kindDistinct)
+	if err == nil && used > 0 && (used > planes || len(body) != 8*int(used)*groupCount) {
+		err = fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
+	}
+	if err != nil {
+		return Absent, fmt.Errorf("distinct counter: %w", err)
+	}
+	key := mix(h)
+	if used == 0 {
+		n := len(body) / 8
+		i := sort.Search(n, func(i int) bool { return wordAt(body, i) >= key })
+		if i < n && wordAt(body, i) == key {
+			return Present, nil
+		}
+		return Absent, nil
+	}
+	var g group
+	for p := range int(used) {
+		g[p] = wordAt(body, int(key>>58)*int(used)+p)
+	}
+	if lane, rank := placeOf(key); rank > g.at(lane) {
+		return Absent, nil
+	}
+	return Possible, nil
 }
 
 // mergeDense takes the larger of each pair of registers, those of the counter and

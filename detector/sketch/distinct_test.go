@@ -304,3 +304,41 @@ func TestDistinctMergeBinaryIsMerge(t *testing.T) {
 		}
 	})
 }
+
+// TestFindBinaryNeverDeniesAKey looks for keys that are there and for foreign ones.
+func TestFindBinaryNeverDeniesAKey(t *testing.T) {
+	for _, n := range []uint64{0, 1, 2, 127, 128, 129, 500, 20_000} {
+		b := encoded(t, counted(1, n))
+		for h := uint64(1); h <= n; h++ {
+			want := Present
+			if n > exactLimit {
+				want = Possible
+			}
+			if got, err := FindBinary(b, h); got != want || err != nil {
+				t.Fatalf("key %d of %d: %d, %v, want %d", h, n, got, err, want)
+			}
+		}
+		possible := 0
+		for h := n + 1; h <= n+4096; h++ {
+			switch got, err := FindBinary(b, h); {
+			case err != nil || got == Present || got == Possible && n <= exactLimit:
+				t.Fatalf("key %d beside %d: %d, %v", h, n, got, err)
+			case got == Possible:
+				possible++
+			}
+		}
+		// A register holds the largest rank of n/4,096 keys on average, and a foreign
+		// key's rank is no larger with probability below that.
+		if n > exactLimit && float64(possible) > 1.5*float64(n) {
+			t.Errorf("%d foreign keys of 4,096 are possible beside %d", possible, n)
+		}
+	}
+	if got, err := FindBinary(nil, 1); got != Absent || err != nil {
+		t.Errorf("no bytes: %d, %v", got, err)
+	}
+	damaged := encoded(t, counted(1, 500))
+	damaged[20] ^= 1
+	if _, err := FindBinary(damaged, 1); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("damaged: %v", err)
+	}
+}

@@ -69,11 +69,15 @@ func (g *group) flip(lane, with uint64) {
 	}
 }
 
+// placeOf returns the lane and the rank of a mixed key.
+func placeOf(key uint64) (lane, rank uint64) {
+	// The added bit ends the run of zeros at rank 51.
+	return key >> 52 & (lanes - 1), uint64(bits.LeadingZeros64(key<<precision|1<<(64-maxRank))) + 1
+}
+
 // observe folds one mixed key in and reports whether a register rose.
 func (r *registers) observe(key uint64, t *tally) bool {
-	lane := key >> 52 & (lanes - 1)
-	// The added bit ends the run of zeros at rank 51.
-	rank := uint64(bits.LeadingZeros64(key<<precision|1<<(64-maxRank))) + 1
+	lane, rank := placeOf(key)
 	g := r.group(key >> 58)
 	old := g.at(lane)
 	if rank <= old {

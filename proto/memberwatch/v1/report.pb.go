@@ -43,7 +43,14 @@ type QueryAccessRequest struct {
 	// 50,000.
 	PageSize int32 `protobuf:"varint,8,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
-	PageToken     string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only access by this endpoint of the platform's API, by its whole name as
+	// events carry it; empty: every endpoint.
+	Endpoint string `protobuf:"bytes,10,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// Only access to this group; empty: every group. Not together with endpoint.
+	Group string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
+	// Only apps of this declared category; empty: every category.
+	Category      string `protobuf:"bytes,12,opt,name=category,proto3" json:"category,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -141,7 +148,29 @@ func (x *QueryAccessRequest) GetPageToken() string {
 	return ""
 }
 
-// AccessRow is what one app (or developer) read.
+func (x *QueryAccessRequest) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *QueryAccessRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *QueryAccessRequest) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+// AccessRow is what one app (or developer) read. Of an endpoint or a group asked
+// for, the ledger may know only that it lies among others: see at_most.
 type AccessRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The app, apps/{app}; empty in a row by developer.
@@ -158,7 +187,8 @@ type AccessRow struct {
 	Denials int64 `protobuf:"varint,6,opt,name=denials,proto3" json:"denials,omitempty"`
 	// Distinct members disclosed.
 	Members *Estimate `protobuf:"bytes,7,opt,name=members,proto3" json:"members,omitempty"`
-	// Distinct groups touched.
+	// Distinct groups touched; of an endpoint asked for, by the app's other
+	// endpoints on the same days too.
 	Groups *Estimate `protobuf:"bytes,8,opt,name=groups,proto3" json:"groups,omitempty"`
 	// UTC day of the first access in the range.
 	FirstTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
@@ -169,7 +199,14 @@ type AccessRow struct {
 	// Calls that broke a restriction.
 	CallsAfterRestriction int64 `protobuf:"varint,12,opt,name=calls_after_restriction,json=callsAfterRestriction,proto3" json:"calls_after_restriction,omitempty"`
 	// How many apps the row sums.
-	Apps          int32 `protobuf:"varint,13,opt,name=apps,proto3" json:"apps,omitempty"`
+	Apps int32 `protobuf:"varint,13,opt,name=apps,proto3" json:"apps,omitempty"`
+	// True when an endpoint or a group was asked for whose part is not known apart.
+	// Then calls, records, denials and members are what it was at most, and
+	// members.low is what it was at least. Always so for groups.
+	AtMost bool `protobuf:"varint,14,opt,name=at_most,json=atMost,proto3" json:"at_most,omitempty"`
+	// Days on which the endpoint or the group was read for sure; on the other
+	// active days it may have been. Without either, all active days are certain.
+	CertainDays   int32 `protobuf:"varint,15,opt,name=certain_days,json=certainDays,proto3" json:"certain_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,10 +332,24 @@ func (x *AccessRow) GetApps() int32 {
 	return 0
 }
 
+func (x *AccessRow) GetAtMost() bool {
+	if x != nil {
+		return x.AtMost
+	}
+	return false
+}
+
+func (x *AccessRow) GetCertainDays() int32 {
+	if x != nil {
+		return x.CertainDays
+	}
+	return 0
+}
+
 // QueryAccessResponse holds the answer.
 type QueryAccessResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The rows, by distinct members, most first.
+	// The rows, what is certain first, then by distinct members, most first.
 	Rows []*AccessRow `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
 	// The token of the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -456,7 +507,7 @@ var File_memberwatch_v1_report_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/report.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemberwatch/v1/signal.proto\"\xdc\x02\n" +
+	"\x1bmemberwatch/v1/report.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemberwatch/v1/signal.proto\"\xaa\x03\n" +
 	"\x12QueryAccessRequest\x12\x1d\n" +
 	"\n" +
 	"data_class\x18\x01 \x01(\tR\tdataClass\x12\x10\n" +
@@ -468,7 +519,11 @@ const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\fby_developer\x18\a \x01(\bR\vbyDeveloper\x12\x1b\n" +
 	"\tpage_size\x18\b \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\t \x01(\tR\tpageToken\"\xeb\x03\n" +
+	"page_token\x18\t \x01(\tR\tpageToken\x12\x1a\n" +
+	"\bendpoint\x18\n" +
+	" \x01(\tR\bendpoint\x12\x14\n" +
+	"\x05group\x18\v \x01(\tR\x05group\x12\x1a\n" +
+	"\bcategory\x18\f \x01(\tR\bcategory\"\xa7\x04\n" +
 	"\tAccessRow\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x1c\n" +
 	"\tdeveloper\x18\x02 \x01(\tR\tdeveloper\x12\x1d\n" +
@@ -486,7 +541,9 @@ const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\vactive_days\x18\v \x01(\x05R\n" +
 	"activeDays\x126\n" +
 	"\x17calls_after_restriction\x18\f \x01(\x03R\x15callsAfterRestriction\x12\x12\n" +
-	"\x04apps\x18\r \x01(\x05R\x04apps\"\x9d\x01\n" +
+	"\x04apps\x18\r \x01(\x05R\x04apps\x12\x17\n" +
+	"\aat_most\x18\x0e \x01(\bR\x06atMost\x12!\n" +
+	"\fcertain_days\x18\x0f \x01(\x05R\vcertainDays\"\x9d\x01\n" +
 	"\x13QueryAccessResponse\x12-\n" +
 	"\x04rows\x18\x01 \x03(\v2\x19.memberwatch.v1.AccessRowR\x04rows\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12/\n" +

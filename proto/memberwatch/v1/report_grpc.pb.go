@@ -29,8 +29,9 @@ const (
 //
 // ReportService answers questions about the past from the daily ledgers.
 type ReportServiceClient interface {
-	// QueryAccess tells which apps read a data class since when, how much, and
-	// how many distinct members. Rows come sorted by distinct members, most first.
+	// QueryAccess tells which apps read a data class, by an endpoint or of a group,
+	// since when, how much, and how many distinct members. Rows that are certain
+	// come first, then by distinct members, most first.
 	QueryAccess(ctx context.Context, in *QueryAccessRequest, opts ...grpc.CallOption) (*QueryAccessResponse, error)
 	// ExportPacket writes the incident packet of a case: what a platform hands to a
 	// regulator. Each export has a revision, and its hash goes to the audit log.
@@ -71,8 +72,9 @@ func (c *reportServiceClient) ExportPacket(ctx context.Context, in *ExportPacket
 //
 // ReportService answers questions about the past from the daily ledgers.
 type ReportServiceServer interface {
-	// QueryAccess tells which apps read a data class since when, how much, and
-	// how many distinct members. Rows come sorted by distinct members, most first.
+	// QueryAccess tells which apps read a data class, by an endpoint or of a group,
+	// since when, how much, and how many distinct members. Rows that are certain
+	// come first, then by distinct members, most first.
 	QueryAccess(context.Context, *QueryAccessRequest) (*QueryAccessResponse, error)
 	// ExportPacket writes the incident packet of a case: what a platform hands to a
 	// regulator. Each export has a revision, and its hash goes to the audit log.
