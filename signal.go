@@ -50,7 +50,7 @@ const (
 	KindDormant Kind = "dormant-wake"
 	// KindColdStart is a new app that reads far more than its peers did at its age.
 	KindColdStart Kind = "cold-start"
-	// KindFleet is the whole population moving in one window.
+	// KindFleet is the whole population moving at once. It accuses nobody.
 	KindFleet Kind = "fleet-shift"
 )
 
@@ -222,11 +222,13 @@ type Finding struct {
 	Record []byte `json:",omitempty"`
 }
 
-// Signal is an app's run of findings of one kind: what a reviewer sees.
+// Signal is an app's run of findings of one kind: what a reviewer sees. One of
+// the whole fleet has neither app nor developer.
 type Signal struct {
 	ID           SignalID
 	App          AppID
 	Developer    DeveloperID
+	Apps         []AppID // that one of the fleet names, in order; possibly not all it is about
 	Kind         Kind
 	Severity     Severity
 	Sentence     string

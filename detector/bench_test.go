@@ -81,7 +81,7 @@ func BenchmarkCloseHour(b *testing.B) {
 			if tally == nil {
 				continue
 			}
-			j := NewFleet().Judge(tally)
+			j := NewFleet(DefaultConfig()).Judge(tally)
 			for _, app := range e.Pending(w) {
 				e.Judge(states[app], &j)
 			}

@@ -10,11 +10,16 @@ import (
 // There is one for the whole service. It is pure: the same tallies in the same
 // order give the same bytes.
 type Fleet struct {
+	cfg     Config
 	through int32 // newest day folded in; 0: none
 	hist    [cellCount][]float64
 	births  births
 	peers   peers
 	day     dayTally
+
+	population population
+	episodes   []episode // open signals of the fleet
+	updates    []memberwatch.Update
 }
 
 // dayTally gathers the tallies of days that are not folded in yet, by day.
@@ -49,10 +54,11 @@ const memory = 1 - 1.0/120
 const minFleet = 20
 
 // NewFleet returns a fleet without history.
-func NewFleet() *Fleet { return &Fleet{} }
+func NewFleet(cfg Config) *Fleet { return &Fleet{cfg: cfg} }
 
 // Judge computes the fleet factor of a window from the merged tally of all
-// partitions and remembers the tally for EndDay.
+// partitions, raises what only the fleet can see, and remembers the tally for
+// EndDay. Windows come in order of their ends.
 //
 //	F = max(1, max over a in {0.05, 0.01} of k_a / (a n + 3 sqrt(a n) + 1))
 func (f *Fleet) Judge(t *Tally) Judgement {
@@ -72,6 +78,8 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 			j.Shift[g] = max(t.medianMove(g), 0)
 		}
 	}
+	f.endQuiet(t.Window.Start)
+	f.watchPopulation(t)
 	f.remember(t)
 	return j
 }
@@ -166,6 +174,9 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	}
 	f.births.encode(e)
 	f.peers.encode(e)
+	e.uint(uint64(f.population.days))
+	e.uint(uint64(f.population.moved))
+	f.encodeEpisodes(e)
 	e.uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
 		e.int(int64(day))
@@ -177,7 +188,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 // UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
 func (f *Fleet) UnmarshalBinary(b []byte) error {
 	d := newDecoder(b, fleetVersion, "fleet")
-	*f = Fleet{through: int32(d.int())}
+	*f = Fleet{cfg: f.cfg, through: int32(d.int())}
 	for id := range f.hist {
 		if d.bool() {
 			f.hist[id] = d.sparse(bins)
@@ -185,6 +196,8 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	}
 	f.births.decode(d)
 	f.peers.decode(d)
+	f.population = population{uint32(d.uint()), uint32(d.uint())}
+	f.decodeEpisodes(d)
 	for range d.count(2) {
 		day, t := int32(d.int()), new(Tally)
 		d.nested(t)

@@ -35,6 +35,7 @@ var sorts = [...]func() grounds{
 	5: func() grounds { return new(outgrown) },
 	6: func() grounds { return new(outstanding) },
 	7: func() grounds { return new(knowing) },
+	8: func() grounds { return new(moved) },
 }
 
 func sortOf(g grounds) uint64 {
@@ -53,6 +54,8 @@ func sortOf(g grounds) uint64 {
 		return 6
 	case *knowing:
 		return 7
+	case *moved:
+		return 8
 	default:
 		panic(fmt.Sprintf("bug: grounds %T have no number", g))
 	}
@@ -64,7 +67,12 @@ const groundsVersion = 1
 // record.
 func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
 	f := conclude(g, e.cfg.Budget)
-	f.Basis = e.basis(s, &f)
+	return recorded(g, f, e.basis(s, &f), e.cfg.Budget)
+}
+
+// recorded adds basis and record to a finding that was made from grounds.
+func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget float64) memberwatch.Finding {
+	f.Basis = basis
 	enc := newEncoder(nil, groundsVersion)
 	enc.string(Model)
 	enc.string(string(f.Basis.App))
@@ -72,7 +80,7 @@ func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
 	enc.int(f.Basis.Control)
 	enc.uint(uint64(f.Basis.Learning))
 	enc.int(int64(f.Basis.LearningDays))
-	enc.f64(e.cfg.Budget)
+	enc.f64(budget)
 	enc.uint(sortOf(g))
 	g.encode(enc)
 	record, err := enc.finish()

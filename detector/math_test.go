@@ -63,7 +63,7 @@ func TestWeightsSplitTheBudget(t *testing.T) {
 func TestCalibrationKeepsItsWord(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	id := cellID(bySurprise, dayBurst, Reach, 3)
-	fleet := NewFleet()
+	fleet := NewFleet(DefaultConfig())
 	for day := range int32(40) {
 		tally := newTally(memberwatch.Window{Scale: memberwatch.Day, Start: int64(day+1) * dayLength})
 		for range 3000 {
@@ -113,7 +113,7 @@ func TestFleetFactor(t *testing.T) {
 		}
 		tally.add(&comparison{stream: dayBurst, feature: Reach, reach: [measures]float64{1, 0.72}, p: p})
 	}
-	j := NewFleet().Judge(tally)
+	j := NewFleet(DefaultConfig()).Judge(tally)
 	near(t, "factor", j.Factor[Reach], 40/(5+3*math.Sqrt(5)+1), 1e-12)
 	near(t, "shift", j.Shift[Reach], 0.75, 1e-9)
 	near(t, "factor of another feature", j.Factor[Misses], 1, 0)
@@ -124,7 +124,7 @@ func TestFleetFactor(t *testing.T) {
 	for range 20 {
 		small.add(&comparison{stream: dayBurst, feature: Reach, reach: [measures]float64{1}, p: 0.001})
 	}
-	near(t, "factor of a fleet of 20", NewFleet().Judge(small).Factor[Reach], 1, 0)
+	near(t, "factor of a fleet of 20", NewFleet(DefaultConfig()).Judge(small).Factor[Reach], 1, 0)
 }
 
 // TestSlowEvidence: a run of slightly small p-values multiplies up, quiet resets.

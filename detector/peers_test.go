@@ -24,7 +24,7 @@ func TestPercentile(t *testing.T) {
 	for range minPeers {
 		halves[0].peers.add("games", peerDay(5, 1))
 	}
-	fleet := NewFleet()
+	fleet := NewFleet(DefaultConfig())
 	for _, half := range halves {
 		fleet.Judge(half)
 	}
@@ -57,7 +57,7 @@ func TestPercentile(t *testing.T) {
 }
 
 func TestPeersRoundTrip(t *testing.T) {
-	fleet := NewFleet()
+	fleet := NewFleet(DefaultConfig())
 	tally := newTally(someDay)
 	tally.peers.add("crm", peerDay(40, 8))
 	tally.peers.add("games", peerDay(4, 0))
@@ -67,7 +67,7 @@ func TestPeersRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	restored := new(Fleet)
+	restored := NewFleet(DefaultConfig())
 	if err := restored.UnmarshalBinary(want); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ const lateness = int64(2 * 60 * 1e9)
 
 func newReplay(t testing.TB, cfg Config) *replay {
 	return &replay{
-		t: t, engine: New(cfg), fleet: NewFleet(),
+		t: t, engine: New(cfg), fleet: NewFleet(cfg),
 		states: map[memberwatch.AppID]*State{}, signals: map[memberwatch.SignalID]memberwatch.Signal{},
 	}
 }
@@ -93,7 +93,7 @@ func (r *replay) judge(tally *Tally) {
 }
 
 func (r *replay) take() {
-	for _, u := range r.engine.TakeUpdates() {
+	for _, u := range append(r.fleet.TakeUpdates(), r.engine.TakeUpdates()...) {
 		if _, known := r.signals[u.Signal.ID]; !known {
 			r.order = append(r.order, u.Signal.ID)
 		}

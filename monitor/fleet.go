@@ -54,10 +54,10 @@ type fleet struct {
 	wake chan struct{}
 
 	mu      sync.Mutex
-	through []int64 // by partition: windows closed
-	taken   []int64 // by partition: rulings applied, durably
-	resting []int64 // by partition: windows closed, durably
-	tallies map[memberwatch.Window]*detector.Tally
+	through []int64                                  // by partition: windows closed
+	taken   []int64                                  // by partition: rulings applied, durably
+	resting []int64                                  // by partition: windows closed, durably
+	tallies map[memberwatch.Window][]*detector.Tally // by partition, nil where it has none
 
 	// The rest belongs to the coordinator goroutine.
 	model     *detector.Fleet
@@ -70,22 +70,21 @@ type fleet struct {
 
 func newFleet(m *Monitor, partitions int) *fleet {
 	return &fleet{
-		m: m, wake: make(chan struct{}, 1), model: detector.NewFleet(),
+		m: m, wake: make(chan struct{}, 1), model: detector.NewFleet(*m.options.Detector),
 		through: make([]int64, partitions), taken: make([]int64, partitions), resting: make([]int64, partitions),
-		tallies: make(map[memberwatch.Window]*detector.Tally),
+		tallies: make(map[memberwatch.Window][]*detector.Tally),
 	}
 }
 
 // tally takes a partition's word on a window; it must come before the partition
 // says that it has closed the window. The tally belongs to the fleet then.
-func (f *fleet) tally(t *detector.Tally) {
+func (f *fleet) tally(partition int, t *detector.Tally) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if merged, ok := f.tallies[t.Window]; ok {
-		merged.Merge(t)
-		return
+	if f.tallies[t.Window] == nil {
+		f.tallies[t.Window] = make([]*detector.Tally, len(f.through))
 	}
-	f.tallies[t.Window] = t
+	f.tallies[t.Window][partition] = t
 }
 
 // closed notes how far a partition has closed its windows.
@@ -143,6 +142,9 @@ func (f *fleet) judge(stop <-chan struct{}) bool {
 			return false
 		}
 		f.durable = through
+		if len(commit.Updates) > 0 {
+			f.m.publisher.announce()
+		}
 	}
 	f.judged = through
 	for _, p := range f.m.partitions {
@@ -158,17 +160,29 @@ func (f *fleet) due() ([]*detector.Tally, int64) {
 	defer f.mu.Unlock()
 	through := slices.Min(f.through)
 	var due []*detector.Tally
-	for w, t := range f.tallies {
+	for w, parts := range f.tallies {
 		if w.End() > through {
 			continue
 		}
 		if w.End() > f.judged { // else it was judged before a restart
-			due = append(due, t)
+			due = append(due, merge(parts))
 		}
 		delete(f.tallies, w)
 	}
 	slices.SortFunc(due, func(a, b *detector.Tally) int { return compareWindows(a.Window, b.Window) })
 	return due, through
+}
+
+// merge adds the partitions' tallies of a window up, in the order of the
+// partitions: sums of fractions depend on it.
+func merge(parts []*detector.Tally) *detector.Tally {
+	merged := new(detector.Tally)
+	for _, t := range parts {
+		if t != nil {
+			merged.Merge(t)
+		}
+	}
+	return merged
 }
 
 // compareWindows orders windows by their end, hours before days.
@@ -196,6 +210,7 @@ func compareInts(a, b int64) int {
 // newest snapshot it rebuilds the model after a restart.
 func (f *fleet) rule(t *detector.Tally, commit *store.FleetCommit) ruling {
 	judgement := f.model.Judge(t)
+	commit.Updates = append(commit.Updates, f.model.TakeUpdates()...)
 	commit.Judgements = append(commit.Judgements, store.WindowValue{Window: t.Window, Value: encode(judgement.AppendBinary)})
 	commit.Merged = append(commit.Merged, store.WindowValue{Window: t.Window, Value: encode(t.AppendBinary)})
 	return ruling{end: t.Window.End(), judgement: &judgement}
@@ -267,7 +282,7 @@ func (f *fleet) restore() error {
 	f.judged, f.durable = state.Through, state.Through
 	var rulings []ruling
 	for _, s := range state.Snapshots {
-		f.model = detector.NewFleet()
+		f.model = detector.NewFleet(*f.m.options.Detector)
 		if err := f.model.UnmarshalBinary(s.Value); err != nil {
 			return fmt.Errorf("fleet snapshot of day %d: %w", s.Day, err)
 		}
@@ -282,6 +297,7 @@ func (f *fleet) restore() error {
 		f.model.Judge(t)
 		f.openDay, f.dayIsOpen = dayOf(m.Window.Start), true
 	}
+	f.model.TakeUpdates() // they were published when it was judged
 	judgements, err := decodeJudgements(state.Judgements)
 	if err != nil {
 		return err

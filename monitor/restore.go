@@ -72,7 +72,7 @@ func (p *partition) restore(marks map[memberwatch.ProducerID][]store.Mark) error
 		if err := t.UnmarshalBinary(tally.Value); err != nil {
 			return fmt.Errorf("tally of window %v: %w", tally.Window, err)
 		}
-		p.m.fleet.tally(t)
+		p.m.fleet.tally(p.index, t)
 	}
 	p.m.fleet.through[p.index] = p.progress.Closed
 	for _, mark := range stored.Marks {

@@ -69,7 +69,7 @@ func (p *partition) closeEnding(end int64) {
 			panic(fmt.Sprintf("bug: tally of window %v does not encode: %v", w, err))
 		}
 		p.changes.tallies = append(p.changes.tallies, store.Tally{Window: w, Value: value})
-		p.m.fleet.tally(tally)
+		p.m.fleet.tally(p.index, tally)
 	}
 }
 

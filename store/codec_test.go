@@ -105,6 +105,9 @@ func anyUpdate(t *rapid.T) memberwatch.Update {
 		Revision: i(t, "revision"), Strongest: anyFinding(t), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")),
 		LearningDays: rapid.Int32().Draw(t, "days"), Model: anyText(t), Calibration: i(t, "calibration"), Control: i(t, "control"),
 	}}
+	for range rapid.IntRange(0, 3).Draw(t, "apps") {
+		u.Signal.Apps = append(u.Signal.Apps, memberwatch.AppID(anyText(t)))
+	}
 	if rapid.Bool().Draw(t, "finding") {
 		u.Finding = new(anyFinding(t))
 	}

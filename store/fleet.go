@@ -30,7 +30,10 @@ type FleetCommit struct {
 	// Snapshots, if any, make the merged tallies written before this commit
 	// superfluous.
 	Snapshots []FleetSnapshot
-	Through   int64 // all windows that end at or before it are judged
+	// Updates are the changes of the fleet's own signals. They are published in
+	// the same transaction.
+	Updates []memberwatch.Update
+	Through int64 // all windows that end at or before it are judged
 	// JudgementsDone drops judgements of windows that end at or before it.
 	JudgementsDone int64
 	// SnapshotsFrom drops snapshots of earlier days.
@@ -66,6 +69,11 @@ func (p *Platform) CommitFleet(c *FleetCommit) error {
 			w.put(fleet, dayKey(s.Day), sealBytes(s.Value))
 		}
 		w.put(tx.Bucket(bucketMeta), keyFleet, encodeNumber(c.Through))
+		for i := range c.Updates {
+			if err := p.publish(tx, &c.Updates[i]); err != nil {
+				return err
+			}
+		}
 		return w.err
 	})
 }

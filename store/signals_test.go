@@ -155,3 +155,25 @@ func TestControlChangesAreNumberedAndKept(t *testing.T) {
 		t.Errorf("log %+v, %v", changes, err)
 	}
 }
+
+func TestFleetPublishesWithItsStep(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	step := store.FleetCommit{Through: 7, Updates: []memberwatch.Update{update(0, "f", 5, 1, 0, 1).Update, update(0, "f", 5, 2, 6, 0).Update}}
+	for range 2 { // the second is a step whose success was not heard of
+		if err := s.Platform.CommitFleet(&step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal, err := s.Platform.Signal("f")
+	if err != nil || signal.Revision != 2 || signal.Ended != 6 {
+		t.Errorf("signal %+v, %v", signal, err)
+	}
+	if findings, err := s.Platform.Findings("f"); err != nil || len(findings) != 1 {
+		t.Errorf("findings %v, %v", findings, err)
+	}
+	if state, err := s.Platform.Fleet(); err != nil || state.Through != 7 {
+		t.Errorf("fleet %+v, %v", state, err)
+	}
+	closeStore(t, s)
+}

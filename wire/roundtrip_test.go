@@ -181,6 +181,15 @@ func drawCanaries(t *rapid.T) memberwatch.Canaries {
 	return memberwatch.Canaries{Members: list(t, member, "members"), Withdrawn: flag.Draw(t, "withdrawn")}
 }
 
+// drawApps draws a list of apps; no list and an empty one are the same.
+func drawApps(t *rapid.T) []memberwatch.AppID {
+	var list []memberwatch.AppID
+	for range rapid.IntRange(0, 3).Draw(t, "number of apps") {
+		list = append(list, memberwatch.AppID(id.Draw(t, "app of several")))
+	}
+	return list
+}
+
 // drawSignal leaves out what the message does not hold of the strongest finding.
 func drawSignal(t *rapid.T) memberwatch.Signal {
 	strongest := finding.Draw(t, "strongest")
@@ -188,6 +197,7 @@ func drawSignal(t *rapid.T) memberwatch.Signal {
 	strongest.Severity, strongest.Influences, strongest.Basis = 0, nil, memberwatch.Basis{}
 	return memberwatch.Signal{
 		ID: memberwatch.SignalID(id.Draw(t, "id")), App: memberwatch.AppID(rapid.OneOf(rapid.Just(""), id).Draw(t, "app")),
+		Apps:      drawApps(t),
 		Developer: memberwatch.DeveloperID(text.Draw(t, "developer")), Kind: memberwatch.KindNovelty,
 		Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")), Sentence: text.Draw(t, "sentence"),
 		Opened: nanos.Draw(t, "opened"), Last: nanos.Draw(t, "last"), Ended: nanos.Draw(t, "ended"),

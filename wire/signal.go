@@ -21,6 +21,7 @@ func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
 	return &pb.Signal{
 		Name:               SignalName(s.ID),
 		App:                AppName(s.App),
+		Apps:               encodeApps(s.Apps),
 		Developer:          string(s.Developer),
 		Kind:               string(s.Kind),
 		State:              state,
@@ -56,6 +57,7 @@ func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
 	s := memberwatch.Signal{
 		ID:           parse(&d, "name", ParseSignalName, m.GetName()),
 		App:          parse(&d, "app", optional(ParseAppName), m.GetApp()),
+		Apps:         parse(&d, "apps", decodeApps, m.GetApps()),
 		Developer:    memberwatch.DeveloperID(m.GetDeveloper()),
 		Kind:         memberwatch.Kind(m.GetKind()),
 		Severity:     decodeSeverity(m.GetSeverity()),

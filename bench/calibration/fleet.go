@@ -38,7 +38,7 @@ func newSide(cfg detector.Config) side {
 func newFleet(set *Set, cfg detector.Config, users bool) *fleet {
 	f := &fleet{
 		set: set, users: users, places: make(map[memberwatch.AppID]int),
-		real: newSide(cfg), shadow: newSide(cfg), fleet: detector.NewFleet(),
+		real: newSide(cfg), shadow: newSide(cfg), fleet: detector.NewFleet(cfg),
 	}
 	for series := range set.Series {
 		f.places[f.app(series)] = series

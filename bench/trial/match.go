@@ -65,7 +65,8 @@ const aftermath = 7 * 24 * time.Hour
 // judge holds the signals that opened before the horizon against the truth, by
 // this rule: a signal matches an incident when it names one of its apps, or its
 // developer and no app, and its window overlaps the incident; one incident
-// counts once. The first match is what found it.
+// counts once. The first match is what found it. A signal about several apps
+// names an incident when at least half of those it lists are the incident's.
 func judge(sim *scenario.Simulator, signals []memberwatch.Signal, horizon int64) *Outcome {
 	truth, expected := sim.Truth(), sim.Expectations()
 	o := &Outcome{Incidents: make([]Incident, len(truth))}
@@ -105,7 +106,7 @@ func silenced(expected []memberwatch.Silence, s *memberwatch.Signal) bool {
 func (o *Outcome) place(truth []*scenario.Incident, s memberwatch.Signal) {
 	n, over := about(truth, &s)
 	switch {
-	case n < 0 && s.App == "" && s.Developer == "":
+	case n < 0 && s.Kind == memberwatch.KindFleet:
 		o.Fleet++
 	case n < 0:
 		o.False = append(o.False, Alert{About: Ordinary, Signal: s})
@@ -158,6 +159,15 @@ func about(truth []*scenario.Incident, s *memberwatch.Signal) (n int, over bool)
 
 // names tells whether a signal names the incident.
 func names(i *scenario.Incident, s *memberwatch.Signal) bool {
+	if s.App == "" && len(s.Apps) > 0 {
+		mine := 0
+		for _, app := range s.Apps {
+			if slices.Contains(i.Apps, app) {
+				mine++
+			}
+		}
+		return 2*mine >= len(s.Apps)
+	}
 	if s.App == "" {
 		return s.Developer != "" && slices.Contains(i.Developers, s.Developer)
 	}

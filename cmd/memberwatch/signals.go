@@ -117,6 +117,9 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
 	head := table{columns: []column{left("SIGNAL"), left(bare(s.GetName()))}}
 	head.add("app", dash(bare(s.GetApp())))
 	head.add("developer", dash(s.GetDeveloper()))
+	if apps := s.GetApps(); len(apps) > 0 {
+		head.add("names", enumerate(apps))
+	}
 	head.add("kind", s.GetKind())
 	head.add("severity", s.GetSeverity().String()[len("SEVERITY_"):])
 	head.add("state", stateName(s))
@@ -144,6 +147,15 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
 		fmt.Fprintf(w, "%s", indent("caveat: "+c, "  "))
 	}
 	return printFindings(w, answer.GetFindings())
+}
+
+// enumerate lists resources without their collection.
+func enumerate(names []string) string {
+	ids := make([]string, len(names))
+	for i, name := range names {
+		ids[i] = bare(name)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // printFindings prints findings with their factors.

@@ -322,7 +322,7 @@ type Signal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The resource name, signals/{signal}, derived from app, kind and window.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The app, apps/{app}.
+	// The app, apps/{app}; none for a signal of the whole fleet.
 	App string `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
 	// The developer of the app.
 	Developer string `protobuf:"bytes,3,opt,name=developer,proto3" json:"developer,omitempty"`
@@ -379,6 +379,10 @@ type Signal struct {
 	Silence string `protobuf:"bytes,27,opt,name=silence,proto3" json:"silence,omitempty"`
 	// Why it was dismissed.
 	DismissReason string `protobuf:"bytes,28,opt,name=dismiss_reason,json=dismissReason,proto3" json:"dismiss_reason,omitempty"`
+	// The apps, apps/{app}, that a signal of the whole fleet names, in order: at
+	// most 100, which may not be all it is about. Such a signal has no app and no
+	// developer.
+	Apps          []string `protobuf:"bytes,29,rep,name=apps,proto3" json:"apps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,6 +611,13 @@ func (x *Signal) GetDismissReason() string {
 		return x.DismissReason
 	}
 	return ""
+}
+
+func (x *Signal) GetApps() []string {
+	if x != nil {
+		return x.Apps
+	}
+	return nil
 }
 
 // Estimate is a count with its 95 % interval.
@@ -1852,7 +1863,7 @@ var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xb0\t\n" +
+	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xc4\t\n" +
 	"\x06Signal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -1882,7 +1893,8 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x06triage\x18\x19 \x01(\x0e2\x16.memberwatch.v1.TriageR\x06triage\x12\x12\n" +
 	"\x04case\x18\x1a \x01(\tR\x04case\x12\x18\n" +
 	"\asilence\x18\x1b \x01(\tR\asilence\x12%\n" +
-	"\x0edismiss_reason\x18\x1c \x01(\tR\rdismissReason\"?\n" +
+	"\x0edismiss_reason\x18\x1c \x01(\tR\rdismissReason\x12\x12\n" +
+	"\x04apps\x18\x1d \x03(\tR\x04apps\"?\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +

@@ -1,0 +1,110 @@
+package detector
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// What only the whole fleet can see becomes a signal of the fleet: the population
+// that moved at once, a cohort of new apps, apps that act together. It is no app's
+// and no developer's. The fleet counts as one more entity beside the apps: in as
+// many of its days as Config.Budget has app-days it may raise one false signal,
+// which is next to nothing beside what all apps together may. Its two statistics
+// share that by halves; a moved population is a fact and accuses nobody.
+
+// fleetWeight is the part of the fleet's budget that cohorts and coordination have
+// each.
+const fleetWeight = 0.5
+
+// MostNamed is how many apps a signal about several of them names.
+const MostNamed = 100
+
+// ground makes the finding that follows from grounds, with their record.
+func (f *Fleet) ground(g grounds) memberwatch.Finding {
+	basis := memberwatch.Basis{Model: Model, Calibration: int64(f.through)}
+	return recorded(g, conclude(g, f.cfg.Budget), basis, f.cfg.Budget)
+}
+
+// raise adds a finding to the fleet's open signal of its kind, or opens one. dim
+// tells the signals of a kind apart, apps are those to be named.
+func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.AppID) {
+	at := slices.IndexFunc(f.episodes, func(ep episode) bool { return ep.Signal.Kind == found.Kind && ep.Dim == dim })
+	if at >= 0 && found.Time >= f.episodes[at].quietAfter(&f.cfg) {
+		f.end(at)
+		at = -1
+	}
+	if at < 0 {
+		at = len(f.episodes)
+		f.episodes = append(f.episodes, episode{Dim: dim, Signal: memberwatch.Signal{
+			ID: signalID("", found.Kind, dim, found.Window.Start), Kind: found.Kind, Opened: found.Time,
+		}})
+	}
+	ep := &f.episodes[at]
+	ep.add(&found)
+	sig := &ep.Signal
+	sig.Revision++
+	sig.Severity = max(sig.Severity, found.Severity)
+	sig.Sentence = sig.Strongest.Sentence
+	sig.Model, sig.Calibration = Model, int64(f.through)
+	sig.Apps = named(sig.Apps, apps)
+	f.updates = append(f.updates, memberwatch.Update{Signal: *sig, Finding: &found})
+}
+
+// named adds apps to those a signal names, in order. The list is a new one: who
+// has an earlier update keeps it as it was.
+func named(known, more []memberwatch.AppID) []memberwatch.AppID {
+	all := slices.Concat(known, more)
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return slices.Clip(all[:min(len(all), MostNamed)])
+}
+
+// end closes an episode of the fleet and says so.
+func (f *Fleet) end(at int) {
+	sig := &f.episodes[at].Signal
+	sig.Ended = max(sig.Last, 1)
+	sig.Revision++
+	f.updates = append(f.updates, memberwatch.Update{Signal: *sig})
+	f.episodes = slices.Delete(f.episodes, at, at+1)
+}
+
+// endQuiet ends the signals that have been quiet for long enough at an event
+// time.
+func (f *Fleet) endQuiet(now int64) {
+	for i := len(f.episodes) - 1; i >= 0; i-- {
+		if now >= f.episodes[i].quietAfter(&f.cfg) {
+			f.end(i)
+		}
+	}
+}
+
+// TakeUpdates returns the changes of the fleet's signals since the last call, in
+// the order in which they came about.
+func (f *Fleet) TakeUpdates() []memberwatch.Update {
+	updates := f.updates
+	f.updates = nil
+	return updates
+}
+
+func (f *Fleet) encodeEpisodes(e *encoder) {
+	e.uint(uint64(len(f.episodes)))
+	for i := range f.episodes {
+		body, err := json.Marshal(&f.episodes[i]) // rare and wide
+		if err != nil && e.err == nil {
+			e.err = err
+		}
+		e.string(string(body))
+	}
+}
+
+func (f *Fleet) decodeEpisodes(d *decoder) {
+	for range d.count(2) {
+		var ep episode
+		if err := json.Unmarshal(d.bytes(), &ep); err != nil {
+			d.fail("episode: " + err.Error())
+		}
+		f.episodes = append(f.episodes, ep)
+	}
+}
