@@ -106,7 +106,7 @@ func silenced(expected []memberwatch.Silence, s *memberwatch.Signal) bool {
 func (o *Outcome) place(truth []*scenario.Incident, s memberwatch.Signal) {
 	n, over := about(truth, &s)
 	switch {
-	case n < 0 && s.Kind == memberwatch.KindFleet:
+	case n < 0 && s.App == "" && s.Developer == "" && len(s.Apps) == 0:
 		o.Fleet++
 	case n < 0:
 		o.False = append(o.False, Alert{About: Ordinary, Signal: s})

@@ -50,6 +50,12 @@ func TestMatch(t *testing.T) {
 		"look-alike":     {[]memberwatch.Signal{signal(campaign.Apps[0], time.Unix(0, campaign.FirstEvent()), hourly)}, want{wrong: 1}},
 		"somebody":       {[]memberwatch.Signal{signal("nobody", everyone.End.AddDate(0, 0, 3), hourly)}, want{wrong: 1}},
 		"the population": {[]memberwatch.Signal{signal("", began, hourly)}, want{fleet: 1}},
+		"a cohort": {[]memberwatch.Signal{{
+			Apps: []memberwatch.AppID{"nobody", fleet.Apps[0]}, Opened: fleet.FirstEvent(), Strongest: memberwatch.Finding{Window: daily},
+		}}, want{found: 1}},
+		"mostly others": {[]memberwatch.Signal{{
+			Apps: []memberwatch.AppID{"nobody", "no one", fleet.Apps[0]}, Opened: fleet.FirstEvent(), Strongest: memberwatch.Finding{Window: daily},
+		}}, want{wrong: 1}},
 		"the developer": {[]memberwatch.Signal{{
 			Developer: fleet.Developers[0], Opened: fleet.FirstEvent(), Strongest: memberwatch.Finding{Window: daily},
 		}}, want{found: 1}},
