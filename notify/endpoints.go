@@ -44,7 +44,7 @@ func noBaseURL() error {
 
 // CreateEndpoint records an endpoint and begins to deliver to it: the notices
 // from now on, or all that the journal still has. It returns it with its key.
-func (c *Courier) CreateEndpoint(_ context.Context, e memberwatch.Endpoint, key memberwatch.KeyRequest, fromStart bool) (memberwatch.Endpoint, error) {
+func (c *Courier) CreateEndpoint(ctx context.Context, e memberwatch.Endpoint, key memberwatch.KeyRequest, fromStart bool) (memberwatch.Endpoint, error) {
 	if c.options.BaseURL == "" {
 		return e, noBaseURL()
 	}
@@ -62,7 +62,7 @@ func (c *Courier) CreateEndpoint(_ context.Context, e memberwatch.Endpoint, key 
 	}
 	c.admin.Lock()
 	defer c.admin.Unlock()
-	e, err = c.store.CreateEndpoint(e, after)
+	e, err = c.store.CreateEndpoint(memberwatch.PersonIn(ctx), e, after)
 	if err != nil {
 		return e, err
 	}
@@ -124,10 +124,10 @@ func (c *Courier) Endpoints(_ context.Context, after memberwatch.EndpointID, lim
 // UpdateEndpoint changes an endpoint; what was under way to it goes on as it
 // began. A revision other than 0 must be the endpoint's: else somebody else has
 // changed it, and the error is ErrConflict.
-func (c *Courier) UpdateEndpoint(_ context.Context, id memberwatch.EndpointID, revision int64, change func(e *memberwatch.Endpoint) error) (memberwatch.Endpoint, error) {
+func (c *Courier) UpdateEndpoint(ctx context.Context, id memberwatch.EndpointID, revision int64, change func(e *memberwatch.Endpoint) error) (memberwatch.Endpoint, error) {
 	c.admin.Lock()
 	defer c.admin.Unlock()
-	e, err := c.store.UpdateEndpoint(id, func(e *memberwatch.Endpoint) error {
+	e, err := c.store.UpdateEndpoint(memberwatch.PersonIn(ctx), id, func(e *memberwatch.Endpoint) error {
 		if revision != 0 && revision != e.Revision {
 			return &memberwatch.ReasonError{
 				Kind: memberwatch.ErrConflict, Reason: "ETAG_MISMATCH", Message: fmt.Sprintf("endpoint %q was changed meanwhile", id),
@@ -166,11 +166,11 @@ func (c *Courier) RotateKey(ctx context.Context, id memberwatch.EndpointID, key 
 }
 
 // RemoveEndpoint ends deliveries to an endpoint and forgets it.
-func (c *Courier) RemoveEndpoint(_ context.Context, id memberwatch.EndpointID) error {
+func (c *Courier) RemoveEndpoint(ctx context.Context, id memberwatch.EndpointID) error {
 	c.admin.Lock()
 	defer c.admin.Unlock()
 	c.dismiss(id)
-	err := c.store.RemoveEndpoint(id)
+	err := c.store.RemoveEndpoint(memberwatch.PersonIn(ctx), id)
 	if err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
 		c.dispatch(id)
 	}

@@ -432,3 +432,71 @@ func TestInfiniteEvidence(t *testing.T) {
 	must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "other"})) // wakes those who watch signals
 	d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })
 }
+
+// TestSimilarSignals asks what reviews found about signals like one.
+func TestSimilarSignals(t *testing.T) {
+	d := open(t)
+	d.forbid()
+	d.reads("group_membership", 3, "quizfun", "crm", "tv")
+	of := make(map[memberwatch.AppID]memberwatch.Case)
+	for _, c := range d.cases(3, nil) {
+		of[c.App] = c
+	}
+	asked := of["tv"].Signals[0]
+	none, found, err := d.Similar(t.Context(), asked, 10)
+	if err != nil || len(none) != 0 || len(found) != 0 {
+		t.Errorf("before any verdict: %v, %v: %v", none, found, err)
+	}
+	for app, reason := range map[memberwatch.AppID]memberwatch.Decision{
+		"quizfun": {Action: memberwatch.ActionDecide, Verdict: memberwatch.VerdictAbuse, Reason: "retained-access", Comment: "read on"},
+		"crm":     {Action: memberwatch.ActionDecide, Verdict: memberwatch.VerdictBenign, Reason: "bad-data", Comment: "a test"},
+	} {
+		reason.By = "ana"
+		must(d.Decide(t.Context(), of[app].ID, "", reason))
+	}
+	list, found, err := d.Similar(t.Context(), asked, 1)
+	if err != nil || len(list) != 1 || found[memberwatch.VerdictAbuse] != 1 || found[memberwatch.VerdictBenign] != 1 {
+		t.Errorf("after two verdicts: %v, %v: %v", list, found, err)
+	}
+	if list[0].Likeness != 1 || list[0].SameApp || list[0].Reason == "" || list[0].Comment == "" {
+		t.Errorf("compared as %+v", list[0])
+	}
+	must(d.Decide(t.Context(), of["quizfun"].ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, Comment: "they object", By: "ben"}))
+	if _, found, err = d.Similar(t.Context(), asked, 10); err != nil || found[memberwatch.VerdictAbuse] != 0 {
+		t.Errorf("a verdict that fell still counts: %v: %v", found, err)
+	}
+	_, _, err = d.Similar(t.Context(), "nothing", 10)
+	refused(t, err, memberwatch.ErrNotFound, "SIGNAL_NOT_FOUND")
+}
+
+// TestDismissAll sets aside what matches and leaves what a case has.
+func TestDismissAll(t *testing.T) {
+	d := open(t)
+	d.forbid()
+	d.reads("group_membership", 3, "quizfun", "crm")
+	c := d.cases(2, nil)[0]
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDetach, Signals: c.Signals, By: "ana"}))
+	all := func(*memberwatch.Signal) bool { return true }
+	ids, _, err := d.DismissAll(t.Context(), "ana", all, "holiday", false, true)
+	if err != nil || len(ids) != 2 {
+		t.Errorf("dry run: %v: %v", ids, err)
+	}
+	done, failed, err := d.DismissAll(t.Context(), "ana", all, "holiday", false, false)
+	if err != nil || len(done) != 1 || done[0] != c.Signals[0] || len(failed) != 1 {
+		t.Errorf("dismissed %v, not %v: %v", done, failed, err)
+	}
+	for _, err := range failed {
+		refused(t, err, memberwatch.ErrState, "TRIAGE_STATE_FORBIDS")
+	}
+	done, _, err = d.DismissAll(t.Context(), "ana", all, "", true, false)
+	if err != nil || len(done) != 1 {
+		t.Errorf("restored %v: %v", done, err)
+	}
+	_, failed, err = d.DismissAll(t.Context(), "ana", func(s *memberwatch.Signal) bool { return s.ID == c.Signals[0] }, "", false, false)
+	if err != nil || len(failed) != 1 {
+		t.Errorf("without a reason: %v: %v", failed, err)
+	}
+	if _, _, err := d.DismissAll(t.Context(), "", all, "x", false, false); err == nil {
+		t.Error("nobody dismissed them")
+	}
+}

@@ -125,30 +125,6 @@ func (s *Service) judgedAbuse(signal *memberwatch.Signal) bool {
 	return err == nil && c.Verdict == memberwatch.VerdictAbuse
 }
 
-// Dismiss sets signals aside that no case has, with a reason, and returns how
-// many. With undo, dismissed ones are open again.
-func (s *Service) Dismiss(_ context.Context, by memberwatch.Person, ids []memberwatch.SignalID, reason string, undo bool) error {
-	return s.write(by, func(t *turn) error {
-		for _, id := range ids {
-			signal, err := t.Signal(id)
-			if err != nil {
-				return err
-			}
-			next, action := memberwatch.Triage{State: memberwatch.TriageDismissed, Reason: reason}, "signal.dismiss"
-			if undo {
-				next, action = memberwatch.Triage{State: memberwatch.TriageOpen}, "signal.restore"
-			}
-			if err := t.triage(&signal, next); err != nil {
-				return err
-			}
-			if err := t.record(action, signalSubject(id), map[string]string{"reason": reason}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // cut splits a resource name into collection and id.
 func cut(name string) (collection, id string, ok bool) { return strings.Cut(name, "/") }
 

@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/memberwatch/memberwatch"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
@@ -37,6 +40,27 @@ func record(ctx context.Context, log Auditor, action, subject string, detail any
 		return nil
 	}
 	return log.Record(ctx, memberwatch.PersonIn(ctx), action, subject, detail)
+}
+
+// detailOf returns a request as the audit log keeps it, without its paging.
+func detailOf(r proto.Message) (json.RawMessage, error) {
+	b, err := protojson.Marshal(unpaged(r))
+	if err != nil {
+		return nil, fmt.Errorf("write down a request: %w", err)
+	}
+	return b, nil
+}
+
+// recordFirst notes what the first page of a list gives away; the others belong to it.
+func recordFirst(ctx context.Context, log Auditor, action, subject string, r pageRequest) error {
+	if r.GetPageToken() != "" {
+		return nil
+	}
+	detail, err := detailOf(r)
+	if err != nil {
+		return err
+	}
+	return record(ctx, log, action, subject, detail)
 }
 
 // auditor returns the audit log, or says that this server has none.
@@ -83,6 +107,9 @@ func (s *adminService) ListAuditEntries(ctx context.Context, r *pb.ListAuditEntr
 	}
 	size, from, err := numberedPage(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := recordFirst(ctx, log, "audit.export", "audit", r); err != nil {
 		return nil, err
 	}
 	leaves, err := log.AuditEntries(ctx, from, size+1)

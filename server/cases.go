@@ -18,6 +18,7 @@ import (
 // Review is the whole review side.
 type Review interface {
 	Cases
+	Triage
 	Remediations
 	Silences
 	Auditor
@@ -41,8 +42,6 @@ type Cases interface {
 	Decide(ctx context.Context, id memberwatch.CaseID, etag string, d memberwatch.Decision) (memberwatch.Case, error)
 	// DecideAll takes a decision about all cases that match; with dry it only lists them.
 	DecideAll(ctx context.Context, match func(*memberwatch.Case) bool, d memberwatch.Decision, dry bool) ([]memberwatch.CaseID, map[memberwatch.CaseID]error, error)
-	// Dismiss sets signals aside, or takes them back.
-	Dismiss(ctx context.Context, by memberwatch.Person, ids []memberwatch.SignalID, reason string, undo bool) error
 	// Reasons returns the reasons that each verdict may have.
 	Reasons() memberwatch.Reasons
 	// Precisions returns how often each version of the models was right.
@@ -264,21 +263,6 @@ func errorReason(err error) string {
 		return reason.Reason
 	}
 	return reasonOf(toStatus(err).Err())
-}
-
-// DismissSignals sets signals aside, or takes them back.
-func (s *caseService) DismissSignals(ctx context.Context, r *pb.DismissSignalsRequest) (*pb.DismissSignalsResponse, error) {
-	ids, err := wire.DecodeSignalNames(r.GetSignals())
-	if err != nil {
-		return nil, wire.InField("signals", err)
-	}
-	if n := len(ids); n == 0 || n > memberwatch.MaxCaseSignals {
-		return nil, invalidField("signals", "SIGNALS_INVALID", fmt.Sprintf("%d signals are named", n), fmt.Sprintf("name 1 to %d", memberwatch.MaxCaseSignals))
-	}
-	if err := s.review.Dismiss(ctx, memberwatch.PersonIn(ctx), ids, r.GetReason(), r.GetUndo()); err != nil {
-		return nil, err
-	}
-	return &pb.DismissSignalsResponse{}, nil
 }
 
 // ListReasons returns the reasons that each verdict may have.

@@ -39,6 +39,7 @@ type Deliveries interface {
 type deliveryService struct {
 	pb.UnimplementedDeliveryServiceServer
 	deliveries Deliveries
+	audit      Auditor // nil: replays are not recorded
 }
 
 // CreateEndpoint adds an endpoint.
@@ -270,6 +271,13 @@ func (s *deliveryService) ReplayDeliveries(ctx context.Context, r *pb.ReplayDeli
 	if r.GetFirstSequence() < 0 || last < 0 || last != 0 && last < first {
 		return nil, invalidField("last_sequence", "RANGE_INVALID",
 			"range from "+strconv.FormatInt(r.GetFirstSequence(), 10)+" to "+strconv.FormatInt(last, 10)+" is none", "the first may not be after the last; 0 stands for the ends")
+	}
+	detail, err := detailOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := record(ctx, s.audit, "endpoint.replay", r.GetEndpoint(), detail); err != nil {
+		return nil, err
 	}
 	n, err := s.deliveries.Replay(ctx, id, first, last, r.GetDeadOnly())
 	return &pb.ReplayDeliveriesResponse{Count: int32(n)}, err

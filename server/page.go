@@ -28,16 +28,21 @@ type pageRequest interface {
 
 // open returns how many entries to answer a request with, and the cursor where they begin; it is empty at the start.
 func (b pageBounds) open(r pageRequest) (size int, cursor string, err error) {
-	switch size = int(r.GetPageSize()); {
-	case size < 0:
-		return 0, "", invalidField("page_size", "PAGE_SIZE_INVALID", fmt.Sprintf("page size %d is negative", size), "leave it out for the standard one")
-	case size == 0:
-		size = b.standard
-	}
-	if r.GetPageToken() != "" {
+	if size, err = b.size(r.GetPageSize()); err == nil && r.GetPageToken() != "" {
 		cursor, err = readToken(r, "page_token", r.GetPageToken())
 	}
-	return min(size, b.largest), cursor, err
+	return size, cursor, err
+}
+
+// size returns how many entries to answer with when so many are wanted.
+func (b pageBounds) size(wanted int32) (int, error) {
+	switch {
+	case wanted < 0:
+		return 0, invalidField("page_size", "PAGE_SIZE_INVALID", fmt.Sprintf("page size %d is negative", wanted), "leave it out for the standard one")
+	case wanted == 0:
+		return b.standard, nil
+	}
+	return min(int(wanted), b.largest), nil
 }
 
 const (
@@ -73,6 +78,18 @@ func tokenInvalid(field, token string) error {
 // fingerprint hashes what must stay equal while a list goes on: the kind of request and all its fields but those of
 // paging.
 func fingerprint(r proto.Message) uint64 {
+	m := unpaged(r).ProtoReflect()
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Interface())
+	if err != nil {
+		panic(fmt.Sprintf("server: marshal a request that was just unmarshalled: %v", err))
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s", m.Descriptor().FullName(), b)
+	return h.Sum64()
+}
+
+// unpaged copies a request without the fields of paging.
+func unpaged(r proto.Message) proto.Message {
 	same := proto.Clone(r)
 	m := same.ProtoReflect()
 	for _, name := range []protoreflect.Name{"page_size", "page_token", "resume_token"} {
@@ -80,11 +97,5 @@ func fingerprint(r proto.Message) uint64 {
 			m.Clear(field)
 		}
 	}
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(same)
-	if err != nil {
-		panic(fmt.Sprintf("server: marshal a request that was just unmarshalled: %v", err))
-	}
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s", m.Descriptor().FullName(), b)
-	return h.Sum64()
+	return same
 }

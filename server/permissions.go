@@ -62,6 +62,7 @@ var permissions = map[string]permission{
 	pb.CaseService_DecideCase_FullMethodName:         {roles: reviewers},
 	pb.CaseService_DecideCases_FullMethodName:        {roles: reviewers},
 	pb.CaseService_DismissSignals_FullMethodName:     {roles: reviewers},
+	pb.CaseService_ListSimilarSignals_FullMethodName: {roles: readers},
 	pb.CaseService_ListReasons_FullMethodName:        {roles: readers},
 	pb.CaseService_ListPrecisions_FullMethodName:     {roles: readers},
 	pb.CaseService_ProposeRemediation_FullMethodName: {roles: reviewers},

@@ -45,6 +45,7 @@ type reportService struct {
 	pb.UnimplementedReportServiceServer
 	reporter Reporter
 	packets  Packets // nil: this server has no cases
+	audit    Auditor // nil: reports are not recorded
 }
 
 // QueryAccess returns a page of rows. Each page asks anew, so that the server keeps nothing between calls; a row whose
@@ -65,6 +66,9 @@ func (s *reportService) QueryAccess(ctx context.Context, r *pb.QueryAccessReques
 		return nil, err
 	}
 	if err := query.Validate(); err != nil {
+		return nil, err
+	}
+	if err := recordFirst(ctx, s.audit, "access.report", "access", r); err != nil {
 		return nil, err
 	}
 	rows, total, err := s.reporter.QueryAccess(ctx, query)

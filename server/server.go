@@ -150,13 +150,13 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	pb.RegisterIngestServiceServer(s.grpc, s.ingest)
 	pb.RegisterRegistryServiceServer(s.grpc, &registryService{registry: m})
 	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, audit: o.auditor(), bookmark: o.Bookmark, lifetime: lifetime})
-	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m, packets: o.packets()})
+	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m, packets: o.packets(), audit: o.auditor()})
 	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), access: o.Access, rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
 	if o.Review != nil {
 		pb.RegisterCaseServiceServer(s.grpc, &caseService{review: o.Review})
 	}
 	if o.Deliveries != nil {
-		pb.RegisterDeliveryServiceServer(s.grpc, &deliveryService{deliveries: o.Deliveries})
+		pb.RegisterDeliveryServiceServer(s.grpc, &deliveryService{deliveries: o.Deliveries, audit: o.auditor()})
 	}
 	s.health.register(s.grpc)
 	if !o.WithoutReflection {

@@ -141,6 +141,11 @@ func (s *signalService) ListSignals(ctx context.Context, r *pb.ListSignalsReques
 	if err != nil {
 		return nil, wire.InField("filter", err)
 	}
+	if r.GetExport() {
+		if err := recordFirst(ctx, s.audit, "signals.export", "signals", r); err != nil {
+			return nil, err
+		}
+	}
 	page, next, err := s.signals.Signals(ctx, after, size, selected.Match)
 	if err != nil {
 		return nil, err
@@ -162,6 +167,9 @@ func (s *signalService) WatchSignals(r *pb.WatchSignalsRequest, g grpc.ServerStr
 	if err != nil {
 		return wire.InField("filter", err)
 	}
+	if err := recordWatch(g.Context(), s.audit, r); err != nil {
+		return err
+	}
 	w := &watch{signals: s.signals, request: r, stream: g, match: selected.Match}
 	ctx, cancel := context.WithCancelCause(g.Context())
 	defer cancel(nil)
@@ -171,6 +179,18 @@ func (s *signalService) WatchSignals(r *pb.WatchSignalsRequest, g grpc.ServerStr
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// recordWatch notes that a feed was begun; what resumes it belongs to it.
+func recordWatch(ctx context.Context, log Auditor, r *pb.WatchSignalsRequest) error {
+	if r.GetResumeToken() != "" {
+		return nil
+	}
+	detail, err := detailOf(r)
+	if err != nil {
+		return err
+	}
+	return record(ctx, log, "signals.watch", "signals", detail)
 }
 
 // watch is one feed under way.

@@ -90,6 +90,9 @@ func (p *Platform) SettleDeliveries(id memberwatch.EndpointID, tried []memberwat
 		if err := putEndpoint(tx, &e); err != nil {
 			return err
 		}
+		if err := auditEndpoint(tx, memberwatch.System, "endpoint.disable", &e); err != nil {
+			return err
+		}
 		return appendNotice(tx, disabledNotice(&e), now)
 	})
 }

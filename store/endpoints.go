@@ -3,14 +3,20 @@ package store
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/memberwatch/memberwatch"
 	bolt "go.etcd.io/bbolt"
 )
 
+// What people do with endpoints goes to the audit log in the same transaction, in
+// the name of who did it.
+
 // CreateEndpoint records a new endpoint that is given the notices after a
 // sequence. It fails with ErrConflict when there is one of the id.
-func (p *Platform) CreateEndpoint(e memberwatch.Endpoint, after int64) (memberwatch.Endpoint, error) {
+func (p *Platform) CreateEndpoint(by memberwatch.Person, e memberwatch.Endpoint, after int64) (memberwatch.Endpoint, error) {
 	e.Revision = 1
 	if err := e.Validate(); err != nil {
 		return e, err
@@ -26,7 +32,10 @@ func (p *Platform) CreateEndpoint(e memberwatch.Endpoint, after int64) (memberwa
 		if err := tx.Bucket(bucketCursors).Put([]byte(e.ID), encodeNumber(after)); err != nil {
 			return err
 		}
-		return endpoints.Put([]byte(e.ID), encodeEndpoint(&e))
+		if err := endpoints.Put([]byte(e.ID), encodeEndpoint(&e)); err != nil {
+			return err
+		}
+		return auditEndpoint(tx, by, "endpoint.create", &e)
 	})
 	return e, err
 }
@@ -59,15 +68,19 @@ func (p *Platform) Endpoints(after memberwatch.EndpointID, limit int) ([]memberw
 
 // UpdateEndpoint changes an endpoint in one transaction and counts its revision.
 // What change returns as an error leaves it as it was.
-func (p *Platform) UpdateEndpoint(id memberwatch.EndpointID, change func(e *memberwatch.Endpoint) error) (e memberwatch.Endpoint, err error) {
+func (p *Platform) UpdateEndpoint(by memberwatch.Person, id memberwatch.EndpointID, change func(e *memberwatch.Endpoint) error) (e memberwatch.Endpoint, err error) {
 	err = p.update(func(tx *bolt.Tx) error {
 		if e, err = p.endpoint(tx, id); err != nil {
 			return err
 		}
+		was := e
 		if err := change(&e); err != nil {
 			return err
 		}
-		return putEndpoint(tx, &e)
+		if err := putEndpoint(tx, &e); err != nil {
+			return err
+		}
+		return auditEndpoint(tx, by, endpointAction(&was, &e), &e)
 	})
 	return e, err
 }
@@ -82,9 +95,10 @@ func putEndpoint(tx *bolt.Tx, e *memberwatch.Endpoint) error {
 
 // RemoveEndpoint removes an endpoint with its deliveries. It fails with
 // ErrNotFound when there is none of the id.
-func (p *Platform) RemoveEndpoint(id memberwatch.EndpointID) error {
+func (p *Platform) RemoveEndpoint(by memberwatch.Person, id memberwatch.EndpointID) error {
 	return p.update(func(tx *bolt.Tx) error {
-		if _, err := p.endpoint(tx, id); err != nil {
+		e, err := p.endpoint(tx, id)
+		if err != nil {
 			return err
 		}
 		for state := range memberwatch.DeliveryStates {
@@ -95,8 +109,35 @@ func (p *Platform) RemoveEndpoint(id memberwatch.EndpointID) error {
 		if err := tx.Bucket(bucketCursors).Delete([]byte(id)); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketEndpoints).Delete([]byte(id))
+		if err := tx.Bucket(bucketEndpoints).Delete([]byte(id)); err != nil {
+			return err
+		}
+		return auditEndpoint(tx, by, "endpoint.remove", &e)
 	})
+}
+
+// endpointAction says what a change of an endpoint was.
+func endpointAction(was, is *memberwatch.Endpoint) string {
+	switch {
+	case was.Disabled == "" && is.Disabled != "":
+		return "endpoint.disable"
+	case was.Disabled != "" && is.Disabled == "":
+		return "endpoint.enable"
+	case !slices.Equal(was.Keys, is.Keys):
+		return "endpoint.rotate"
+	}
+	return "endpoint.update"
+}
+
+// auditEndpoint appends to the audit log. Keys stay out of it, and so does the
+// query of the URL, where some receivers have secrets.
+func auditEndpoint(tx *bolt.Tx, by memberwatch.Person, action string, e *memberwatch.Endpoint) error {
+	where, _, _ := strings.Cut(e.URL, "?")
+	_, err := appendAudit(tx, memberwatch.AuditEntry{Time: time.Now().UTC(), Person: by, Action: action, Subject: "endpoints/" + string(e.ID)}, map[string]any{
+		"url": where, "types": e.Types, "min_severity": e.MinSeverity, "full": e.Payload == memberwatch.PayloadFull, "silenced": e.Silenced,
+		"allow_private": e.AllowPrivate, "disabled": e.Disabled, "revision": e.Revision,
+	})
+	return err
 }
 
 // NoticeCursor returns the sequence of the newest notice that an endpoint or a

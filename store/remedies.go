@@ -126,6 +126,19 @@ func (r *Review) DropLabel(id memberwatch.SignalID) error {
 	return r.tx.Bucket(bucketLabels).Delete([]byte(id))
 }
 
+// LabelsOf returns up to limit labels about signals of a kind, the newest first.
+func (r *Review) LabelsOf(kind memberwatch.Kind, limit int) (labels []memberwatch.Label, err error) {
+	err = each(r.p.db, r.tx, bucketLabels, func(_, record []byte) error {
+		l, err := decodeLabel(record)
+		if err == nil && l.Kind == kind {
+			labels = append(labels, l)
+		}
+		return err
+	})
+	slices.SortStableFunc(labels, func(a, b memberwatch.Label) int { return b.Time.Compare(a.Time) })
+	return labels[:min(len(labels), limit)], err
+}
+
 // Precisions sums the labels by version of the models and kind of signal, in
 // the order of both.
 func (p *Platform) Precisions() ([]memberwatch.Precision, error) {

@@ -128,6 +128,14 @@ func EncodeDecision(d *memberwatch.Decision, number int64) *pb.Decision {
 	return m
 }
 
+// EncodeSimilarSignal returns the message for a past signal and its verdict.
+func EncodeSimilarSignal(s *memberwatch.SimilarSignal) *pb.ListSimilarSignalsResponse_SimilarSignal {
+	return &pb.ListSimilarSignalsResponse_SimilarSignal{
+		Signal: EncodeSignal(&s.Signal), SameApp: s.SameApp, SameDeveloper: s.SameDeveloper, Likeness: s.Likeness,
+		Verdict: pb.Verdict(s.Verdict), Reason: s.Reason, Comment: s.Comment, DecideTime: encodeTime(s.Decided),
+	}
+}
+
 // DecodeDecision returns what a person wants to decide. Person, time and all
 // that the service finds out itself stay empty.
 func DecodeDecision(m *pb.Decision) (memberwatch.Decision, error) {

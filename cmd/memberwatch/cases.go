@@ -85,10 +85,14 @@ func len64[T any](list []T) int64 { return int64(len(list)) }
 func caseState(c *pb.Case) string { return strings.TrimPrefix(c.GetState().String(), "STATE_") }
 
 func verdictName(c *pb.Case) string {
-	if c.GetVerdict() == pb.Verdict_VERDICT_UNSPECIFIED {
+	return verdictText(c.GetVerdict(), c.GetReason())
+}
+
+func verdictText(v pb.Verdict, reason string) string {
+	if v == pb.Verdict_VERDICT_UNSPECIFIED {
 		return "-"
 	}
-	return c.GetVerdict().String()[len("VERDICT_"):] + " (" + c.GetReason() + ")"
+	return v.String()[len("VERDICT_"):] + " (" + reason + ")"
 }
 
 func newCasesShow() *cobra.Command {

@@ -83,7 +83,7 @@ func (d *decision) command() *cobra.Command {
 			return err
 		}
 		if *filter != "" {
-			return decideMany(cmd, *server, &pb.DecideCasesRequest{Filter: *filter, Decision: message, DryRun: *dry})
+			return decideMany(cmd, *server, format.value, &pb.DecideCasesRequest{Filter: *filter, Decision: message, DryRun: *dry})
 		}
 		answer, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.DecideCaseRequest, *pb.DecideCaseResponse] {
 			return pb.NewCaseServiceClient(c).DecideCase
@@ -115,23 +115,14 @@ func (d *decision) split(cmd *cobra.Command, args []string, many bool) (target s
 }
 
 // decideMany decides about all cases that match and says what became of each.
-func decideMany(cmd *cobra.Command, server string, r *pb.DecideCasesRequest) error {
+func decideMany(cmd *cobra.Command, server, format string, r *pb.DecideCasesRequest) error {
 	answer, err := ask(cmd.Context(), server, func(c *grpc.ClientConn) call[*pb.DecideCasesRequest, *pb.DecideCasesResponse] {
 		return pb.NewCaseServiceClient(c).DecideCases
 	}, r)
 	if err != nil {
 		return err
 	}
-	for _, name := range answer.GetCases() {
-		fmt.Fprintln(cmd.OutOrStdout(), bare(name))
-	}
-	for _, f := range answer.GetFailures() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "memberwatch: %s\n", f.GetMessage())
-	}
-	if n := len(answer.GetFailures()); n > 0 {
-		return fmt.Errorf("%s could not take the decision", plural(n, "case"))
-	}
-	return nil
+	return printBulk(cmd, format, answer, "case", answer.GetCases(), answer.GetFailures())
 }
 
 func fillAssign(d *pb.Decision, args []string) error {

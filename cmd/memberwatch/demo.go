@@ -181,7 +181,7 @@ func (f *demoFlags) perform(cmd *cobra.Command, s *service, sim *scenario.Simula
 	if err != nil {
 		return err
 	}
-	found, err := listSignals(cmd, conn, "", 0)
+	found, err := listSignals(cmd, conn, &pb.ListSignalsRequest{}, 0)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func newExportOCSF() *cobra.Command {
 			return err
 		}
 		defer conn.Close() //nolint:errcheck // only read from
-		signals, err := listSignals(cmd, conn, *filter, *limit)
+		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter, Export: true}, *limit)
 		if err != nil {
 			return err
 		}

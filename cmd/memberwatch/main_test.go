@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 			"certify": certify,
 			"exits":   exits,
 			"ready":   ready,
+			"until":   until,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)

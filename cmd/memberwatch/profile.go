@@ -59,7 +59,7 @@ func readProfile(cmd *cobra.Command, server, app string, since *moment) (p profi
 		return p, err
 	}
 	filter := "app = " + strconv.Quote(bare(app))
-	if p.signals, err = listSignals(cmd, conn, filter, profileItems); err != nil {
+	if p.signals, err = listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: filter}, profileItems); err != nil {
 		return p, err
 	}
 	reviews := pb.NewCaseServiceClient(conn)

@@ -327,7 +327,7 @@ func (r *replayer) signals(cmd *cobra.Command, s *service) error {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // only read from
-	found, err := listSignals(cmd, conn, "", 0)
+	found, err := listSignals(cmd, conn, &pb.ListSignalsRequest{}, 0)
 	if err != nil {
 		return err
 	}

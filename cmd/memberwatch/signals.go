@@ -14,7 +14,7 @@ import (
 )
 
 func newSignals() *cobra.Command {
-	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsVerify(), newSignalsWatch(),
+	return group("signals", "Look at what the detectors found", newSignalsList(), newSignalsShow(), newSignalsVerify(), newSignalsWatch(), newSignalsSimilar(),
 		newSignalsDismiss("dismiss", "Set signals aside that no case has", false), newSignalsDismiss("restore", "Take dismissed signals back", true))
 }
 
@@ -34,7 +34,7 @@ func newSignalsList() *cobra.Command {
 			return err
 		}
 		defer conn.Close() //nolint:errcheck // only read from
-		signals, err := listSignals(cmd, conn, *filter, *limit)
+		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter}, *limit)
 		if err != nil {
 			return err
 		}
@@ -44,11 +44,12 @@ func newSignalsList() *cobra.Command {
 }
 
 // listSignals fetches signals, page by page.
-func listSignals(cmd *cobra.Command, conn *grpc.ClientConn, filter string, limit int) ([]*pb.Signal, error) {
+func listSignals(cmd *cobra.Command, conn *grpc.ClientConn, r *pb.ListSignalsRequest, limit int) ([]*pb.Signal, error) {
 	var signals []*pb.Signal
 	service := pb.NewSignalServiceClient(conn)
 	err := pages(limit, maxPage, func(token string, size int) (int, string, error) {
-		answer, err := service.ListSignals(cmd.Context(), &pb.ListSignalsRequest{Filter: filter, PageSize: int32(size), PageToken: token})
+		r.PageSize, r.PageToken = int32(size), token
+		answer, err := service.ListSignals(cmd.Context(), r)
 		signals = append(signals, answer.GetSignals()...)
 		return len(answer.GetSignals()), answer.GetNextPageToken(), err
 	})
@@ -106,13 +107,17 @@ func newSignalsShow() *cobra.Command {
 		if format.value == "json" {
 			return writeJSON(cmd.OutOrStdout(), answer)
 		}
-		return printExplanation(cmd.OutOrStdout(), answer)
+		past, err := similarTo(cmd, *server, args[0], 1)
+		if err != nil {
+			return err
+		}
+		return printExplanation(cmd.OutOrStdout(), answer, verdictCounts(past))
 	}
 	return cmd
 }
 
-// printExplanation prints a signal for people.
-func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
+// printExplanation prints a signal for people; past are verdicts about its like.
+func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse, past string) error {
 	s := answer.GetSignal()
 	head := table{columns: []column{left("SIGNAL"), left(bare(s.GetName()))}}
 	head.add("app", dash(bare(s.GetApp())))
@@ -134,6 +139,7 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse) error {
 	head.add("by chance", chance(s.GetReturnPeriodDays()))
 	head.add("baseline", fmt.Sprintf("%s, %s of its own", learningName(s.GetLearningState()), plural(s.GetLearningDays(), "day")))
 	head.add("models", fmt.Sprintf("%s, calibration %d, control revision %d", dash(s.GetModelVersion()), s.GetCalibrationVersion(), s.GetControlRevision()))
+	head.add("others like it", past)
 	if s.GetRestriction() != "" {
 		head.add("restriction", bare(s.GetRestriction()))
 	}
@@ -246,22 +252,4 @@ func printStep(w io.Writer, step *pb.WatchSignalsResponse, format string) error 
 	_, err := fmt.Fprintf(w, "%s  %-8s  %-24s  %s  %s\n%s", instant(s.GetLastTime()), s.GetSeverity().String()[len("SEVERITY_"):],
 		s.GetKind(), dash(bare(s.GetApp())), bare(s.GetName()), indent(s.GetSentence(), "    "))
 	return err
-}
-
-// newSignalsDismiss sets signals aside, or takes them back.
-func newSignalsDismiss(use, short string, undo bool) *cobra.Command {
-	cmd := &cobra.Command{Use: use + " SIGNAL...", Short: short, Args: cobra.MinimumNArgs(1)}
-	server := serverFlag(cmd)
-	reason := cmd.Flags().String("reason", "", "why")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r := &pb.DismissSignalsRequest{Reason: *reason, Undo: undo}
-		for _, arg := range args {
-			r.Signals = append(r.Signals, signalName(arg))
-		}
-		_, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.DismissSignalsRequest, *pb.DismissSignalsResponse] {
-			return pb.NewCaseServiceClient(c).DismissSignals
-		}, r)
-		return err
-	}
-	return cmd
 }

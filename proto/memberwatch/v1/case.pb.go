@@ -2234,7 +2234,8 @@ func (x *DecideCasesResponse) GetFailures() []*DecideCasesResponse_Failure {
 	return nil
 }
 
-// DismissSignalsRequest sets signals aside.
+// DismissSignalsRequest sets signals aside: those named, all or none of them, or
+// those that match a filter, each for itself.
 type DismissSignalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The signals, signals/{signal}, at most 1,000.
@@ -2242,7 +2243,11 @@ type DismissSignalsRequest struct {
 	// Why.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// True: take dismissed ones back.
-	Undo          bool `protobuf:"varint,3,opt,name=undo,proto3" json:"undo,omitempty"`
+	Undo bool `protobuf:"varint,3,opt,name=undo,proto3" json:"undo,omitempty"`
+	// In place of signals: all that match, with the fields of ListSignals.
+	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// With a filter: only list what matches.
+	DryRun        bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2298,9 +2303,28 @@ func (x *DismissSignalsRequest) GetUndo() bool {
 	return false
 }
 
-// DismissSignalsResponse confirms it for all.
+func (x *DismissSignalsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *DismissSignalsRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+// DismissSignalsResponse says what became of the signals that match a filter; for
+// signals by name it is empty.
 type DismissSignalsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that were dismissed or taken back; in a dry run those that match.
+	Signals []string `protobuf:"bytes,1,rep,name=signals,proto3" json:"signals,omitempty"`
+	// Those that were not.
+	Failures      []*DismissSignalsResponse_Failure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2335,6 +2359,131 @@ func (*DismissSignalsResponse) Descriptor() ([]byte, []int) {
 	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{20}
 }
 
+func (x *DismissSignalsResponse) GetSignals() []string {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *DismissSignalsResponse) GetFailures() []*DismissSignalsResponse_Failure {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+// ListSimilarSignalsRequest names a signal.
+type ListSimilarSignalsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The signal, signals/{signal}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The largest number to return; 0 means 10, more than 100 means 100.
+	PageSize      int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSimilarSignalsRequest) Reset() {
+	*x = ListSimilarSignalsRequest{}
+	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSimilarSignalsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSimilarSignalsRequest) ProtoMessage() {}
+
+func (x *ListSimilarSignalsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSimilarSignalsRequest.ProtoReflect.Descriptor instead.
+func (*ListSimilarSignalsRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListSimilarSignalsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListSimilarSignalsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+// ListSimilarSignalsResponse holds what reviews have found about signals like it.
+type ListSimilarSignalsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The most similar first: those of the same app, then of the same developer,
+	// then the others, each by likeness.
+	Signals []*ListSimilarSignalsResponse_SimilarSignal `protobuf:"bytes,1,rep,name=signals,proto3" json:"signals,omitempty"`
+	// All verdicts about the newest 1,000 signals of the kind, this one left out.
+	Verdicts      []*ListSimilarSignalsResponse_VerdictCount `protobuf:"bytes,2,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSimilarSignalsResponse) Reset() {
+	*x = ListSimilarSignalsResponse{}
+	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSimilarSignalsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSimilarSignalsResponse) ProtoMessage() {}
+
+func (x *ListSimilarSignalsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSimilarSignalsResponse.ProtoReflect.Descriptor instead.
+func (*ListSimilarSignalsResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListSimilarSignalsResponse) GetSignals() []*ListSimilarSignalsResponse_SimilarSignal {
+	if x != nil {
+		return x.Signals
+	}
+	return nil
+}
+
+func (x *ListSimilarSignalsResponse) GetVerdicts() []*ListSimilarSignalsResponse_VerdictCount {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
 // ListReasonsRequest has no fields.
 type ListReasonsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2344,7 +2493,7 @@ type ListReasonsRequest struct {
 
 func (x *ListReasonsRequest) Reset() {
 	*x = ListReasonsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2356,7 +2505,7 @@ func (x *ListReasonsRequest) String() string {
 func (*ListReasonsRequest) ProtoMessage() {}
 
 func (x *ListReasonsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2369,7 +2518,7 @@ func (x *ListReasonsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReasonsRequest.ProtoReflect.Descriptor instead.
 func (*ListReasonsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{21}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23}
 }
 
 // ListReasonsResponse lists reasons.
@@ -2383,7 +2532,7 @@ type ListReasonsResponse struct {
 
 func (x *ListReasonsResponse) Reset() {
 	*x = ListReasonsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2544,7 @@ func (x *ListReasonsResponse) String() string {
 func (*ListReasonsResponse) ProtoMessage() {}
 
 func (x *ListReasonsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2557,7 @@ func (x *ListReasonsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReasonsResponse.ProtoReflect.Descriptor instead.
 func (*ListReasonsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListReasonsResponse) GetVerdicts() []*ListReasonsResponse_VerdictReasons {
@@ -2427,7 +2576,7 @@ type ListPrecisionsRequest struct {
 
 func (x *ListPrecisionsRequest) Reset() {
 	*x = ListPrecisionsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2588,7 @@ func (x *ListPrecisionsRequest) String() string {
 func (*ListPrecisionsRequest) ProtoMessage() {}
 
 func (x *ListPrecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2601,7 @@ func (x *ListPrecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{25}
 }
 
 // ListPrecisionsResponse lists precisions.
@@ -2466,7 +2615,7 @@ type ListPrecisionsResponse struct {
 
 func (x *ListPrecisionsResponse) Reset() {
 	*x = ListPrecisionsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2627,7 @@ func (x *ListPrecisionsResponse) String() string {
 func (*ListPrecisionsResponse) ProtoMessage() {}
 
 func (x *ListPrecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2640,7 @@ func (x *ListPrecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListPrecisionsResponse) GetPrecisions() []*ListPrecisionsResponse_Precision {
@@ -2522,7 +2671,7 @@ type ProposeRemediationRequest struct {
 
 func (x *ProposeRemediationRequest) Reset() {
 	*x = ProposeRemediationRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2683,7 @@ func (x *ProposeRemediationRequest) String() string {
 func (*ProposeRemediationRequest) ProtoMessage() {}
 
 func (x *ProposeRemediationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2696,7 @@ func (x *ProposeRemediationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRemediationRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRemediationRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{25}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ProposeRemediationRequest) GetCase() string {
@@ -2603,7 +2752,7 @@ type ProposeRemediationResponse struct {
 
 func (x *ProposeRemediationResponse) Reset() {
 	*x = ProposeRemediationResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2615,7 +2764,7 @@ func (x *ProposeRemediationResponse) String() string {
 func (*ProposeRemediationResponse) ProtoMessage() {}
 
 func (x *ProposeRemediationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2628,7 +2777,7 @@ func (x *ProposeRemediationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRemediationResponse.ProtoReflect.Descriptor instead.
 func (*ProposeRemediationResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ProposeRemediationResponse) GetRemediation() *Remediation {
@@ -2661,7 +2810,7 @@ type AdvanceRemediationRequest struct {
 
 func (x *AdvanceRemediationRequest) Reset() {
 	*x = AdvanceRemediationRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +2822,7 @@ func (x *AdvanceRemediationRequest) String() string {
 func (*AdvanceRemediationRequest) ProtoMessage() {}
 
 func (x *AdvanceRemediationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +2835,7 @@ func (x *AdvanceRemediationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceRemediationRequest.ProtoReflect.Descriptor instead.
 func (*AdvanceRemediationRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{27}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AdvanceRemediationRequest) GetName() string {
@@ -2742,7 +2891,7 @@ type AdvanceRemediationResponse struct {
 
 func (x *AdvanceRemediationResponse) Reset() {
 	*x = AdvanceRemediationResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2903,7 @@ func (x *AdvanceRemediationResponse) String() string {
 func (*AdvanceRemediationResponse) ProtoMessage() {}
 
 func (x *AdvanceRemediationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2916,7 @@ func (x *AdvanceRemediationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceRemediationResponse.ProtoReflect.Descriptor instead.
 func (*AdvanceRemediationResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{28}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AdvanceRemediationResponse) GetRemediation() *Remediation {
@@ -2793,7 +2942,7 @@ type ListRemediationsRequest struct {
 
 func (x *ListRemediationsRequest) Reset() {
 	*x = ListRemediationsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2954,7 @@ func (x *ListRemediationsRequest) String() string {
 func (*ListRemediationsRequest) ProtoMessage() {}
 
 func (x *ListRemediationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2967,7 @@ func (x *ListRemediationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRemediationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRemediationsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{29}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListRemediationsRequest) GetPageSize() int32 {
@@ -2855,7 +3004,7 @@ type ListRemediationsResponse struct {
 
 func (x *ListRemediationsResponse) Reset() {
 	*x = ListRemediationsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3016,7 @@ func (x *ListRemediationsResponse) String() string {
 func (*ListRemediationsResponse) ProtoMessage() {}
 
 func (x *ListRemediationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3029,7 @@ func (x *ListRemediationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRemediationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRemediationsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{30}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListRemediationsResponse) GetRemediations() []*Remediation {
@@ -2908,7 +3057,7 @@ type CreateSilenceRequest struct {
 
 func (x *CreateSilenceRequest) Reset() {
 	*x = CreateSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3069,7 @@ func (x *CreateSilenceRequest) String() string {
 func (*CreateSilenceRequest) ProtoMessage() {}
 
 func (x *CreateSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3082,7 @@ func (x *CreateSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSilenceRequest.ProtoReflect.Descriptor instead.
 func (*CreateSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{31}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CreateSilenceRequest) GetSilence() *Silence {
@@ -2954,7 +3103,7 @@ type CreateSilenceResponse struct {
 
 func (x *CreateSilenceResponse) Reset() {
 	*x = CreateSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3115,7 @@ func (x *CreateSilenceResponse) String() string {
 func (*CreateSilenceResponse) ProtoMessage() {}
 
 func (x *CreateSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3128,7 @@ func (x *CreateSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSilenceResponse.ProtoReflect.Descriptor instead.
 func (*CreateSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{32}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateSilenceResponse) GetSilence() *Silence {
@@ -3000,7 +3149,7 @@ type PreviewSilenceRequest struct {
 
 func (x *PreviewSilenceRequest) Reset() {
 	*x = PreviewSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3161,7 @@ func (x *PreviewSilenceRequest) String() string {
 func (*PreviewSilenceRequest) ProtoMessage() {}
 
 func (x *PreviewSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3174,7 @@ func (x *PreviewSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewSilenceRequest.ProtoReflect.Descriptor instead.
 func (*PreviewSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{33}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PreviewSilenceRequest) GetSilence() *Silence {
@@ -3050,7 +3199,7 @@ type PreviewSilenceResponse struct {
 
 func (x *PreviewSilenceResponse) Reset() {
 	*x = PreviewSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3062,7 +3211,7 @@ func (x *PreviewSilenceResponse) String() string {
 func (*PreviewSilenceResponse) ProtoMessage() {}
 
 func (x *PreviewSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3075,7 +3224,7 @@ func (x *PreviewSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewSilenceResponse.ProtoReflect.Descriptor instead.
 func (*PreviewSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{34}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PreviewSilenceResponse) GetHidden() int64 {
@@ -3112,7 +3261,7 @@ type EndSilenceRequest struct {
 
 func (x *EndSilenceRequest) Reset() {
 	*x = EndSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3273,7 @@ func (x *EndSilenceRequest) String() string {
 func (*EndSilenceRequest) ProtoMessage() {}
 
 func (x *EndSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3286,7 @@ func (x *EndSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSilenceRequest.ProtoReflect.Descriptor instead.
 func (*EndSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{35}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EndSilenceRequest) GetName() string {
@@ -3165,7 +3314,7 @@ type EndSilenceResponse struct {
 
 func (x *EndSilenceResponse) Reset() {
 	*x = EndSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3326,7 @@ func (x *EndSilenceResponse) String() string {
 func (*EndSilenceResponse) ProtoMessage() {}
 
 func (x *EndSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3339,7 @@ func (x *EndSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSilenceResponse.ProtoReflect.Descriptor instead.
 func (*EndSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{36}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EndSilenceResponse) GetSilence() *Silence {
@@ -3216,7 +3365,7 @@ type ListSilencesRequest struct {
 
 func (x *ListSilencesRequest) Reset() {
 	*x = ListSilencesRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3377,7 @@ func (x *ListSilencesRequest) String() string {
 func (*ListSilencesRequest) ProtoMessage() {}
 
 func (x *ListSilencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +3390,7 @@ func (x *ListSilencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSilencesRequest.ProtoReflect.Descriptor instead.
 func (*ListSilencesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{37}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListSilencesRequest) GetPageSize() int32 {
@@ -3278,7 +3427,7 @@ type ListSilencesResponse struct {
 
 func (x *ListSilencesResponse) Reset() {
 	*x = ListSilencesResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3290,7 +3439,7 @@ func (x *ListSilencesResponse) String() string {
 func (*ListSilencesResponse) ProtoMessage() {}
 
 func (x *ListSilencesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3303,7 +3452,7 @@ func (x *ListSilencesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSilencesResponse.ProtoReflect.Descriptor instead.
 func (*ListSilencesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{38}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListSilencesResponse) GetSilences() []*Silence {
@@ -3335,7 +3484,7 @@ type DecideCasesResponse_Failure struct {
 
 func (x *DecideCasesResponse_Failure) Reset() {
 	*x = DecideCasesResponse_Failure{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +3496,7 @@ func (x *DecideCasesResponse_Failure) String() string {
 func (*DecideCasesResponse_Failure) ProtoMessage() {}
 
 func (x *DecideCasesResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3384,6 +3533,235 @@ func (x *DecideCasesResponse_Failure) GetMessage() string {
 	return ""
 }
 
+// Failure says why a signal stayed as it was.
+type DismissSignalsResponse_Failure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The signal, signals/{signal}.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The reason, as in ErrorInfo.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The reason for people.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DismissSignalsResponse_Failure) Reset() {
+	*x = DismissSignalsResponse_Failure{}
+	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DismissSignalsResponse_Failure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DismissSignalsResponse_Failure) ProtoMessage() {}
+
+func (x *DismissSignalsResponse_Failure) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DismissSignalsResponse_Failure.ProtoReflect.Descriptor instead.
+func (*DismissSignalsResponse_Failure) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{20, 0}
+}
+
+func (x *DismissSignalsResponse_Failure) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DismissSignalsResponse_Failure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DismissSignalsResponse_Failure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// SimilarSignal is one of them.
+type ListSimilarSignalsResponse_SimilarSignal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The signal.
+	Signal *Signal `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"`
+	// Whether it is about the same app.
+	SameApp bool `protobuf:"varint,2,opt,name=same_app,json=sameApp,proto3" json:"same_app,omitempty"`
+	// Whether it is about an app of the same developer.
+	SameDeveloper bool `protobuf:"varint,3,opt,name=same_developer,json=sameDeveloper,proto3" json:"same_developer,omitempty"`
+	// How alike the parts of the features in the evidence are: the cosine of the
+	// two lists of shares, from 0 to 1; 1 where a rule raised both.
+	Likeness float64 `protobuf:"fixed64,4,opt,name=likeness,proto3" json:"likeness,omitempty"`
+	// What the review found.
+	Verdict Verdict `protobuf:"varint,5,opt,name=verdict,proto3,enum=memberwatch.v1.Verdict" json:"verdict,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The comment of whoever decided.
+	Comment string `protobuf:"bytes,7,opt,name=comment,proto3" json:"comment,omitempty"`
+	// When.
+	DecideTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) Reset() {
+	*x = ListSimilarSignalsResponse_SimilarSignal{}
+	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSimilarSignalsResponse_SimilarSignal) ProtoMessage() {}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSimilarSignalsResponse_SimilarSignal.ProtoReflect.Descriptor instead.
+func (*ListSimilarSignalsResponse_SimilarSignal) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22, 0}
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetSignal() *Signal {
+	if x != nil {
+		return x.Signal
+	}
+	return nil
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetSameApp() bool {
+	if x != nil {
+		return x.SameApp
+	}
+	return false
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetSameDeveloper() bool {
+	if x != nil {
+		return x.SameDeveloper
+	}
+	return false
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetLikeness() float64 {
+	if x != nil {
+		return x.Likeness
+	}
+	return 0
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+func (x *ListSimilarSignalsResponse_SimilarSignal) GetDecideTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecideTime
+	}
+	return nil
+}
+
+// VerdictCount says how often reviews found something.
+type ListSimilarSignalsResponse_VerdictCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What they found.
+	Verdict Verdict `protobuf:"varint,1,opt,name=verdict,proto3,enum=memberwatch.v1.Verdict" json:"verdict,omitempty"`
+	// In how many of the signals looked at.
+	Count         int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSimilarSignalsResponse_VerdictCount) Reset() {
+	*x = ListSimilarSignalsResponse_VerdictCount{}
+	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSimilarSignalsResponse_VerdictCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSimilarSignalsResponse_VerdictCount) ProtoMessage() {}
+
+func (x *ListSimilarSignalsResponse_VerdictCount) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSimilarSignalsResponse_VerdictCount.ProtoReflect.Descriptor instead.
+func (*ListSimilarSignalsResponse_VerdictCount) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22, 1}
+}
+
+func (x *ListSimilarSignalsResponse_VerdictCount) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *ListSimilarSignalsResponse_VerdictCount) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // VerdictReasons are the reasons of one verdict.
 type ListReasonsResponse_VerdictReasons struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3397,7 +3775,7 @@ type ListReasonsResponse_VerdictReasons struct {
 
 func (x *ListReasonsResponse_VerdictReasons) Reset() {
 	*x = ListReasonsResponse_VerdictReasons{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3787,7 @@ func (x *ListReasonsResponse_VerdictReasons) String() string {
 func (*ListReasonsResponse_VerdictReasons) ProtoMessage() {}
 
 func (x *ListReasonsResponse_VerdictReasons) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3800,7 @@ func (x *ListReasonsResponse_VerdictReasons) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListReasonsResponse_VerdictReasons.ProtoReflect.Descriptor instead.
 func (*ListReasonsResponse_VerdictReasons) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *ListReasonsResponse_VerdictReasons) GetVerdict() Verdict {
@@ -3460,7 +3838,7 @@ type ListPrecisionsResponse_Precision struct {
 
 func (x *ListPrecisionsResponse_Precision) Reset() {
 	*x = ListPrecisionsResponse_Precision{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3472,7 +3850,7 @@ func (x *ListPrecisionsResponse_Precision) String() string {
 func (*ListPrecisionsResponse_Precision) ProtoMessage() {}
 
 func (x *ListPrecisionsResponse_Precision) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3485,7 +3863,7 @@ func (x *ListPrecisionsResponse_Precision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsResponse_Precision.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsResponse_Precision) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26, 0}
 }
 
 func (x *ListPrecisionsResponse_Precision) GetModelVersion() string {
@@ -3725,12 +4103,39 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"]\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x8e\x01\n" +
 	"\x15DismissSignalsRequest\x12\x18\n" +
 	"\asignals\x18\x01 \x03(\tR\asignals\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04undo\x18\x03 \x01(\bR\x04undo\"\x18\n" +
-	"\x16DismissSignalsResponse\"\x14\n" +
+	"\x04undo\x18\x03 \x01(\bR\x04undo\x12\x16\n" +
+	"\x06filter\x18\x04 \x01(\tR\x06filter\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\"\xcf\x01\n" +
+	"\x16DismissSignalsResponse\x12\x18\n" +
+	"\asignals\x18\x01 \x03(\tR\asignals\x12J\n" +
+	"\bfailures\x18\x02 \x03(\v2..memberwatch.v1.DismissSignalsResponse.FailureR\bfailures\x1aO\n" +
+	"\aFailure\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"L\n" +
+	"\x19ListSimilarSignalsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\"\xe0\x04\n" +
+	"\x1aListSimilarSignalsResponse\x12R\n" +
+	"\asignals\x18\x01 \x03(\v28.memberwatch.v1.ListSimilarSignalsResponse.SimilarSignalR\asignals\x12S\n" +
+	"\bverdicts\x18\x02 \x03(\v27.memberwatch.v1.ListSimilarSignalsResponse.VerdictCountR\bverdicts\x1a\xbf\x02\n" +
+	"\rSimilarSignal\x12.\n" +
+	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\x12\x19\n" +
+	"\bsame_app\x18\x02 \x01(\bR\asameApp\x12%\n" +
+	"\x0esame_developer\x18\x03 \x01(\bR\rsameDeveloper\x12\x1a\n" +
+	"\blikeness\x18\x04 \x01(\x01R\blikeness\x121\n" +
+	"\averdict\x18\x05 \x01(\x0e2\x17.memberwatch.v1.VerdictR\averdict\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x18\n" +
+	"\acomment\x18\a \x01(\tR\acomment\x12;\n" +
+	"\vdecide_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"decideTime\x1aW\n" +
+	"\fVerdictCount\x121\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x17.memberwatch.v1.VerdictR\averdict\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"\x14\n" +
 	"\x12ListReasonsRequest\"\xc4\x01\n" +
 	"\x13ListReasonsResponse\x12N\n" +
 	"\bverdicts\x18\x01 \x03(\v22.memberwatch.v1.ListReasonsResponse.VerdictReasonsR\bverdicts\x1a]\n" +
@@ -3840,7 +4245,7 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"MOVE_WAIVE\x10\b\x12\r\n" +
 	"\tMOVE_FAIL\x10\t\x12\x0f\n" +
 	"\vMOVE_CANCEL\x10\n" +
-	"2\x9e\f\n" +
+	"2\x8b\r\n" +
 	"\vCaseService\x12J\n" +
 	"\aGetCase\x12\x1e.memberwatch.v1.GetCaseRequest\x1a\x1f.memberwatch.v1.GetCaseResponse\x12P\n" +
 	"\tListCases\x12 .memberwatch.v1.ListCasesRequest\x1a!.memberwatch.v1.ListCasesResponse\x12\\\n" +
@@ -3850,7 +4255,8 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\n" +
 	"DecideCase\x12!.memberwatch.v1.DecideCaseRequest\x1a\".memberwatch.v1.DecideCaseResponse\x12V\n" +
 	"\vDecideCases\x12\".memberwatch.v1.DecideCasesRequest\x1a#.memberwatch.v1.DecideCasesResponse\x12_\n" +
-	"\x0eDismissSignals\x12%.memberwatch.v1.DismissSignalsRequest\x1a&.memberwatch.v1.DismissSignalsResponse\x12V\n" +
+	"\x0eDismissSignals\x12%.memberwatch.v1.DismissSignalsRequest\x1a&.memberwatch.v1.DismissSignalsResponse\x12k\n" +
+	"\x12ListSimilarSignals\x12).memberwatch.v1.ListSimilarSignalsRequest\x1a*.memberwatch.v1.ListSimilarSignalsResponse\x12V\n" +
 	"\vListReasons\x12\".memberwatch.v1.ListReasonsRequest\x1a#.memberwatch.v1.ListReasonsResponse\x12_\n" +
 	"\x0eListPrecisions\x12%.memberwatch.v1.ListPrecisionsRequest\x1a&.memberwatch.v1.ListPrecisionsResponse\x12k\n" +
 	"\x12ProposeRemediation\x12).memberwatch.v1.ProposeRemediationRequest\x1a*.memberwatch.v1.ProposeRemediationResponse\x12k\n" +
@@ -3876,91 +4282,97 @@ func file_memberwatch_v1_case_proto_rawDescGZIP() []byte {
 }
 
 var file_memberwatch_v1_case_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_memberwatch_v1_case_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_memberwatch_v1_case_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_memberwatch_v1_case_proto_goTypes = []any{
-	(Verdict)(0),                               // 0: memberwatch.v1.Verdict
-	(Action)(0),                                // 1: memberwatch.v1.Action
-	(Move)(0),                                  // 2: memberwatch.v1.Move
-	(Case_State)(0),                            // 3: memberwatch.v1.Case.State
-	(Remediation_Kind)(0),                      // 4: memberwatch.v1.Remediation.Kind
-	(Remediation_State)(0),                     // 5: memberwatch.v1.Remediation.State
-	(*Case)(nil),                               // 6: memberwatch.v1.Case
-	(*Effect)(nil),                             // 7: memberwatch.v1.Effect
-	(*Decision)(nil),                           // 8: memberwatch.v1.Decision
-	(*Remediation)(nil),                        // 9: memberwatch.v1.Remediation
-	(*Silence)(nil),                            // 10: memberwatch.v1.Silence
-	(*GetCaseRequest)(nil),                     // 11: memberwatch.v1.GetCaseRequest
-	(*GetCaseResponse)(nil),                    // 12: memberwatch.v1.GetCaseResponse
-	(*ListCasesRequest)(nil),                   // 13: memberwatch.v1.ListCasesRequest
-	(*ListCasesResponse)(nil),                  // 14: memberwatch.v1.ListCasesResponse
-	(*ListDecisionsRequest)(nil),               // 15: memberwatch.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),              // 16: memberwatch.v1.ListDecisionsResponse
-	(*OpenCaseRequest)(nil),                    // 17: memberwatch.v1.OpenCaseRequest
-	(*OpenCaseResponse)(nil),                   // 18: memberwatch.v1.OpenCaseResponse
-	(*NextCaseRequest)(nil),                    // 19: memberwatch.v1.NextCaseRequest
-	(*NextCaseResponse)(nil),                   // 20: memberwatch.v1.NextCaseResponse
-	(*DecideCaseRequest)(nil),                  // 21: memberwatch.v1.DecideCaseRequest
-	(*DecideCaseResponse)(nil),                 // 22: memberwatch.v1.DecideCaseResponse
-	(*DecideCasesRequest)(nil),                 // 23: memberwatch.v1.DecideCasesRequest
-	(*DecideCasesResponse)(nil),                // 24: memberwatch.v1.DecideCasesResponse
-	(*DismissSignalsRequest)(nil),              // 25: memberwatch.v1.DismissSignalsRequest
-	(*DismissSignalsResponse)(nil),             // 26: memberwatch.v1.DismissSignalsResponse
-	(*ListReasonsRequest)(nil),                 // 27: memberwatch.v1.ListReasonsRequest
-	(*ListReasonsResponse)(nil),                // 28: memberwatch.v1.ListReasonsResponse
-	(*ListPrecisionsRequest)(nil),              // 29: memberwatch.v1.ListPrecisionsRequest
-	(*ListPrecisionsResponse)(nil),             // 30: memberwatch.v1.ListPrecisionsResponse
-	(*ProposeRemediationRequest)(nil),          // 31: memberwatch.v1.ProposeRemediationRequest
-	(*ProposeRemediationResponse)(nil),         // 32: memberwatch.v1.ProposeRemediationResponse
-	(*AdvanceRemediationRequest)(nil),          // 33: memberwatch.v1.AdvanceRemediationRequest
-	(*AdvanceRemediationResponse)(nil),         // 34: memberwatch.v1.AdvanceRemediationResponse
-	(*ListRemediationsRequest)(nil),            // 35: memberwatch.v1.ListRemediationsRequest
-	(*ListRemediationsResponse)(nil),           // 36: memberwatch.v1.ListRemediationsResponse
-	(*CreateSilenceRequest)(nil),               // 37: memberwatch.v1.CreateSilenceRequest
-	(*CreateSilenceResponse)(nil),              // 38: memberwatch.v1.CreateSilenceResponse
-	(*PreviewSilenceRequest)(nil),              // 39: memberwatch.v1.PreviewSilenceRequest
-	(*PreviewSilenceResponse)(nil),             // 40: memberwatch.v1.PreviewSilenceResponse
-	(*EndSilenceRequest)(nil),                  // 41: memberwatch.v1.EndSilenceRequest
-	(*EndSilenceResponse)(nil),                 // 42: memberwatch.v1.EndSilenceResponse
-	(*ListSilencesRequest)(nil),                // 43: memberwatch.v1.ListSilencesRequest
-	(*ListSilencesResponse)(nil),               // 44: memberwatch.v1.ListSilencesResponse
-	(*DecideCasesResponse_Failure)(nil),        // 45: memberwatch.v1.DecideCasesResponse.Failure
-	(*ListReasonsResponse_VerdictReasons)(nil), // 46: memberwatch.v1.ListReasonsResponse.VerdictReasons
-	(*ListPrecisionsResponse_Precision)(nil),   // 47: memberwatch.v1.ListPrecisionsResponse.Precision
-	(Severity)(0),                              // 48: memberwatch.v1.Severity
-	(*timestamppb.Timestamp)(nil),              // 49: google.protobuf.Timestamp
+	(Verdict)(0),                                     // 0: memberwatch.v1.Verdict
+	(Action)(0),                                      // 1: memberwatch.v1.Action
+	(Move)(0),                                        // 2: memberwatch.v1.Move
+	(Case_State)(0),                                  // 3: memberwatch.v1.Case.State
+	(Remediation_Kind)(0),                            // 4: memberwatch.v1.Remediation.Kind
+	(Remediation_State)(0),                           // 5: memberwatch.v1.Remediation.State
+	(*Case)(nil),                                     // 6: memberwatch.v1.Case
+	(*Effect)(nil),                                   // 7: memberwatch.v1.Effect
+	(*Decision)(nil),                                 // 8: memberwatch.v1.Decision
+	(*Remediation)(nil),                              // 9: memberwatch.v1.Remediation
+	(*Silence)(nil),                                  // 10: memberwatch.v1.Silence
+	(*GetCaseRequest)(nil),                           // 11: memberwatch.v1.GetCaseRequest
+	(*GetCaseResponse)(nil),                          // 12: memberwatch.v1.GetCaseResponse
+	(*ListCasesRequest)(nil),                         // 13: memberwatch.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),                        // 14: memberwatch.v1.ListCasesResponse
+	(*ListDecisionsRequest)(nil),                     // 15: memberwatch.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),                    // 16: memberwatch.v1.ListDecisionsResponse
+	(*OpenCaseRequest)(nil),                          // 17: memberwatch.v1.OpenCaseRequest
+	(*OpenCaseResponse)(nil),                         // 18: memberwatch.v1.OpenCaseResponse
+	(*NextCaseRequest)(nil),                          // 19: memberwatch.v1.NextCaseRequest
+	(*NextCaseResponse)(nil),                         // 20: memberwatch.v1.NextCaseResponse
+	(*DecideCaseRequest)(nil),                        // 21: memberwatch.v1.DecideCaseRequest
+	(*DecideCaseResponse)(nil),                       // 22: memberwatch.v1.DecideCaseResponse
+	(*DecideCasesRequest)(nil),                       // 23: memberwatch.v1.DecideCasesRequest
+	(*DecideCasesResponse)(nil),                      // 24: memberwatch.v1.DecideCasesResponse
+	(*DismissSignalsRequest)(nil),                    // 25: memberwatch.v1.DismissSignalsRequest
+	(*DismissSignalsResponse)(nil),                   // 26: memberwatch.v1.DismissSignalsResponse
+	(*ListSimilarSignalsRequest)(nil),                // 27: memberwatch.v1.ListSimilarSignalsRequest
+	(*ListSimilarSignalsResponse)(nil),               // 28: memberwatch.v1.ListSimilarSignalsResponse
+	(*ListReasonsRequest)(nil),                       // 29: memberwatch.v1.ListReasonsRequest
+	(*ListReasonsResponse)(nil),                      // 30: memberwatch.v1.ListReasonsResponse
+	(*ListPrecisionsRequest)(nil),                    // 31: memberwatch.v1.ListPrecisionsRequest
+	(*ListPrecisionsResponse)(nil),                   // 32: memberwatch.v1.ListPrecisionsResponse
+	(*ProposeRemediationRequest)(nil),                // 33: memberwatch.v1.ProposeRemediationRequest
+	(*ProposeRemediationResponse)(nil),               // 34: memberwatch.v1.ProposeRemediationResponse
+	(*AdvanceRemediationRequest)(nil),                // 35: memberwatch.v1.AdvanceRemediationRequest
+	(*AdvanceRemediationResponse)(nil),               // 36: memberwatch.v1.AdvanceRemediationResponse
+	(*ListRemediationsRequest)(nil),                  // 37: memberwatch.v1.ListRemediationsRequest
+	(*ListRemediationsResponse)(nil),                 // 38: memberwatch.v1.ListRemediationsResponse
+	(*CreateSilenceRequest)(nil),                     // 39: memberwatch.v1.CreateSilenceRequest
+	(*CreateSilenceResponse)(nil),                    // 40: memberwatch.v1.CreateSilenceResponse
+	(*PreviewSilenceRequest)(nil),                    // 41: memberwatch.v1.PreviewSilenceRequest
+	(*PreviewSilenceResponse)(nil),                   // 42: memberwatch.v1.PreviewSilenceResponse
+	(*EndSilenceRequest)(nil),                        // 43: memberwatch.v1.EndSilenceRequest
+	(*EndSilenceResponse)(nil),                       // 44: memberwatch.v1.EndSilenceResponse
+	(*ListSilencesRequest)(nil),                      // 45: memberwatch.v1.ListSilencesRequest
+	(*ListSilencesResponse)(nil),                     // 46: memberwatch.v1.ListSilencesResponse
+	(*DecideCasesResponse_Failure)(nil),              // 47: memberwatch.v1.DecideCasesResponse.Failure
+	(*DismissSignalsResponse_Failure)(nil),           // 48: memberwatch.v1.DismissSignalsResponse.Failure
+	(*ListSimilarSignalsResponse_SimilarSignal)(nil), // 49: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
+	(*ListSimilarSignalsResponse_VerdictCount)(nil),  // 50: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
+	(*ListReasonsResponse_VerdictReasons)(nil),       // 51: memberwatch.v1.ListReasonsResponse.VerdictReasons
+	(*ListPrecisionsResponse_Precision)(nil),         // 52: memberwatch.v1.ListPrecisionsResponse.Precision
+	(Severity)(0),                                    // 53: memberwatch.v1.Severity
+	(*timestamppb.Timestamp)(nil),                    // 54: google.protobuf.Timestamp
+	(*Signal)(nil),                                   // 55: memberwatch.v1.Signal
 }
 var file_memberwatch_v1_case_proto_depIdxs = []int32{
 	3,  // 0: memberwatch.v1.Case.state:type_name -> memberwatch.v1.Case.State
-	48, // 1: memberwatch.v1.Case.severity:type_name -> memberwatch.v1.Severity
-	49, // 2: memberwatch.v1.Case.claim_expire_time:type_name -> google.protobuf.Timestamp
+	53, // 1: memberwatch.v1.Case.severity:type_name -> memberwatch.v1.Severity
+	54, // 2: memberwatch.v1.Case.claim_expire_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: memberwatch.v1.Case.verdict:type_name -> memberwatch.v1.Verdict
 	7,  // 4: memberwatch.v1.Case.effects:type_name -> memberwatch.v1.Effect
-	49, // 5: memberwatch.v1.Case.wake_time:type_name -> google.protobuf.Timestamp
-	49, // 6: memberwatch.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	49, // 7: memberwatch.v1.Case.update_time:type_name -> google.protobuf.Timestamp
-	49, // 8: memberwatch.v1.Case.acknowledge_time:type_name -> google.protobuf.Timestamp
-	49, // 9: memberwatch.v1.Case.decide_time:type_name -> google.protobuf.Timestamp
-	49, // 10: memberwatch.v1.Case.close_time:type_name -> google.protobuf.Timestamp
-	49, // 11: memberwatch.v1.Case.due_time:type_name -> google.protobuf.Timestamp
-	49, // 12: memberwatch.v1.Case.aware_time:type_name -> google.protobuf.Timestamp
-	49, // 13: memberwatch.v1.Effect.time:type_name -> google.protobuf.Timestamp
-	49, // 14: memberwatch.v1.Effect.undo_time:type_name -> google.protobuf.Timestamp
+	54, // 5: memberwatch.v1.Case.wake_time:type_name -> google.protobuf.Timestamp
+	54, // 6: memberwatch.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	54, // 7: memberwatch.v1.Case.update_time:type_name -> google.protobuf.Timestamp
+	54, // 8: memberwatch.v1.Case.acknowledge_time:type_name -> google.protobuf.Timestamp
+	54, // 9: memberwatch.v1.Case.decide_time:type_name -> google.protobuf.Timestamp
+	54, // 10: memberwatch.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	54, // 11: memberwatch.v1.Case.due_time:type_name -> google.protobuf.Timestamp
+	54, // 12: memberwatch.v1.Case.aware_time:type_name -> google.protobuf.Timestamp
+	54, // 13: memberwatch.v1.Effect.time:type_name -> google.protobuf.Timestamp
+	54, // 14: memberwatch.v1.Effect.undo_time:type_name -> google.protobuf.Timestamp
 	1,  // 15: memberwatch.v1.Decision.action:type_name -> memberwatch.v1.Action
-	49, // 16: memberwatch.v1.Decision.time:type_name -> google.protobuf.Timestamp
+	54, // 16: memberwatch.v1.Decision.time:type_name -> google.protobuf.Timestamp
 	0,  // 17: memberwatch.v1.Decision.verdict:type_name -> memberwatch.v1.Verdict
-	49, // 18: memberwatch.v1.Decision.expect_until:type_name -> google.protobuf.Timestamp
-	49, // 19: memberwatch.v1.Decision.decide_time:type_name -> google.protobuf.Timestamp
+	54, // 18: memberwatch.v1.Decision.expect_until:type_name -> google.protobuf.Timestamp
+	54, // 19: memberwatch.v1.Decision.decide_time:type_name -> google.protobuf.Timestamp
 	4,  // 20: memberwatch.v1.Remediation.kind:type_name -> memberwatch.v1.Remediation.Kind
 	5,  // 21: memberwatch.v1.Remediation.state:type_name -> memberwatch.v1.Remediation.State
-	49, // 22: memberwatch.v1.Remediation.due_time:type_name -> google.protobuf.Timestamp
-	49, // 23: memberwatch.v1.Remediation.attest_time:type_name -> google.protobuf.Timestamp
-	49, // 24: memberwatch.v1.Remediation.create_time:type_name -> google.protobuf.Timestamp
-	49, // 25: memberwatch.v1.Remediation.update_time:type_name -> google.protobuf.Timestamp
-	49, // 26: memberwatch.v1.Remediation.end_time:type_name -> google.protobuf.Timestamp
-	48, // 27: memberwatch.v1.Silence.max_severity:type_name -> memberwatch.v1.Severity
-	49, // 28: memberwatch.v1.Silence.start_time:type_name -> google.protobuf.Timestamp
-	49, // 29: memberwatch.v1.Silence.end_time:type_name -> google.protobuf.Timestamp
-	49, // 30: memberwatch.v1.Silence.ended_time:type_name -> google.protobuf.Timestamp
+	54, // 22: memberwatch.v1.Remediation.due_time:type_name -> google.protobuf.Timestamp
+	54, // 23: memberwatch.v1.Remediation.attest_time:type_name -> google.protobuf.Timestamp
+	54, // 24: memberwatch.v1.Remediation.create_time:type_name -> google.protobuf.Timestamp
+	54, // 25: memberwatch.v1.Remediation.update_time:type_name -> google.protobuf.Timestamp
+	54, // 26: memberwatch.v1.Remediation.end_time:type_name -> google.protobuf.Timestamp
+	53, // 27: memberwatch.v1.Silence.max_severity:type_name -> memberwatch.v1.Severity
+	54, // 28: memberwatch.v1.Silence.start_time:type_name -> google.protobuf.Timestamp
+	54, // 29: memberwatch.v1.Silence.end_time:type_name -> google.protobuf.Timestamp
+	54, // 30: memberwatch.v1.Silence.ended_time:type_name -> google.protobuf.Timestamp
 	6,  // 31: memberwatch.v1.GetCaseResponse.case:type_name -> memberwatch.v1.Case
 	9,  // 32: memberwatch.v1.GetCaseResponse.remediations:type_name -> memberwatch.v1.Remediation
 	6,  // 33: memberwatch.v1.ListCasesResponse.cases:type_name -> memberwatch.v1.Case
@@ -3970,61 +4382,70 @@ var file_memberwatch_v1_case_proto_depIdxs = []int32{
 	8,  // 37: memberwatch.v1.DecideCaseRequest.decision:type_name -> memberwatch.v1.Decision
 	6,  // 38: memberwatch.v1.DecideCaseResponse.case:type_name -> memberwatch.v1.Case
 	8,  // 39: memberwatch.v1.DecideCasesRequest.decision:type_name -> memberwatch.v1.Decision
-	45, // 40: memberwatch.v1.DecideCasesResponse.failures:type_name -> memberwatch.v1.DecideCasesResponse.Failure
-	46, // 41: memberwatch.v1.ListReasonsResponse.verdicts:type_name -> memberwatch.v1.ListReasonsResponse.VerdictReasons
-	47, // 42: memberwatch.v1.ListPrecisionsResponse.precisions:type_name -> memberwatch.v1.ListPrecisionsResponse.Precision
-	4,  // 43: memberwatch.v1.ProposeRemediationRequest.kind:type_name -> memberwatch.v1.Remediation.Kind
-	49, // 44: memberwatch.v1.ProposeRemediationRequest.due_time:type_name -> google.protobuf.Timestamp
-	9,  // 45: memberwatch.v1.ProposeRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
-	2,  // 46: memberwatch.v1.AdvanceRemediationRequest.move:type_name -> memberwatch.v1.Move
-	49, // 47: memberwatch.v1.AdvanceRemediationRequest.attest_time:type_name -> google.protobuf.Timestamp
-	9,  // 48: memberwatch.v1.AdvanceRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
-	9,  // 49: memberwatch.v1.ListRemediationsResponse.remediations:type_name -> memberwatch.v1.Remediation
-	10, // 50: memberwatch.v1.CreateSilenceRequest.silence:type_name -> memberwatch.v1.Silence
-	10, // 51: memberwatch.v1.CreateSilenceResponse.silence:type_name -> memberwatch.v1.Silence
-	10, // 52: memberwatch.v1.PreviewSilenceRequest.silence:type_name -> memberwatch.v1.Silence
-	10, // 53: memberwatch.v1.EndSilenceResponse.silence:type_name -> memberwatch.v1.Silence
-	10, // 54: memberwatch.v1.ListSilencesResponse.silences:type_name -> memberwatch.v1.Silence
-	0,  // 55: memberwatch.v1.ListReasonsResponse.VerdictReasons.verdict:type_name -> memberwatch.v1.Verdict
-	11, // 56: memberwatch.v1.CaseService.GetCase:input_type -> memberwatch.v1.GetCaseRequest
-	13, // 57: memberwatch.v1.CaseService.ListCases:input_type -> memberwatch.v1.ListCasesRequest
-	15, // 58: memberwatch.v1.CaseService.ListDecisions:input_type -> memberwatch.v1.ListDecisionsRequest
-	17, // 59: memberwatch.v1.CaseService.OpenCase:input_type -> memberwatch.v1.OpenCaseRequest
-	19, // 60: memberwatch.v1.CaseService.NextCase:input_type -> memberwatch.v1.NextCaseRequest
-	21, // 61: memberwatch.v1.CaseService.DecideCase:input_type -> memberwatch.v1.DecideCaseRequest
-	23, // 62: memberwatch.v1.CaseService.DecideCases:input_type -> memberwatch.v1.DecideCasesRequest
-	25, // 63: memberwatch.v1.CaseService.DismissSignals:input_type -> memberwatch.v1.DismissSignalsRequest
-	27, // 64: memberwatch.v1.CaseService.ListReasons:input_type -> memberwatch.v1.ListReasonsRequest
-	29, // 65: memberwatch.v1.CaseService.ListPrecisions:input_type -> memberwatch.v1.ListPrecisionsRequest
-	31, // 66: memberwatch.v1.CaseService.ProposeRemediation:input_type -> memberwatch.v1.ProposeRemediationRequest
-	33, // 67: memberwatch.v1.CaseService.AdvanceRemediation:input_type -> memberwatch.v1.AdvanceRemediationRequest
-	35, // 68: memberwatch.v1.CaseService.ListRemediations:input_type -> memberwatch.v1.ListRemediationsRequest
-	37, // 69: memberwatch.v1.CaseService.CreateSilence:input_type -> memberwatch.v1.CreateSilenceRequest
-	39, // 70: memberwatch.v1.CaseService.PreviewSilence:input_type -> memberwatch.v1.PreviewSilenceRequest
-	41, // 71: memberwatch.v1.CaseService.EndSilence:input_type -> memberwatch.v1.EndSilenceRequest
-	43, // 72: memberwatch.v1.CaseService.ListSilences:input_type -> memberwatch.v1.ListSilencesRequest
-	12, // 73: memberwatch.v1.CaseService.GetCase:output_type -> memberwatch.v1.GetCaseResponse
-	14, // 74: memberwatch.v1.CaseService.ListCases:output_type -> memberwatch.v1.ListCasesResponse
-	16, // 75: memberwatch.v1.CaseService.ListDecisions:output_type -> memberwatch.v1.ListDecisionsResponse
-	18, // 76: memberwatch.v1.CaseService.OpenCase:output_type -> memberwatch.v1.OpenCaseResponse
-	20, // 77: memberwatch.v1.CaseService.NextCase:output_type -> memberwatch.v1.NextCaseResponse
-	22, // 78: memberwatch.v1.CaseService.DecideCase:output_type -> memberwatch.v1.DecideCaseResponse
-	24, // 79: memberwatch.v1.CaseService.DecideCases:output_type -> memberwatch.v1.DecideCasesResponse
-	26, // 80: memberwatch.v1.CaseService.DismissSignals:output_type -> memberwatch.v1.DismissSignalsResponse
-	28, // 81: memberwatch.v1.CaseService.ListReasons:output_type -> memberwatch.v1.ListReasonsResponse
-	30, // 82: memberwatch.v1.CaseService.ListPrecisions:output_type -> memberwatch.v1.ListPrecisionsResponse
-	32, // 83: memberwatch.v1.CaseService.ProposeRemediation:output_type -> memberwatch.v1.ProposeRemediationResponse
-	34, // 84: memberwatch.v1.CaseService.AdvanceRemediation:output_type -> memberwatch.v1.AdvanceRemediationResponse
-	36, // 85: memberwatch.v1.CaseService.ListRemediations:output_type -> memberwatch.v1.ListRemediationsResponse
-	38, // 86: memberwatch.v1.CaseService.CreateSilence:output_type -> memberwatch.v1.CreateSilenceResponse
-	40, // 87: memberwatch.v1.CaseService.PreviewSilence:output_type -> memberwatch.v1.PreviewSilenceResponse
-	42, // 88: memberwatch.v1.CaseService.EndSilence:output_type -> memberwatch.v1.EndSilenceResponse
-	44, // 89: memberwatch.v1.CaseService.ListSilences:output_type -> memberwatch.v1.ListSilencesResponse
-	73, // [73:90] is the sub-list for method output_type
-	56, // [56:73] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	47, // 40: memberwatch.v1.DecideCasesResponse.failures:type_name -> memberwatch.v1.DecideCasesResponse.Failure
+	48, // 41: memberwatch.v1.DismissSignalsResponse.failures:type_name -> memberwatch.v1.DismissSignalsResponse.Failure
+	49, // 42: memberwatch.v1.ListSimilarSignalsResponse.signals:type_name -> memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
+	50, // 43: memberwatch.v1.ListSimilarSignalsResponse.verdicts:type_name -> memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
+	51, // 44: memberwatch.v1.ListReasonsResponse.verdicts:type_name -> memberwatch.v1.ListReasonsResponse.VerdictReasons
+	52, // 45: memberwatch.v1.ListPrecisionsResponse.precisions:type_name -> memberwatch.v1.ListPrecisionsResponse.Precision
+	4,  // 46: memberwatch.v1.ProposeRemediationRequest.kind:type_name -> memberwatch.v1.Remediation.Kind
+	54, // 47: memberwatch.v1.ProposeRemediationRequest.due_time:type_name -> google.protobuf.Timestamp
+	9,  // 48: memberwatch.v1.ProposeRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
+	2,  // 49: memberwatch.v1.AdvanceRemediationRequest.move:type_name -> memberwatch.v1.Move
+	54, // 50: memberwatch.v1.AdvanceRemediationRequest.attest_time:type_name -> google.protobuf.Timestamp
+	9,  // 51: memberwatch.v1.AdvanceRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
+	9,  // 52: memberwatch.v1.ListRemediationsResponse.remediations:type_name -> memberwatch.v1.Remediation
+	10, // 53: memberwatch.v1.CreateSilenceRequest.silence:type_name -> memberwatch.v1.Silence
+	10, // 54: memberwatch.v1.CreateSilenceResponse.silence:type_name -> memberwatch.v1.Silence
+	10, // 55: memberwatch.v1.PreviewSilenceRequest.silence:type_name -> memberwatch.v1.Silence
+	10, // 56: memberwatch.v1.EndSilenceResponse.silence:type_name -> memberwatch.v1.Silence
+	10, // 57: memberwatch.v1.ListSilencesResponse.silences:type_name -> memberwatch.v1.Silence
+	55, // 58: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.signal:type_name -> memberwatch.v1.Signal
+	0,  // 59: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.verdict:type_name -> memberwatch.v1.Verdict
+	54, // 60: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.decide_time:type_name -> google.protobuf.Timestamp
+	0,  // 61: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount.verdict:type_name -> memberwatch.v1.Verdict
+	0,  // 62: memberwatch.v1.ListReasonsResponse.VerdictReasons.verdict:type_name -> memberwatch.v1.Verdict
+	11, // 63: memberwatch.v1.CaseService.GetCase:input_type -> memberwatch.v1.GetCaseRequest
+	13, // 64: memberwatch.v1.CaseService.ListCases:input_type -> memberwatch.v1.ListCasesRequest
+	15, // 65: memberwatch.v1.CaseService.ListDecisions:input_type -> memberwatch.v1.ListDecisionsRequest
+	17, // 66: memberwatch.v1.CaseService.OpenCase:input_type -> memberwatch.v1.OpenCaseRequest
+	19, // 67: memberwatch.v1.CaseService.NextCase:input_type -> memberwatch.v1.NextCaseRequest
+	21, // 68: memberwatch.v1.CaseService.DecideCase:input_type -> memberwatch.v1.DecideCaseRequest
+	23, // 69: memberwatch.v1.CaseService.DecideCases:input_type -> memberwatch.v1.DecideCasesRequest
+	25, // 70: memberwatch.v1.CaseService.DismissSignals:input_type -> memberwatch.v1.DismissSignalsRequest
+	27, // 71: memberwatch.v1.CaseService.ListSimilarSignals:input_type -> memberwatch.v1.ListSimilarSignalsRequest
+	29, // 72: memberwatch.v1.CaseService.ListReasons:input_type -> memberwatch.v1.ListReasonsRequest
+	31, // 73: memberwatch.v1.CaseService.ListPrecisions:input_type -> memberwatch.v1.ListPrecisionsRequest
+	33, // 74: memberwatch.v1.CaseService.ProposeRemediation:input_type -> memberwatch.v1.ProposeRemediationRequest
+	35, // 75: memberwatch.v1.CaseService.AdvanceRemediation:input_type -> memberwatch.v1.AdvanceRemediationRequest
+	37, // 76: memberwatch.v1.CaseService.ListRemediations:input_type -> memberwatch.v1.ListRemediationsRequest
+	39, // 77: memberwatch.v1.CaseService.CreateSilence:input_type -> memberwatch.v1.CreateSilenceRequest
+	41, // 78: memberwatch.v1.CaseService.PreviewSilence:input_type -> memberwatch.v1.PreviewSilenceRequest
+	43, // 79: memberwatch.v1.CaseService.EndSilence:input_type -> memberwatch.v1.EndSilenceRequest
+	45, // 80: memberwatch.v1.CaseService.ListSilences:input_type -> memberwatch.v1.ListSilencesRequest
+	12, // 81: memberwatch.v1.CaseService.GetCase:output_type -> memberwatch.v1.GetCaseResponse
+	14, // 82: memberwatch.v1.CaseService.ListCases:output_type -> memberwatch.v1.ListCasesResponse
+	16, // 83: memberwatch.v1.CaseService.ListDecisions:output_type -> memberwatch.v1.ListDecisionsResponse
+	18, // 84: memberwatch.v1.CaseService.OpenCase:output_type -> memberwatch.v1.OpenCaseResponse
+	20, // 85: memberwatch.v1.CaseService.NextCase:output_type -> memberwatch.v1.NextCaseResponse
+	22, // 86: memberwatch.v1.CaseService.DecideCase:output_type -> memberwatch.v1.DecideCaseResponse
+	24, // 87: memberwatch.v1.CaseService.DecideCases:output_type -> memberwatch.v1.DecideCasesResponse
+	26, // 88: memberwatch.v1.CaseService.DismissSignals:output_type -> memberwatch.v1.DismissSignalsResponse
+	28, // 89: memberwatch.v1.CaseService.ListSimilarSignals:output_type -> memberwatch.v1.ListSimilarSignalsResponse
+	30, // 90: memberwatch.v1.CaseService.ListReasons:output_type -> memberwatch.v1.ListReasonsResponse
+	32, // 91: memberwatch.v1.CaseService.ListPrecisions:output_type -> memberwatch.v1.ListPrecisionsResponse
+	34, // 92: memberwatch.v1.CaseService.ProposeRemediation:output_type -> memberwatch.v1.ProposeRemediationResponse
+	36, // 93: memberwatch.v1.CaseService.AdvanceRemediation:output_type -> memberwatch.v1.AdvanceRemediationResponse
+	38, // 94: memberwatch.v1.CaseService.ListRemediations:output_type -> memberwatch.v1.ListRemediationsResponse
+	40, // 95: memberwatch.v1.CaseService.CreateSilence:output_type -> memberwatch.v1.CreateSilenceResponse
+	42, // 96: memberwatch.v1.CaseService.PreviewSilence:output_type -> memberwatch.v1.PreviewSilenceResponse
+	44, // 97: memberwatch.v1.CaseService.EndSilence:output_type -> memberwatch.v1.EndSilenceResponse
+	46, // 98: memberwatch.v1.CaseService.ListSilences:output_type -> memberwatch.v1.ListSilencesResponse
+	81, // [81:99] is the sub-list for method output_type
+	63, // [63:81] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_case_proto_init() }
@@ -4039,7 +4460,7 @@ func file_memberwatch_v1_case_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_case_proto_rawDesc), len(file_memberwatch_v1_case_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   42,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

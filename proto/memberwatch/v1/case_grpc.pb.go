@@ -27,6 +27,7 @@ const (
 	CaseService_DecideCase_FullMethodName         = "/memberwatch.v1.CaseService/DecideCase"
 	CaseService_DecideCases_FullMethodName        = "/memberwatch.v1.CaseService/DecideCases"
 	CaseService_DismissSignals_FullMethodName     = "/memberwatch.v1.CaseService/DismissSignals"
+	CaseService_ListSimilarSignals_FullMethodName = "/memberwatch.v1.CaseService/ListSimilarSignals"
 	CaseService_ListReasons_FullMethodName        = "/memberwatch.v1.CaseService/ListReasons"
 	CaseService_ListPrecisions_FullMethodName     = "/memberwatch.v1.CaseService/ListPrecisions"
 	CaseService_ProposeRemediation_FullMethodName = "/memberwatch.v1.CaseService/ProposeRemediation"
@@ -65,8 +66,12 @@ type CaseServiceClient interface {
 	DecideCase(ctx context.Context, in *DecideCaseRequest, opts ...grpc.CallOption) (*DecideCaseResponse, error)
 	// DecideCases takes one decision about every case that matches a filter.
 	DecideCases(ctx context.Context, in *DecideCasesRequest, opts ...grpc.CallOption) (*DecideCasesResponse, error)
-	// DismissSignals sets aside signals that no case has, or takes them back.
+	// DismissSignals sets aside signals that no case has, or takes them back: those
+	// named, or all that match a filter.
 	DismissSignals(ctx context.Context, in *DismissSignalsRequest, opts ...grpc.CallOption) (*DismissSignalsResponse, error)
+	// ListSimilarSignals returns past signals of the same kind with what reviews
+	// found about them.
+	ListSimilarSignals(ctx context.Context, in *ListSimilarSignalsRequest, opts ...grpc.CallOption) (*ListSimilarSignalsResponse, error)
 	// ListReasons returns the reasons that each verdict may have.
 	ListReasons(ctx context.Context, in *ListReasonsRequest, opts ...grpc.CallOption) (*ListReasonsResponse, error)
 	// ListPrecisions returns how often each version of the models was right, by
@@ -171,6 +176,16 @@ func (c *caseServiceClient) DismissSignals(ctx context.Context, in *DismissSigna
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DismissSignalsResponse)
 	err := c.cc.Invoke(ctx, CaseService_DismissSignals_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *caseServiceClient) ListSimilarSignals(ctx context.Context, in *ListSimilarSignalsRequest, opts ...grpc.CallOption) (*ListSimilarSignalsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSimilarSignalsResponse)
+	err := c.cc.Invoke(ctx, CaseService_ListSimilarSignals_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -294,8 +309,12 @@ type CaseServiceServer interface {
 	DecideCase(context.Context, *DecideCaseRequest) (*DecideCaseResponse, error)
 	// DecideCases takes one decision about every case that matches a filter.
 	DecideCases(context.Context, *DecideCasesRequest) (*DecideCasesResponse, error)
-	// DismissSignals sets aside signals that no case has, or takes them back.
+	// DismissSignals sets aside signals that no case has, or takes them back: those
+	// named, or all that match a filter.
 	DismissSignals(context.Context, *DismissSignalsRequest) (*DismissSignalsResponse, error)
+	// ListSimilarSignals returns past signals of the same kind with what reviews
+	// found about them.
+	ListSimilarSignals(context.Context, *ListSimilarSignalsRequest) (*ListSimilarSignalsResponse, error)
 	// ListReasons returns the reasons that each verdict may have.
 	ListReasons(context.Context, *ListReasonsRequest) (*ListReasonsResponse, error)
 	// ListPrecisions returns how often each version of the models was right, by
@@ -349,6 +368,9 @@ func (UnimplementedCaseServiceServer) DecideCases(context.Context, *DecideCasesR
 }
 func (UnimplementedCaseServiceServer) DismissSignals(context.Context, *DismissSignalsRequest) (*DismissSignalsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DismissSignals not implemented")
+}
+func (UnimplementedCaseServiceServer) ListSimilarSignals(context.Context, *ListSimilarSignalsRequest) (*ListSimilarSignalsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSimilarSignals not implemented")
 }
 func (UnimplementedCaseServiceServer) ListReasons(context.Context, *ListReasonsRequest) (*ListReasonsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListReasons not implemented")
@@ -538,6 +560,24 @@ func _CaseService_DismissSignals_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(CaseServiceServer).DismissSignals(ctx, req.(*DismissSignalsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CaseService_ListSimilarSignals_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSimilarSignalsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CaseServiceServer).ListSimilarSignals(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CaseService_ListSimilarSignals_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CaseServiceServer).ListSimilarSignals(ctx, req.(*ListSimilarSignalsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -742,6 +782,10 @@ var CaseService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DismissSignals",
 			Handler:    _CaseService_DismissSignals_Handler,
+		},
+		{
+			MethodName: "ListSimilarSignals",
+			Handler:    _CaseService_ListSimilarSignals_Handler,
 		},
 		{
 			MethodName: "ListReasons",

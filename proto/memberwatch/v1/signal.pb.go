@@ -977,7 +977,10 @@ type ListSignalsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// A filter over app, developer, kind, severity, state, triage, case and
 	// open_time, such as state = OPEN AND severity >= HIGH.
-	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// True when the signals are taken out of the service, such as into another
+	// system: the audit log says so.
+	Export        bool `protobuf:"varint,4,opt,name=export,proto3" json:"export,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1031,6 +1034,13 @@ func (x *ListSignalsRequest) GetFilter() string {
 		return x.Filter
 	}
 	return ""
+}
+
+func (x *ListSignalsRequest) GetExport() bool {
+	if x != nil {
+		return x.Export
+	}
+	return false
 }
 
 // ListSignalsResponse is a page of signals.
@@ -1924,12 +1934,13 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x10GetSignalRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"C\n" +
 	"\x11GetSignalResponse\x12.\n" +
-	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\"h\n" +
+	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\"\x80\x01\n" +
 	"\x12ListSignalsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
-	"\x06filter\x18\x03 \x01(\tR\x06filter\"o\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x16\n" +
+	"\x06export\x18\x04 \x01(\bR\x06export\"o\n" +
 	"\x13ListSignalsResponse\x120\n" +
 	"\asignals\x18\x01 \x03(\v2\x16.memberwatch.v1.SignalR\asignals\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"P\n" +
