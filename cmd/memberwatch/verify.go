@@ -60,7 +60,7 @@ func newSignalsVerify() *cobra.Command {
 		}
 		defer conn.Close() //nolint:errcheck // only read from
 		if *all {
-			signals, err := listSignals(cmd, conn, "", 0)
+			signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{}, 0)
 			if err != nil {
 				return err
 			}
