@@ -21,6 +21,17 @@ func (s *Service) Case(_ context.Context, id memberwatch.CaseID) (c memberwatch.
 	return c, remedies, err
 }
 
+// Attested returns what was attested about a case, given its remediations, and
+// what the watch for impossible knowledge has found since.
+func (s *Service) Attested(_ context.Context, c *memberwatch.Case, remedies []memberwatch.Remediation) (a memberwatch.Attested, err error) {
+	err = s.files.ReadReview(func(r *store.Review) error {
+		t := &turn{Review: r, service: s}
+		a, err = t.attested(c, remedies)
+		return err
+	})
+	return a, err
+}
+
 // Cases returns up to limit cases that match and come before a number, the
 // newest first; 0 begins at the newest.
 func (s *Service) Cases(_ context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error) {

@@ -74,6 +74,9 @@ func printCases(w io.Writer, cases []*pb.Case, format string) error {
 		if c.GetOverdue() {
 			due += " OVERDUE"
 		}
+		if c.GetWakeTime() != nil {
+			due = "wakes " + instant(c.GetWakeTime())
+		}
 		t.addNoted(c.GetTitle(), bare(c.GetName()), c.GetSeverity().String()[len("SEVERITY_"):], caseState(c), bare(c.GetApp()),
 			dash(c.GetAssignee()), due, number(len64(c.GetSignals())), verdictName(c))
 	}
@@ -157,6 +160,9 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	for _, name := range c.GetSignals() {
 		head.add("signal", bare(name))
 	}
+	if text := attestationText(answer.GetAttestation()); text != "" {
+		head.add("attestation", text)
+	}
 	head.add("etag", c.GetEtag())
 	if err := head.writeTo(w); err != nil {
 		return err
@@ -177,6 +183,25 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	}
 	fmt.Fprintln(w)
 	return printDecisions(w, decisions)
+}
+
+// attestationText says what was attested and what was found since, nothing where
+// nobody was asked.
+func attestationText(a *pb.CaseAttestation) string {
+	switch a.GetState() {
+	case pb.CaseAttestation_STATE_AWAITED:
+		return "asked for"
+	case pb.CaseAttestation_STATE_ATTESTED:
+		return "all deleted by " + instant(a.GetAttestTime()) + "; nothing contradicts it so far"
+	case pb.CaseAttestation_STATE_CONTRADICTED:
+		var ids []string
+		for _, name := range a.GetContradictions() {
+			ids = append(ids, bare(name))
+		}
+		return "all deleted by " + instant(a.GetAttestTime()) + "; CONTRADICTED by " + strings.Join(ids, ", ")
+	default:
+		return ""
+	}
 }
 
 func printDecisions(w io.Writer, decisions []*pb.Decision) error {
