@@ -28,7 +28,7 @@ func (m *Monitor) PutApp(ctx context.Context, app memberwatch.App) (memberwatch.
 		return app, 0, err
 	}
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.PutApp(app, memberwatch.PersonIn(ctx), now)
+		return m.store.Platform.PutApp(ctx, app, now)
 	})
 	if err != nil {
 		return app, 0, err
@@ -43,7 +43,7 @@ func (m *Monitor) PutRestriction(ctx context.Context, r memberwatch.Restriction)
 		return r, err
 	}
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.PutRestriction(r, memberwatch.PersonIn(ctx), now)
+		return m.store.Platform.PutRestriction(ctx, r, now)
 	})
 	if err != nil {
 		return r, err
@@ -55,7 +55,7 @@ func (m *Monitor) PutRestriction(ctx context.Context, r memberwatch.Restriction)
 // there is none of the id.
 func (m *Monitor) LiftRestriction(ctx context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error) {
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.LiftRestriction(id, at, memberwatch.PersonIn(ctx), now)
+		return m.store.Platform.LiftRestriction(ctx, id, at, now)
 	})
 	if err != nil {
 		return memberwatch.Restriction{}, err
@@ -70,7 +70,7 @@ func (m *Monitor) PutCanaries(ctx context.Context, c memberwatch.Canaries) (int6
 		return 0, err
 	}
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.PutCanaries(c, memberwatch.PersonIn(ctx), now)
+		return m.store.Platform.PutCanaries(ctx, c, now)
 	})
 	return change.Revision, err
 }
@@ -82,7 +82,7 @@ func (m *Monitor) PutAttestation(ctx context.Context, a memberwatch.Attestation)
 		return a, err
 	}
 	change, err := m.change(func(now time.Time) (memberwatch.Change, error) {
-		return m.store.Platform.PutAttestation(a, memberwatch.PersonIn(ctx), now)
+		return m.store.Platform.PutAttestation(ctx, a, now)
 	})
 	if err != nil {
 		return a, err
@@ -116,6 +116,9 @@ func (m *Monitor) Commit(commit func(now time.Time) ([]memberwatch.Change, error
 		return err
 	}
 	for i := range changes {
+		if changes[i].Revision <= m.registry.revision {
+			continue // a repeated request made it before
+		}
 		m.learn(&changes[i])
 		m.tell(message{change: &changes[i]})
 	}

@@ -62,7 +62,7 @@ func (c *Courier) CreateEndpoint(ctx context.Context, e memberwatch.Endpoint, ke
 	}
 	c.admin.Lock()
 	defer c.admin.Unlock()
-	e, err = c.store.CreateEndpoint(memberwatch.PersonIn(ctx), e, after)
+	e, err = c.store.CreateEndpoint(ctx, e, after)
 	if err != nil {
 		return e, err
 	}
@@ -127,14 +127,15 @@ func (c *Courier) Endpoints(_ context.Context, after memberwatch.EndpointID, lim
 func (c *Courier) UpdateEndpoint(ctx context.Context, id memberwatch.EndpointID, revision int64, change func(e *memberwatch.Endpoint) error) (memberwatch.Endpoint, error) {
 	c.admin.Lock()
 	defer c.admin.Unlock()
-	e, err := c.store.UpdateEndpoint(memberwatch.PersonIn(ctx), id, func(e *memberwatch.Endpoint) error {
+	now := time.Now().UTC()
+	e, err := c.store.UpdateEndpoint(ctx, id, now, func(e *memberwatch.Endpoint) error {
 		if revision != 0 && revision != e.Revision {
 			return &memberwatch.ReasonError{
 				Kind: memberwatch.ErrConflict, Reason: "ETAG_MISMATCH", Message: fmt.Sprintf("endpoint %q was changed meanwhile", id),
 				Hint: "read it again and repeat the change", Metadata: map[string]string{"etag": strconv.FormatInt(e.Revision, 10)},
 			}
 		}
-		e.Updated = time.Now().UTC()
+		e.Updated = now
 		return change(e)
 	})
 	if err != nil {
@@ -170,9 +171,9 @@ func (c *Courier) RemoveEndpoint(ctx context.Context, id memberwatch.EndpointID)
 	c.admin.Lock()
 	defer c.admin.Unlock()
 	c.dismiss(id)
-	err := c.store.RemoveEndpoint(memberwatch.PersonIn(ctx), id)
-	if err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
-		c.dispatch(id)
+	err := c.store.RemoveEndpoint(ctx, id, time.Now().UTC())
+	if _, gone := c.store.Endpoint(id); !errors.Is(gone, memberwatch.ErrNotFound) {
+		c.dispatch(id) // it failed, or a repeated request found another one of the id
 	}
 	return err
 }

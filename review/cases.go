@@ -46,10 +46,18 @@ func (s *Service) History(_ context.Context, id memberwatch.CaseID, after int64,
 }
 
 // Open opens a case by hand. The app may have another one.
-func (s *Service) Open(_ context.Context, d memberwatch.Decision) (c memberwatch.Case, err error) {
-	err = s.write(d.By, func(t *turn) error {
+func (s *Service) Open(ctx context.Context, d memberwatch.Decision) (memberwatch.Case, error) {
+	return s.onceCase(ctx, d.By, func(t *turn) (memberwatch.Case, error) {
 		d.Action = memberwatch.ActionOpen
-		c, err = t.open(d)
+		return t.open(d)
+	})
+}
+
+// onceCase runs one transaction whose answer is a case, once for the request in
+// the context.
+func (s *Service) onceCase(ctx context.Context, by memberwatch.Person, do func(*turn) (memberwatch.Case, error)) (c memberwatch.Case, err error) {
+	err = s.write(by, func(t *turn) error {
+		c, err = t.OnceCase(memberwatch.RequestIn(ctx), t.now, func() (memberwatch.Case, error) { return do(t) })
 		return err
 	})
 	return c, err
@@ -58,82 +66,92 @@ func (s *Service) Open(_ context.Context, d memberwatch.Decision) (c memberwatch
 // Decide takes a decision about a case and returns the case after it. It fails
 // with ErrConflict when the case has moved on since the etag was read; an empty
 // etag matches any.
-func (s *Service) Decide(_ context.Context, id memberwatch.CaseID, etag string, d memberwatch.Decision) (c memberwatch.Case, err error) {
+func (s *Service) Decide(ctx context.Context, id memberwatch.CaseID, etag string, d memberwatch.Decision) (c memberwatch.Case, err error) {
 	if d.Action == memberwatch.ActionRemediate {
 		return c, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "ACTION_NOT_YOURS", Message: "REMEDIATE is taken by memberwatch itself", Hint: "propose a remediation"}
 	}
-	err = s.write(d.By, func(t *turn) error {
-		if c, err = t.Case(id); err != nil {
-			return err
+	return s.onceCase(ctx, d.By, func(t *turn) (memberwatch.Case, error) {
+		c, err := t.Case(id)
+		if err != nil {
+			return c, err
 		}
 		if err := c.CheckEtag(etag); err != nil {
-			return err
+			return c, err
 		}
-		return t.decide(&c, d)
+		err = t.decide(&c, d)
+		return c, err
 	})
-	return c, err
 }
 
 // Next claims the most urgent case that nobody has, for a person. It fails with
 // ErrNotFound when there is none. No two persons get the same one.
-func (s *Service) Next(_ context.Context, by memberwatch.Person, match func(*memberwatch.Case) bool) (c memberwatch.Case, err error) {
-	err = s.write(by, func(t *turn) error {
+func (s *Service) Next(ctx context.Context, by memberwatch.Person, match func(*memberwatch.Case) bool) (memberwatch.Case, error) {
+	return s.onceCase(ctx, by, func(t *turn) (c memberwatch.Case, err error) {
 		found := false
-		err := t.EachOpenCase(func(candidate *memberwatch.Case) error {
+		err = t.EachOpenCase(func(candidate *memberwatch.Case) error {
 			if candidate.Free(by, t.now) && (match == nil || match(candidate)) && (!found || memberwatch.MoreUrgent(candidate, &c) < 0) {
 				c, found = *candidate, true
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return c, err
 		}
 		if !found {
-			return &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "QUEUE_EMPTY", Message: "no case is waiting for anybody"}
+			return c, &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "QUEUE_EMPTY", Message: "no case is waiting for anybody"}
 		}
 		if c.State == memberwatch.CaseOnHold {
 			if err := t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionResume, Comment: "its wake time has come"}); err != nil {
-				return err
+				return c, err
 			}
 		}
-		return t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionClaim})
+		err = t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionClaim})
+		return c, err
 	})
-	return c, err
 }
 
 // DecideAll takes one decision about every case that matches, whatever page it
 // would be on. Each case is a transaction of its own: some may fail while others
-// succeed. With dry, nothing is written and done lists what matches.
+// succeed. A repeated request decides about the same cases, each once, and tries
+// those that failed again. With dry, nothing is written and done lists what matches.
 func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) bool, d memberwatch.Decision, dry bool) (done []memberwatch.CaseID, failed map[memberwatch.CaseID]error, err error) {
-	var ids []memberwatch.CaseID
-	for before := int64(0); ; {
-		page, err := s.files.Cases(before, bulkPage, match)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range page {
-			ids = append(ids, page[i].ID)
-		}
-		if len(page) < bulkPage {
-			break
-		}
-		before, _ = page[len(page)-1].ID.CaseNumber()
+	ids, err := s.matchingCases(match)
+	if err != nil || dry {
+		return ids, nil, err
 	}
-	if dry {
-		return ids, nil, nil
+	// A repeated request is about the cases of the first time.
+	if ids, err = onceJSON(ctx, s, d.By, func(*turn) ([]memberwatch.CaseID, error) { return ids, nil }); err != nil {
+		return nil, nil, err
 	}
 	failed = make(map[memberwatch.CaseID]error)
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			return done, failed, ctx.Err()
 		}
-		if _, err := s.Decide(ctx, id, "", d); err != nil {
+		if _, err := s.Decide(within(ctx, string(id)), id, "", d); err != nil {
 			failed[id] = err
 			continue
 		}
 		done = append(done, id)
 	}
 	return done, failed, nil
+}
+
+// matchingCases returns all cases that match, newest first.
+func (s *Service) matchingCases(match func(*memberwatch.Case) bool) (ids []memberwatch.CaseID, err error) {
+	for before := int64(0); ; {
+		page, err := s.files.Cases(before, bulkPage, match)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			ids = append(ids, page[i].ID)
+		}
+		if len(page) < bulkPage {
+			return ids, nil
+		}
+		before, _ = page[len(page)-1].ID.CaseNumber()
+	}
 }
 
 // bulkPage is how many cases are read in one transaction.

@@ -16,10 +16,17 @@ func (s *Service) Remediations(_ context.Context, before int64, limit int, match
 }
 
 // Propose proposes a remediation for a case whose verdict is ABUSE.
-func (s *Service) Propose(_ context.Context, of memberwatch.CaseID, step memberwatch.Step) (m memberwatch.Remediation, err error) {
-	err = s.write(step.By, func(t *turn) error {
+func (s *Service) Propose(ctx context.Context, of memberwatch.CaseID, step memberwatch.Step) (memberwatch.Remediation, error) {
+	return s.onceRemedy(ctx, step.By, func(t *turn) (memberwatch.Remediation, error) {
 		step.Move, step.Time = memberwatch.MovePropose, t.now
-		m, err = t.propose(of, &step)
+		return t.propose(of, &step)
+	})
+}
+
+// onceRemedy is like onceCase.
+func (s *Service) onceRemedy(ctx context.Context, by memberwatch.Person, do func(*turn) (memberwatch.Remediation, error)) (m memberwatch.Remediation, err error) {
+	err = s.write(by, func(t *turn) error {
+		m, err = t.OnceRemediation(memberwatch.RequestIn(ctx), t.now, func() (memberwatch.Remediation, error) { return do(t) })
 		return err
 	})
 	return m, err
@@ -64,23 +71,24 @@ func (t *turn) keepStep(m *memberwatch.Remediation, step *memberwatch.Step) erro
 // Advance takes a step with a remediation: approval, the platform's callback,
 // evidence, verification. It fails with ErrConflict when the remediation has
 // moved on since the etag was read; an empty etag matches any.
-func (s *Service) Advance(_ context.Context, of memberwatch.CaseID, id memberwatch.RemediationID, etag string, step memberwatch.Step) (m memberwatch.Remediation, err error) {
+func (s *Service) Advance(ctx context.Context, of memberwatch.CaseID, id memberwatch.RemediationID, etag string, step memberwatch.Step) (m memberwatch.Remediation, err error) {
 	if step.Move == memberwatch.MovePropose || step.Move == memberwatch.MoveSend {
 		return m, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "MOVE_NOT_YOURS", Message: fmt.Sprintf("%v is taken by memberwatch itself", step.Move)}
 	}
-	err = s.write(step.By, func(t *turn) error {
-		if m, err = t.Remediation(id); err != nil {
-			return err
+	return s.onceRemedy(ctx, step.By, func(t *turn) (memberwatch.Remediation, error) {
+		m, err := t.Remediation(id)
+		if err != nil {
+			return m, err
 		}
 		if m.Case != of {
-			return &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "REMEDIATION_NOT_FOUND", Message: fmt.Sprintf("case %q has no remediation %q", of, id)}
+			return m, &memberwatch.ReasonError{Kind: memberwatch.ErrNotFound, Reason: "REMEDIATION_NOT_FOUND", Message: fmt.Sprintf("case %q has no remediation %q", of, id)}
 		}
 		if err := m.CheckEtag(etag); err != nil {
-			return err
+			return m, err
 		}
-		return t.advance(&m, &step)
+		err = t.advance(&m, &step)
+		return m, err
 	})
-	return m, err
 }
 
 func (t *turn) advance(m *memberwatch.Remediation, step *memberwatch.Step) (err error) {

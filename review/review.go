@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -142,6 +143,36 @@ func (s *Service) write(by memberwatch.Person, do func(*turn) error) error {
 		s.announce()
 	}
 	return err
+}
+
+// onceJSON runs one transaction whose answer is JSON, once for the request in the
+// context.
+func onceJSON[T any](ctx context.Context, s *Service, by memberwatch.Person, do func(*turn) (T, error)) (answer T, err error) {
+	err = s.write(by, func(t *turn) error {
+		first := false
+		text, err := t.OnceText(memberwatch.RequestIn(ctx), t.now, func() (text []byte, err error) {
+			first = true
+			if answer, err = do(t); err != nil {
+				return nil, err
+			}
+			return json.Marshal(answer)
+		})
+		if err != nil || first {
+			return err
+		}
+		return json.Unmarshal(text, &answer)
+	})
+	return answer, err
+}
+
+// within gives a part of a request, which is a transaction of its own, an id of
+// its own.
+func within(ctx context.Context, part string) context.Context {
+	request := memberwatch.RequestIn(ctx)
+	if request.ID != "" {
+		request.ID += "/" + part
+	}
+	return memberwatch.WithRequest(ctx, request)
 }
 
 // control numbers a control change and keeps it for the partitions.

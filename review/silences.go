@@ -11,17 +11,26 @@ import (
 
 // Silence makes a silence, or with a bound an expectation, in the name of its
 // author.
-func (s *Service) Silence(_ context.Context, want memberwatch.Silence) (memberwatch.Silence, error) {
-	err := s.write(want.Author, func(t *turn) error {
+func (s *Service) Silence(ctx context.Context, want memberwatch.Silence) (memberwatch.Silence, error) {
+	return s.onceSilence(ctx, want.Author, func(t *turn) (memberwatch.Silence, error) {
 		if want.Start.IsZero() {
 			want.Start = t.now
 		}
 		if !want.End.After(t.now) {
-			return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "SILENCE_INVALID", Message: "a silence needs an end in the future"}
+			return want, &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "SILENCE_INVALID", Message: "a silence needs an end in the future"}
 		}
-		return t.silence(&want)
+		err := t.silence(&want)
+		return want, err
 	})
-	return want, err
+}
+
+// onceSilence is like onceCase.
+func (s *Service) onceSilence(ctx context.Context, by memberwatch.Person, do func(*turn) (memberwatch.Silence, error)) (made memberwatch.Silence, err error) {
+	err = s.write(by, func(t *turn) error {
+		made, err = t.OnceSilence(memberwatch.RequestIn(ctx), t.now, func() (memberwatch.Silence, error) { return do(t) })
+		return err
+	})
+	return made, err
 }
 
 // silence numbers and writes a silence.
@@ -49,15 +58,13 @@ func (t *turn) emitSilence(kind memberwatch.ReviewEventType, s *memberwatch.Sile
 
 // EndSilence ends a silence before its time. What it has hidden stays hidden
 // until it has something new to say.
-func (s *Service) EndSilence(_ context.Context, by memberwatch.Person, id memberwatch.SilenceID, comment string) (ended memberwatch.Silence, err error) {
-	err = s.write(by, func(t *turn) error {
+func (s *Service) EndSilence(ctx context.Context, by memberwatch.Person, id memberwatch.SilenceID, comment string) (memberwatch.Silence, error) {
+	return s.onceSilence(ctx, by, func(t *turn) (memberwatch.Silence, error) {
 		if err := t.endSilence(id, comment); err != nil {
-			return err
+			return memberwatch.Silence{}, err
 		}
-		ended, err = t.Silence(id)
-		return err
+		return t.Silence(id)
 	})
-	return ended, err
 }
 
 // endSilence ends a silence; one that is over stays as it is.

@@ -4,21 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/store"
 )
 
 // Dismiss sets signals aside, or takes them back, all or none of them.
-func (s *Service) Dismiss(_ context.Context, by memberwatch.Person, ids []memberwatch.SignalID, reason string, undo bool) error {
-	return s.write(by, func(t *turn) error {
+func (s *Service) Dismiss(ctx context.Context, by memberwatch.Person, ids []memberwatch.SignalID, reason string, undo bool) error {
+	_, err := onceJSON(ctx, s, by, func(t *turn) (struct{}, error) {
 		for _, id := range ids {
 			if err := t.dismiss(id, reason, undo); err != nil {
-				return err
+				return struct{}{}, err
 			}
 		}
-		return nil
+		return struct{}{}, nil
 	})
+	return err
 }
 
 // DismissAll sets aside, or takes back, every signal that matches, whatever page
@@ -29,30 +31,55 @@ func (s *Service) DismissAll(ctx context.Context, by memberwatch.Person, match f
 	if err != nil || dry {
 		return ids, nil, err
 	}
+	// A repeated request is about the signals of the first time.
+	if ids, err = onceJSON(ctx, s, by, func(*turn) ([]memberwatch.SignalID, error) { return ids, nil }); err != nil {
+		return nil, nil, err
+	}
 	failed = make(map[memberwatch.SignalID]error)
-	for len(ids) > 0 && err == nil {
+	for part := 0; len(ids) > 0; part++ {
 		page := ids[:min(len(ids), bulkPage)]
 		ids = ids[len(page):]
-		var taken []memberwatch.SignalID
-		err = s.write(by, func(t *turn) error {
-			for _, id := range page {
-				err := t.dismiss(id, reason, undo)
-				if err != nil && !refused(err) {
-					return err
-				}
-				if err != nil { // nothing was written about this one
-					failed[id] = err
-					continue
-				}
-				taken = append(taken, id)
-			}
-			return ctx.Err()
-		})
-		if err == nil {
-			done = append(done, taken...)
+		answer, err := onceJSON(within(ctx, strconv.Itoa(part)), s, by, func(t *turn) (dismissed, error) { return t.dismissSome(ctx, page, reason, undo) })
+		if err != nil {
+			return done, failed, err
+		}
+		done = append(done, answer.Done...)
+		for id, why := range answer.Failed {
+			failed[id] = why.err()
 		}
 	}
-	return done, failed, err
+	return done, failed, nil
+}
+
+// dismissed is what became of some signals of a bulk, as repeated requests read
+// it.
+type dismissed struct {
+	Done   []memberwatch.SignalID
+	Failed map[memberwatch.SignalID]refusal
+}
+
+// refusal is why a signal stayed as it was.
+type refusal struct{ Reason, Message string }
+
+func (r refusal) err() error {
+	return &memberwatch.ReasonError{Kind: memberwatch.ErrState, Reason: r.Reason, Message: r.Message}
+}
+
+// dismissSome sets aside, or takes back, what can be of some signals.
+func (t *turn) dismissSome(ctx context.Context, ids []memberwatch.SignalID, reason string, undo bool) (dismissed, error) {
+	became := dismissed{Failed: make(map[memberwatch.SignalID]refusal)}
+	for _, id := range ids {
+		err := t.dismiss(id, reason, undo)
+		if why, ok := errors.AsType[*memberwatch.ReasonError](err); ok && refused(err) { // nothing was written about this one
+			became.Failed[id] = refusal{why.Reason, why.Error()}
+			continue
+		}
+		if err != nil {
+			return became, err
+		}
+		became.Done = append(became.Done, id)
+	}
+	return became, ctx.Err()
 }
 
 // refused tells whether an error says that a thing cannot take a move, rather

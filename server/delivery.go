@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -111,10 +112,16 @@ func (s *deliveryService) change(ctx context.Context, name, etag string, change 
 	if err != nil {
 		return nil, wire.InField("etag", err)
 	}
-	if _, err := s.deliveries.UpdateEndpoint(ctx, id, revision, change); err != nil {
+	e, err := s.deliveries.UpdateEndpoint(ctx, id, revision, change)
+	if err != nil {
 		return nil, err
 	}
-	return s.endpoint(ctx, name)
+	now, err := s.deliveries.Endpoint(ctx, id)
+	if err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
+		return nil, err
+	}
+	now.Endpoint = e // a repeated request is given what the first one made of it, even if it is gone
+	return wire.EncodeEndpoint(&now), nil
 }
 
 // UpdateEndpoint changes what an endpoint is and takes.

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,16 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/memberwatch/memberwatch"
-	"github.com/memberwatch/memberwatch/monitor"
-	"github.com/memberwatch/memberwatch/notify"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/store"
 )
@@ -28,34 +20,8 @@ import (
 // startDeliveries brings up a service that delivers, and returns a client and the journal.
 func startDeliveries(t *testing.T) (pb.DeliveryServiceClient, *store.Platform) {
 	t.Helper()
-	m, err := monitor.Open(monitor.Options{Dir: t.TempDir(), Partitions: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := notify.New(notify.Options{Store: m.Platform(), BaseURL: "https://memberwatch.example"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Deliveries: c}
-	s := newServer(m, o.withDefaults())
-	lis := bufconn.Listen(1 << 20)
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(lis) }()
-	conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		err := errors.Join(s.Shutdown(ctx), conn.Close(), <-served)
-		c.Close()
-		if err := errors.Join(err, m.Close(ctx)); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	return pb.NewDeliveryServiceClient(conn), m.Platform()
+	s := start(t, Options{})
+	return pb.NewDeliveryServiceClient(s), s.monitor.Platform()
 }
 
 // journal appends notices n1, n2, … as a feed would.

@@ -21,6 +21,7 @@ import (
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/access"
 	"github.com/memberwatch/memberwatch/monitor"
+	"github.com/memberwatch/memberwatch/notify"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/review"
 	"github.com/memberwatch/memberwatch/store"
@@ -48,7 +49,7 @@ func startOver(t testing.TB, below monitor.Options, o Options, extra ...grpc.Ser
 	return startIn(t, t.TempDir(), below, o, extra...)
 }
 
-// startIn brings up a service in a directory, with reviews.
+// startIn brings up a service in a directory, with reviews and deliveries.
 func startIn(t testing.TB, dir string, below monitor.Options, o Options, extra ...grpc.ServerOption) *system {
 	t.Helper()
 	s := &system{dir: dir}
@@ -58,7 +59,11 @@ func startIn(t testing.TB, dir string, below monitor.Options, o Options, extra .
 		t.Fatal(err)
 	}
 	reviews := review.Open(m.Platform(), m, review.Options{})
-	o.Review, o.Access = reviews, access.Open(m.Platform())
+	courier, err := notify.New(notify.Options{Store: m.Platform(), BaseURL: "https://memberwatch.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Review, o.Access, o.Deliveries = reviews, access.Open(m.Platform()), courier
 	s.monitor, s.server = m, newServer(m, o.withDefaults(), extra...)
 	lis := bufconn.Listen(1 << 20)
 	served := make(chan error, 1)
@@ -78,6 +83,7 @@ func startIn(t testing.TB, dir string, below monitor.Options, o Options, extra .
 		defer cancel()
 		err := errors.Join(s.server.Shutdown(ctx), s.Close())
 		reviews.Close()
+		courier.Close()
 		if err := errors.Join(err, m.Close(ctx), <-served); err != nil {
 			t.Errorf("stop: %v", err)
 		}

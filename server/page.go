@@ -75,8 +75,8 @@ func tokenInvalid(field, token string) error {
 		"pass it on as it came, or leave it out to start again")
 }
 
-// fingerprint hashes what must stay equal while a list goes on: the kind of request and all its fields but those of
-// paging.
+// fingerprint hashes what must stay equal while a list goes on, or a request is repeated: the kind of request and all its
+// fields but those of paging.
 func fingerprint(r proto.Message) uint64 {
 	m := unpaged(r).ProtoReflect()
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Interface())

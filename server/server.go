@@ -207,6 +207,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // translateUnary lets a call in and turns its error into a status.
 func (s *Server) translateUnary(ctx context.Context, r any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	ctx, err := s.admit(ctx, info.FullMethod, r)
+	if err == nil {
+		ctx, err = withRequest(ctx, r)
+	}
 	if err != nil {
 		return nil, s.translate(info.FullMethod, err)
 	}

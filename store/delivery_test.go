@@ -34,7 +34,7 @@ func must(t *testing.T, err error) {
 // receiver creates an endpoint that is given everything, and gives it what is there.
 func receiver(t *testing.T, p *store.Platform, id memberwatch.EndpointID) {
 	t.Helper()
-	_, err := p.CreateEndpoint("ana", memberwatch.Endpoint{ID: id, URL: "https://siem.example/in"}, 0)
+	_, err := p.CreateEndpoint(t.Context(), memberwatch.Endpoint{ID: id, URL: "https://siem.example/in"}, 0)
 	must(t, err)
 	all, err := p.Notices(0, 1000)
 	must(t, err)
@@ -130,7 +130,7 @@ func TestDeliveriesMoveFromStateToState(t *testing.T) {
 		t.Errorf("replay of nothing: %d, %d, %v", n, next, err)
 	}
 
-	must(t, p.RemoveEndpoint("ana", "siem"))
+	must(t, p.RemoveEndpoint(t.Context(), "siem", time.Now()))
 	_, err = p.Deliveries("siem", memberwatch.DeliveryWaiting, 0, 1)
 	expectReason(t, err, memberwatch.ErrNotFound, "ENDPOINT_NOT_FOUND", "siem")
 	must(t, p.SettleDeliveries("siem", waiting, "too late", journalled))
@@ -154,9 +154,9 @@ func TestDisablingTells(t *testing.T) {
 	if e.Disabled != "410 Gone" || e.Revision != 2 || len(all) != 1 || all[0].Type != memberwatch.NoticeEndpointDisabled {
 		t.Errorf("endpoint %+v, notices %+v", e, all)
 	}
-	_, err = p.CreateEndpoint("ana", e, 0)
+	_, err = p.CreateEndpoint(t.Context(), e, 0)
 	expectReason(t, err, memberwatch.ErrConflict, "ENDPOINT_EXISTS", "siem")
-	_, err = p.UpdateEndpoint("ana", "siem", func(e *memberwatch.Endpoint) error { e.URL = "http://siem.example"; return nil })
+	_, err = p.UpdateEndpoint(t.Context(), "siem", time.Now(), func(e *memberwatch.Endpoint) error { e.URL = "http://siem.example"; return nil })
 	expectReason(t, err, memberwatch.ErrInvalid, "ENDPOINT_INVALID", "https")
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -15,29 +16,29 @@ import (
 // the name of who did it.
 
 // CreateEndpoint records a new endpoint that is given the notices after a
-// sequence. It fails with ErrConflict when there is one of the id.
-func (p *Platform) CreateEndpoint(by memberwatch.Person, e memberwatch.Endpoint, after int64) (memberwatch.Endpoint, error) {
+// sequence. It fails with ErrConflict when there is one of the id. The request in
+// the context has its effect once.
+func (p *Platform) CreateEndpoint(ctx context.Context, e memberwatch.Endpoint, after int64) (memberwatch.Endpoint, error) {
 	e.Revision = 1
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	err := p.update(func(tx *bolt.Tx) error {
+	return p.onceEndpoint(ctx, e.Created, func(tx *bolt.Tx) (memberwatch.Endpoint, error) {
 		endpoints := tx.Bucket(bucketEndpoints)
 		if endpoints.Get([]byte(e.ID)) != nil {
-			return &memberwatch.ReasonError{
+			return e, &memberwatch.ReasonError{
 				Kind: memberwatch.ErrConflict, Reason: "ENDPOINT_EXISTS",
 				Message: fmt.Sprintf("endpoint %q exists", e.ID), Hint: "choose another id, or remove it first",
 			}
 		}
 		if err := tx.Bucket(bucketCursors).Put([]byte(e.ID), encodeNumber(after)); err != nil {
-			return err
+			return e, err
 		}
 		if err := endpoints.Put([]byte(e.ID), encodeEndpoint(&e)); err != nil {
-			return err
+			return e, err
 		}
-		return auditEndpoint(tx, by, "endpoint.create", &e)
+		return e, auditEndpoint(tx, memberwatch.PersonIn(ctx), "endpoint.create", &e)
 	})
-	return e, err
 }
 
 // Endpoint returns an endpoint, or ErrNotFound.
@@ -67,22 +68,23 @@ func (p *Platform) Endpoints(after memberwatch.EndpointID, limit int) ([]memberw
 }
 
 // UpdateEndpoint changes an endpoint in one transaction and counts its revision.
-// What change returns as an error leaves it as it was.
-func (p *Platform) UpdateEndpoint(by memberwatch.Person, id memberwatch.EndpointID, change func(e *memberwatch.Endpoint) error) (e memberwatch.Endpoint, err error) {
-	err = p.update(func(tx *bolt.Tx) error {
-		if e, err = p.endpoint(tx, id); err != nil {
-			return err
+// What change returns as an error leaves it as it was. The request in the context
+// has its effect once.
+func (p *Platform) UpdateEndpoint(ctx context.Context, id memberwatch.EndpointID, now time.Time, change func(e *memberwatch.Endpoint) error) (memberwatch.Endpoint, error) {
+	return p.onceEndpoint(ctx, now, func(tx *bolt.Tx) (memberwatch.Endpoint, error) {
+		e, err := p.endpoint(tx, id)
+		if err != nil {
+			return e, err
 		}
 		was := e
 		if err := change(&e); err != nil {
-			return err
+			return e, err
 		}
 		if err := putEndpoint(tx, &e); err != nil {
-			return err
+			return e, err
 		}
-		return auditEndpoint(tx, by, endpointAction(&was, &e), &e)
+		return e, auditEndpoint(tx, memberwatch.PersonIn(ctx), endpointAction(&was, &e), &e)
 	})
-	return e, err
 }
 
 func putEndpoint(tx *bolt.Tx, e *memberwatch.Endpoint) error {
@@ -94,26 +96,28 @@ func putEndpoint(tx *bolt.Tx, e *memberwatch.Endpoint) error {
 }
 
 // RemoveEndpoint removes an endpoint with its deliveries. It fails with
-// ErrNotFound when there is none of the id.
-func (p *Platform) RemoveEndpoint(by memberwatch.Person, id memberwatch.EndpointID) error {
-	return p.update(func(tx *bolt.Tx) error {
+// ErrNotFound when there is none of the id. The request in the context has its
+// effect once.
+func (p *Platform) RemoveEndpoint(ctx context.Context, id memberwatch.EndpointID, now time.Time) error {
+	_, err := p.onceEndpoint(ctx, now, func(tx *bolt.Tx) (memberwatch.Endpoint, error) {
 		e, err := p.endpoint(tx, id)
 		if err != nil {
-			return err
+			return e, err
 		}
 		for state := range memberwatch.DeliveryStates {
 			if err := deleteRange(tx, deliveryPrefix(state, id), math.MaxInt64); err != nil {
-				return err
+				return e, err
 			}
 		}
 		if err := tx.Bucket(bucketCursors).Delete([]byte(id)); err != nil {
-			return err
+			return e, err
 		}
 		if err := tx.Bucket(bucketEndpoints).Delete([]byte(id)); err != nil {
-			return err
+			return e, err
 		}
-		return auditEndpoint(tx, by, "endpoint.remove", &e)
+		return e, auditEndpoint(tx, memberwatch.PersonIn(ctx), "endpoint.remove", &e)
 	})
+	return err
 }
 
 // endpointAction says what a change of an endpoint was.

@@ -46,7 +46,7 @@ type Platform struct {
 // openPlatform opens platform.db, which locks the directory, and returns the
 // number of partitions: 0 for a new directory.
 func openPlatform(dir string, o Options) (*Platform, int, error) {
-	db, err := openFile(dir, PlatformFile, o, slices.Concat(platformNames, reviewNames, deliveryNames))
+	db, err := openFile(dir, PlatformFile, o, slices.Concat(platformNames, reviewNames, deliveryNames, requestNames))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -10,85 +11,52 @@ import (
 
 // PutApp declares an app, or declares it anew, at the time now, and returns the
 // numbered control change. Created is kept from the first declaration.
-func (p *Platform) PutApp(app memberwatch.App, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
-	var change memberwatch.Change
-	err := p.update(func(tx *bolt.Tx) error {
+func (p *Platform) PutApp(ctx context.Context, app memberwatch.App, now time.Time) (memberwatch.Change, error) {
+	return p.change(ctx, now, func(tx *bolt.Tx) (memberwatch.Change, error) {
 		app.Created, app.Updated = now, now
 		bucket := tx.Bucket(bucketRegistry)
 		if record := bucket.Get([]byte(app.ID)); record != nil {
 			old, err := decodeApp(record)
 			if err != nil {
-				return corruptAt(p.db, bucketRegistry, []byte(app.ID), err)
+				return memberwatch.Change{}, corruptAt(p.db, bucketRegistry, []byte(app.ID), err)
 			}
 			app.Created = old.Created
 		}
-		if err := bucket.Put([]byte(app.ID), encodeApp(&app)); err != nil {
-			return err
-		}
-		change = memberwatch.Change{Time: now, By: by, App: &app}
-		return appendChange(tx, &change)
+		return memberwatch.Change{App: &app}, bucket.Put([]byte(app.ID), encodeApp(&app))
 	})
-	return change, err
 }
 
 // PutRestriction records a restriction, or replaces the one of the same id.
-func (p *Platform) PutRestriction(r memberwatch.Restriction, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
-	var change memberwatch.Change
-	err := p.update(func(tx *bolt.Tx) error {
-		change = memberwatch.Change{Time: now, By: by, Restriction: &r}
-		return putRestriction(tx, &change)
-	})
-	return change, err
+func (p *Platform) PutRestriction(ctx context.Context, r memberwatch.Restriction, now time.Time) (memberwatch.Change, error) {
+	return p.change(ctx, now, func(*bolt.Tx) (memberwatch.Change, error) { return memberwatch.Change{Restriction: &r}, nil })
 }
 
 // LiftRestriction ends a restriction at a time. The error is ErrNotFound when
 // there is none of the id, and ErrInvalid when it would end before it begins.
-func (p *Platform) LiftRestriction(id memberwatch.RestrictionID, at time.Time, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
-	var change memberwatch.Change
-	err := p.update(func(tx *bolt.Tx) error {
-		record := tx.Bucket(bucketRestrictions).Get([]byte(id))
-		if record == nil {
-			return notFound("RESTRICTION_NOT_FOUND", "restriction", string(id))
+func (p *Platform) LiftRestriction(ctx context.Context, id memberwatch.RestrictionID, at, now time.Time) (memberwatch.Change, error) {
+	return p.change(ctx, now, func(tx *bolt.Tx) (memberwatch.Change, error) {
+		r, err := (&Review{p: p, tx: tx}).Restriction(id)
+		if err == nil {
+			r.Lifted = at
+			err = r.Validate()
 		}
-		r, err := decodeRestriction(record)
-		if err != nil {
-			return corruptAt(p.db, bucketRestrictions, []byte(id), err)
-		}
-		r.Lifted = at
-		if err := r.Validate(); err != nil {
-			return err
-		}
-		change = memberwatch.Change{Time: now, By: by, Restriction: &r}
-		return putRestriction(tx, &change)
+		return memberwatch.Change{Restriction: &r}, err
 	})
-	return change, err
 }
 
 // PutCanaries records planted members. Only the log of changes holds them.
-func (p *Platform) PutCanaries(c memberwatch.Canaries, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
-	change := memberwatch.Change{Time: now, By: by, Canaries: &c}
-	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
-	return change, err
+func (p *Platform) PutCanaries(ctx context.Context, c memberwatch.Canaries, now time.Time) (memberwatch.Change, error) {
+	return p.change(ctx, now, func(*bolt.Tx) (memberwatch.Change, error) { return memberwatch.Change{Canaries: &c}, nil })
 }
 
 // PutAttestation records what a developer attests. Only the log of changes
 // holds it.
-func (p *Platform) PutAttestation(a memberwatch.Attestation, by memberwatch.Person, now time.Time) (memberwatch.Change, error) {
-	change := memberwatch.Change{Time: now, By: by, Attestation: &a}
-	err := p.update(func(tx *bolt.Tx) error { return appendChange(tx, &change) })
-	return change, err
+func (p *Platform) PutAttestation(ctx context.Context, a memberwatch.Attestation, now time.Time) (memberwatch.Change, error) {
+	return p.change(ctx, now, func(*bolt.Tx) (memberwatch.Change, error) { return memberwatch.Change{Attestation: &a}, nil })
 }
 
-func putRestriction(tx *bolt.Tx, change *memberwatch.Change) error {
-	r := change.Restriction
-	if err := appendChange(tx, change); err != nil {
-		return err
-	}
-	return tx.Bucket(bucketRestrictions).Put([]byte(r.ID), encodeRestriction(r))
-}
-
-// appendChange numbers a change and writes it to the log, and to the audit log.
-// What has a revision of its own learns it.
+// appendChange numbers a change and writes it to the log, and to the audit log. A
+// restriction also goes to the others, with its revision. What has a revision of its own learns it.
 func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	bucket := tx.Bucket(bucketChanges)
 	n, err := bucket.NextSequence()
@@ -107,6 +75,11 @@ func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	}
 	if err := bucket.Put(sequenceKey(n), encodeChange(change)); err != nil {
 		return err
+	}
+	if r := change.Restriction; r != nil {
+		if err := tx.Bucket(bucketRestrictions).Put([]byte(r.ID), encodeRestriction(r)); err != nil {
+			return err
+		}
 	}
 	return auditChange(tx, change)
 }

@@ -144,9 +144,6 @@ func fetch[T any](r *Review, bucket, key []byte, decode func([]byte) (T, error))
 // and appends it to the audit log. The caller hands it to the partitions once
 // the transaction is on the disk.
 func (r *Review) Change(change *memberwatch.Change) error {
-	if change.Restriction != nil {
-		return putRestriction(r.tx, change)
-	}
 	return appendChange(r.tx, change)
 }
 

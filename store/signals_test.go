@@ -125,26 +125,27 @@ func TestControlChangesAreNumberedAndKept(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	now := time.Unix(1000, 0).UTC()
-	app, err := s.Platform.PutApp(memberwatch.App{ID: "crm", Developer: "acme"}, "ana", now)
+	ana := memberwatch.WithPerson(t.Context(), "ana")
+	app, err := s.Platform.PutApp(ana, memberwatch.App{ID: "crm", Developer: "acme"}, now)
 	if err != nil || app.Revision != 1 || !app.App.Created.Equal(now) {
 		t.Fatalf("change %+v, %v", app, err)
 	}
 	restriction := memberwatch.Restriction{ID: "r", Class: "name", Effective: now}
-	if change, err := s.Platform.PutRestriction(restriction, "ana", now); err != nil || change.Restriction.Revision != 2 {
+	if change, err := s.Platform.PutRestriction(ana, restriction, now); err != nil || change.Restriction.Revision != 2 {
 		t.Fatalf("change %+v, %v", change, err)
 	}
 	later := now.Add(time.Hour)
-	app, err = s.Platform.PutApp(memberwatch.App{ID: "crm", Developer: "acme", Category: "crm"}, "ana", later)
+	app, err = s.Platform.PutApp(ana, memberwatch.App{ID: "crm", Developer: "acme", Category: "crm"}, later)
 	if err != nil || !app.App.Created.Equal(now) || !app.App.Updated.Equal(later) {
 		t.Errorf("declared anew: %+v, %v", app.App, err)
 	}
-	if _, err := s.Platform.LiftRestriction("r", now.Add(-time.Hour), "ana", later); err == nil {
+	if _, err := s.Platform.LiftRestriction(ana, "r", now.Add(-time.Hour), later); err == nil {
 		t.Error("lifted before it begins")
 	}
-	if _, err := s.Platform.LiftRestriction("none", later, "ana", later); err == nil {
+	if _, err := s.Platform.LiftRestriction(ana, "none", later, later); err == nil {
 		t.Error("lifted what does not exist")
 	}
-	if change, err := s.Platform.LiftRestriction("r", later, "ana", later); err != nil || change.Revision != 4 || !change.Restriction.Lifted.Equal(later) {
+	if change, err := s.Platform.LiftRestriction(ana, "r", later, later); err != nil || change.Revision != 4 || !change.Restriction.Lifted.Equal(later) {
 		t.Errorf("lifted %+v, %v", change, err)
 	}
 	closeStore(t, s)

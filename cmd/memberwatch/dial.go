@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/memberwatch/memberwatch/client"
 )
@@ -21,11 +24,36 @@ func serverFlag(cmd *cobra.Command) *string {
 
 // dial connects to the server for questions, as the identity in ctx says.
 func dial(ctx context.Context, address string) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentialsFor(ctx, address)))
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentialsFor(ctx, address)),
+		grpc.WithUnaryInterceptor(identify), grpc.WithDefaultServiceConfig(retryPolicy))
 	if err != nil {
 		return nil, usagef("connect to %q: %v", address, err)
 	}
 	return conn, nil
+}
+
+// retryPolicy tries again what the service could not take. What changes something
+// carries a request id, so it is not done twice.
+const retryPolicy = `{"methodConfig": [{"name": [{}], "retryPolicy": {
+	"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "2s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`
+
+// identify gives a request that takes an id a random one.
+func identify(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	if r, ok := request.(proto.Message); ok {
+		m := r.ProtoReflect()
+		if field := m.Descriptor().Fields().ByName("request_id"); field != nil && !m.Has(field) {
+			m.Set(field, protoreflect.ValueOfString(newUUID()))
+		}
+	}
+	return invoke(ctx, method, request, answer, conn, options...)
+}
+
+// newUUID returns a random UUID of version 4, after RFC 9562.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // it never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // call is a method of a service's generated client.

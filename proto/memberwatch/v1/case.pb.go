@@ -1938,7 +1938,10 @@ type OpenCaseRequest struct {
 	// Its first signals, signals/{signal}.
 	Signals []string `protobuf:"bytes,3,rep,name=signals,proto3" json:"signals,omitempty"`
 	// Why it was opened.
-	Comment       string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2001,6 +2004,13 @@ func (x *OpenCaseRequest) GetComment() string {
 	return ""
 }
 
+func (x *OpenCaseRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // OpenCaseResponse returns the case.
 type OpenCaseResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2051,7 +2061,10 @@ func (x *OpenCaseResponse) GetCase() *Case {
 type NextCaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only cases that match, as in ListCasesRequest.
-	Filter        string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2089,6 +2102,13 @@ func (*NextCaseRequest) Descriptor() ([]byte, []int) {
 func (x *NextCaseRequest) GetFilter() string {
 	if x != nil {
 		return x.Filter
+	}
+	return ""
+}
+
+func (x *NextCaseRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -2147,7 +2167,10 @@ type DecideCaseRequest struct {
 	// The etag of the case as it was read; empty: whatever it is.
 	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
 	// The decision.
-	Decision      *Decision `protobuf:"bytes,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	Decision *Decision `protobuf:"bytes,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2201,6 +2224,13 @@ func (x *DecideCaseRequest) GetDecision() *Decision {
 		return x.Decision
 	}
 	return nil
+}
+
+func (x *DecideCaseRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // DecideCaseResponse returns the case after it.
@@ -2257,7 +2287,10 @@ type DecideCasesRequest struct {
 	// The decision.
 	Decision *Decision `protobuf:"bytes,2,opt,name=decision,proto3" json:"decision,omitempty"`
 	// True: only say which cases match.
-	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2311,6 +2344,13 @@ func (x *DecideCasesRequest) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *DecideCasesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // DecideCasesResponse says what became of each case.
@@ -2381,7 +2421,10 @@ type DismissSignalsRequest struct {
 	// In place of signals: all that match, with the fields of ListSignals.
 	Filter string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
 	// With a filter: only list what matches.
-	DryRun        bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2449,6 +2492,13 @@ func (x *DismissSignalsRequest) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *DismissSignalsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // DismissSignalsResponse says what became of the signals that match a filter; for
@@ -2798,7 +2848,10 @@ type ProposeRemediationRequest struct {
 	// By when; absent: by the kind.
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
 	// LIFT_RESTRICTION: which, restrictions/{restriction}.
-	Restriction   string `protobuf:"bytes,6,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	Restriction string `protobuf:"bytes,6,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2875,6 +2928,13 @@ func (x *ProposeRemediationRequest) GetRestriction() string {
 	return ""
 }
 
+func (x *ProposeRemediationRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // ProposeRemediationResponse returns the remediation.
 type ProposeRemediationResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2937,7 +2997,10 @@ type AdvanceRemediationRequest struct {
 	// SUBMIT_EVIDENCE of a deletion or attestation: by when everything was
 	// deleted, as the developer attests. It starts the watch for impossible
 	// knowledge.
-	AttestTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=attest_time,json=attestTime,proto3" json:"attest_time,omitempty"`
+	AttestTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=attest_time,json=attestTime,proto3" json:"attest_time,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3012,6 +3075,13 @@ func (x *AdvanceRemediationRequest) GetAttestTime() *timestamppb.Timestamp {
 		return x.AttestTime
 	}
 	return nil
+}
+
+func (x *AdvanceRemediationRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // AdvanceRemediationResponse returns the remediation after it.
@@ -3184,7 +3254,10 @@ func (x *ListRemediationsResponse) GetNextPageToken() string {
 type CreateSilenceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The silence; name, author and what the service counts are ignored.
-	Silence       *Silence `protobuf:"bytes,1,opt,name=silence,proto3" json:"silence,omitempty"`
+	Silence *Silence `protobuf:"bytes,1,opt,name=silence,proto3" json:"silence,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3224,6 +3297,13 @@ func (x *CreateSilenceRequest) GetSilence() *Silence {
 		return x.Silence
 	}
 	return nil
+}
+
+func (x *CreateSilenceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // CreateSilenceResponse returns the silence.
@@ -3388,7 +3468,10 @@ type EndSilenceRequest struct {
 	// The resource name, silences/{silence}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Why.
-	Comment       string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
+	Comment string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3433,6 +3516,13 @@ func (x *EndSilenceRequest) GetName() string {
 func (x *EndSilenceRequest) GetComment() string {
 	if x != nil {
 		return x.Comment
+	}
+	return ""
+}
+
+func (x *EndSilenceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -4222,41 +4312,51 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"w\n" +
 	"\x15ListDecisionsResponse\x126\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x18.memberwatch.v1.DecisionR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"m\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8c\x01\n" +
 	"\x0fOpenCaseRequest\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n" +
 	"\asignals\x18\x03 \x03(\tR\asignals\x12\x18\n" +
-	"\acomment\x18\x04 \x01(\tR\acomment\"<\n" +
+	"\acomment\x18\x04 \x01(\tR\acomment\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"<\n" +
 	"\x10OpenCaseResponse\x12(\n" +
-	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\")\n" +
+	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"H\n" +
 	"\x0fNextCaseRequest\x12\x16\n" +
-	"\x06filter\x18\x01 \x01(\tR\x06filter\"<\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"<\n" +
 	"\x10NextCaseResponse\x12(\n" +
-	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"q\n" +
+	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"\x90\x01\n" +
 	"\x11DecideCaseRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x124\n" +
-	"\bdecision\x18\x03 \x01(\v2\x18.memberwatch.v1.DecisionR\bdecision\">\n" +
+	"\bdecision\x18\x03 \x01(\v2\x18.memberwatch.v1.DecisionR\bdecision\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\">\n" +
 	"\x12DecideCaseResponse\x12(\n" +
-	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"{\n" +
+	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"\x9a\x01\n" +
 	"\x12DecideCasesRequest\x12\x16\n" +
 	"\x06filter\x18\x01 \x01(\tR\x06filter\x124\n" +
 	"\bdecision\x18\x02 \x01(\v2\x18.memberwatch.v1.DecisionR\bdecision\x12\x17\n" +
-	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\xc5\x01\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xc5\x01\n" +
 	"\x13DecideCasesResponse\x12\x14\n" +
 	"\x05cases\x18\x01 \x03(\tR\x05cases\x12G\n" +
 	"\bfailures\x18\x02 \x03(\v2+.memberwatch.v1.DecideCasesResponse.FailureR\bfailures\x1aO\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x8e\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xad\x01\n" +
 	"\x15DismissSignalsRequest\x12\x18\n" +
 	"\asignals\x18\x01 \x03(\tR\asignals\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04undo\x18\x03 \x01(\bR\x04undo\x12\x16\n" +
 	"\x06filter\x18\x04 \x01(\tR\x06filter\x12\x17\n" +
-	"\adry_run\x18\x05 \x01(\bR\x06dryRun\"\xcf\x01\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\"\xcf\x01\n" +
 	"\x16DismissSignalsResponse\x12\x18\n" +
 	"\asignals\x18\x01 \x03(\tR\asignals\x12J\n" +
 	"\bfailures\x18\x02 \x03(\v2..memberwatch.v1.DismissSignalsResponse.FailureR\bfailures\x1aO\n" +
@@ -4300,7 +4400,7 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x05abuse\x18\x03 \x01(\x03R\x05abuse\x12\x1a\n" +
 	"\bexpected\x18\x04 \x01(\x03R\bexpected\x12\x16\n" +
 	"\x06benign\x18\x05 \x01(\x03R\x06benign\x12\x1c\n" +
-	"\tprecision\x18\x06 \x01(\x01R\tprecision\"\xf7\x01\n" +
+	"\tprecision\x18\x06 \x01(\x01R\tprecision\"\x96\x02\n" +
 	"\x19ProposeRemediationRequest\x12\x12\n" +
 	"\x04case\x18\x01 \x01(\tR\x04case\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2 .memberwatch.v1.Remediation.KindR\x04kind\x12\x18\n" +
@@ -4308,9 +4408,11 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\n" +
 	"data_class\x18\x04 \x01(\tR\tdataClass\x125\n" +
 	"\bdue_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12 \n" +
-	"\vrestriction\x18\x06 \x01(\tR\vrestriction\"[\n" +
+	"\vrestriction\x18\x06 \x01(\tR\vrestriction\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\"[\n" +
 	"\x1aProposeRemediationResponse\x12=\n" +
-	"\vremediation\x18\x01 \x01(\v2\x1b.memberwatch.v1.RemediationR\vremediation\"\xe0\x01\n" +
+	"\vremediation\x18\x01 \x01(\v2\x1b.memberwatch.v1.RemediationR\vremediation\"\xff\x01\n" +
 	"\x19AdvanceRemediationRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x12(\n" +
@@ -4318,7 +4420,9 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\acomment\x18\x04 \x01(\tR\acomment\x12\x1a\n" +
 	"\bevidence\x18\x05 \x01(\tR\bevidence\x12;\n" +
 	"\vattest_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"attestTime\"[\n" +
+	"attestTime\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\"[\n" +
 	"\x1aAdvanceRemediationResponse\x12=\n" +
 	"\vremediation\x18\x01 \x01(\v2\x1b.memberwatch.v1.RemediationR\vremediation\"m\n" +
 	"\x17ListRemediationsRequest\x12\x1b\n" +
@@ -4328,9 +4432,11 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\"\x83\x01\n" +
 	"\x18ListRemediationsResponse\x12?\n" +
 	"\fremediations\x18\x01 \x03(\v2\x1b.memberwatch.v1.RemediationR\fremediations\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"I\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"h\n" +
 	"\x14CreateSilenceRequest\x121\n" +
-	"\asilence\x18\x01 \x01(\v2\x17.memberwatch.v1.SilenceR\asilence\"J\n" +
+	"\asilence\x18\x01 \x01(\v2\x17.memberwatch.v1.SilenceR\asilence\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"J\n" +
 	"\x15CreateSilenceResponse\x121\n" +
 	"\asilence\x18\x01 \x01(\v2\x17.memberwatch.v1.SilenceR\asilence\"J\n" +
 	"\x15PreviewSilenceRequest\x121\n" +
@@ -4338,10 +4444,12 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x16PreviewSilenceResponse\x12\x16\n" +
 	"\x06hidden\x18\x01 \x01(\x03R\x06hidden\x12\x14\n" +
 	"\x05above\x18\x02 \x01(\x03R\x05above\x12\x14\n" +
-	"\x05abuse\x18\x03 \x01(\x03R\x05abuse\"A\n" +
+	"\x05abuse\x18\x03 \x01(\x03R\x05abuse\"`\n" +
 	"\x11EndSilenceRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\acomment\x18\x02 \x01(\tR\acomment\"G\n" +
+	"\acomment\x18\x02 \x01(\tR\acomment\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"G\n" +
 	"\x12EndSilenceResponse\x121\n" +
 	"\asilence\x18\x01 \x01(\v2\x17.memberwatch.v1.SilenceR\asilence\"i\n" +
 	"\x13ListSilencesRequest\x12\x1b\n" +

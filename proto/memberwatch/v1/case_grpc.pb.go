@@ -64,7 +64,9 @@ type CaseServiceClient interface {
 	// DecideCase takes a decision about a case. A move that the case's state
 	// forbids is FAILED_PRECONDITION.
 	DecideCase(ctx context.Context, in *DecideCaseRequest, opts ...grpc.CallOption) (*DecideCaseResponse, error)
-	// DecideCases takes one decision about every case that matches a filter.
+	// DecideCases takes one decision about every case that matches a filter. Under
+	// the same request id it is about the same cases, and tries those again that
+	// could not take it.
 	DecideCases(ctx context.Context, in *DecideCasesRequest, opts ...grpc.CallOption) (*DecideCasesResponse, error)
 	// DismissSignals sets aside signals that no case has, or takes them back: those
 	// named, or all that match a filter.
@@ -307,7 +309,9 @@ type CaseServiceServer interface {
 	// DecideCase takes a decision about a case. A move that the case's state
 	// forbids is FAILED_PRECONDITION.
 	DecideCase(context.Context, *DecideCaseRequest) (*DecideCaseResponse, error)
-	// DecideCases takes one decision about every case that matches a filter.
+	// DecideCases takes one decision about every case that matches a filter. Under
+	// the same request id it is about the same cases, and tries those again that
+	// could not take it.
 	DecideCases(context.Context, *DecideCasesRequest) (*DecideCasesResponse, error)
 	// DismissSignals sets aside signals that no case has, or takes them back: those
 	// named, or all that match a filter.

@@ -501,7 +501,10 @@ type CreateEndpointRequest struct {
 	// Its key.
 	Key *KeyRequest `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	// Deliver all notices that are still kept, not only those from now on.
-	FromStart     bool `protobuf:"varint,3,opt,name=from_start,json=fromStart,proto3" json:"from_start,omitempty"`
+	FromStart bool `protobuf:"varint,3,opt,name=from_start,json=fromStart,proto3" json:"from_start,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -555,6 +558,13 @@ func (x *CreateEndpointRequest) GetFromStart() bool {
 		return x.FromStart
 	}
 	return false
+}
+
+func (x *CreateEndpointRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // CreateEndpointResponse returns what was added.
@@ -823,7 +833,10 @@ type UpdateEndpointRequest struct {
 	Endpoint *Endpoint `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
 	// Which of url, types, min_severity, payload, include_silenced and
 	// allow_private to change; absent: those that are set.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,6 +883,13 @@ func (x *UpdateEndpointRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 		return x.UpdateMask
 	}
 	return nil
+}
+
+func (x *UpdateEndpointRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // UpdateEndpointResponse returns the endpoint.
@@ -924,7 +944,10 @@ type EnableEndpointRequest struct {
 	// The resource name, endpoints/{endpoint}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// If given, that of the endpoint.
-	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -969,6 +992,13 @@ func (x *EnableEndpointRequest) GetName() string {
 func (x *EnableEndpointRequest) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *EnableEndpointRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -1027,7 +1057,10 @@ type DisableEndpointRequest struct {
 	// Why.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	// If given, that of the endpoint.
-	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1116,13 @@ func (x *DisableEndpointRequest) GetEtag() string {
 	return ""
 }
 
+func (x *DisableEndpointRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // DisableEndpointResponse returns the endpoint.
 type DisableEndpointResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1133,7 +1173,10 @@ func (x *DisableEndpointResponse) GetEndpoint() *Endpoint {
 type DeleteEndpointRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The resource name, endpoints/{endpoint}.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1171,6 +1214,13 @@ func (*DeleteEndpointRequest) Descriptor() ([]byte, []int) {
 func (x *DeleteEndpointRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteEndpointRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -1220,7 +1270,10 @@ type RotateEndpointKeyRequest struct {
 	// The new key.
 	Key *KeyRequest `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	// How long the keys it had go on signing; absent: 24 hours.
-	Overlap       *durationpb.Duration `protobuf:"bytes,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	Overlap *durationpb.Duration `protobuf:"bytes,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1274,6 +1327,13 @@ func (x *RotateEndpointKeyRequest) GetOverlap() *durationpb.Duration {
 		return x.Overlap
 	}
 	return nil
+}
+
+func (x *RotateEndpointKeyRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // RotateEndpointKeyResponse returns the new key.
@@ -1868,12 +1928,14 @@ const file_memberwatch_v1_delivery_proto_rawDesc = "" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1e\n" +
 	"\n" +
 	"asymmetric\x18\x02 \x01(\bR\n" +
-	"asymmetric\"\x9a\x01\n" +
+	"asymmetric\"\xb9\x01\n" +
 	"\x15CreateEndpointRequest\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\x12,\n" +
 	"\x03key\x18\x02 \x01(\v2\x1a.memberwatch.v1.KeyRequestR\x03key\x12\x1d\n" +
 	"\n" +
-	"from_start\x18\x03 \x01(\bR\tfromStart\"y\n" +
+	"from_start\x18\x03 \x01(\bR\tfromStart\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"y\n" +
 	"\x16CreateEndpointResponse\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\x12)\n" +
 	"\x10verification_key\x18\x02 \x01(\tR\x0fverificationKey\"(\n" +
@@ -1887,31 +1949,41 @@ const file_memberwatch_v1_delivery_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"w\n" +
 	"\x15ListEndpointsResponse\x126\n" +
 	"\tendpoints\x18\x01 \x03(\v2\x18.memberwatch.v1.EndpointR\tendpoints\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8a\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa9\x01\n" +
 	"\x15UpdateEndpointRequest\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"N\n" +
+	"updateMask\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"N\n" +
 	"\x16UpdateEndpointResponse\x124\n" +
-	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"?\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"^\n" +
 	"\x15EnableEndpointRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04etag\x18\x02 \x01(\tR\x04etag\"N\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"N\n" +
 	"\x16EnableEndpointResponse\x124\n" +
-	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"X\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"w\n" +
 	"\x16DisableEndpointRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"O\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"O\n" +
 	"\x17DisableEndpointResponse\x124\n" +
-	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"+\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"J\n" +
 	"\x15DeleteEndpointRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x18\n" +
-	"\x16DeleteEndpointResponse\"\x91\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\x18\n" +
+	"\x16DeleteEndpointResponse\"\xb0\x01\n" +
 	"\x18RotateEndpointKeyRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x03key\x18\x02 \x01(\v2\x1a.memberwatch.v1.KeyRequestR\x03key\x123\n" +
-	"\aoverlap\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aoverlap\"|\n" +
+	"\aoverlap\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\aoverlap\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"|\n" +
 	"\x19RotateEndpointKeyResponse\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\x12)\n" +
 	"\x10verification_key\x18\x02 \x01(\tR\x0fverificationKey\")\n" +

@@ -459,7 +459,10 @@ func (x *Restriction) GetRevision() int64 {
 type PutAppRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The app; name, developer and the declared fields are read, the rest ignored.
-	App           *App `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	App *App `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -499,6 +502,13 @@ func (x *PutAppRequest) GetApp() *App {
 		return x.App
 	}
 	return nil
+}
+
+func (x *PutAppRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // PutAppResponse returns what was recorded.
@@ -773,7 +783,10 @@ func (x *ListAppsResponse) GetNextPageToken() string {
 type PutRestrictionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The restriction; revision is ignored.
-	Restriction   *Restriction `protobuf:"bytes,1,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	Restriction *Restriction `protobuf:"bytes,1,opt,name=restriction,proto3" json:"restriction,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -813,6 +826,13 @@ func (x *PutRestrictionRequest) GetRestriction() *Restriction {
 		return x.Restriction
 	}
 	return nil
+}
+
+func (x *PutRestrictionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // PutRestrictionResponse returns what was recorded.
@@ -977,7 +997,10 @@ type LiftRestrictionRequest struct {
 	// The resource name, restrictions/{restriction}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// From when on access is allowed again; absent: now.
-	LiftTime      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=lift_time,json=liftTime,proto3" json:"lift_time,omitempty"`
+	LiftTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=lift_time,json=liftTime,proto3" json:"lift_time,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1024,6 +1047,13 @@ func (x *LiftRestrictionRequest) GetLiftTime() *timestamppb.Timestamp {
 		return x.LiftTime
 	}
 	return nil
+}
+
+func (x *LiftRestrictionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // LiftRestrictionResponse returns what was recorded.
@@ -1078,7 +1108,10 @@ type PutCanariesRequest struct {
 	// Keyed hashes of the members, as in events. 1 to 65,536.
 	Members []uint64 `protobuf:"fixed64,1,rep,packed,name=members,proto3" json:"members,omitempty"`
 	// True when they are canaries no longer.
-	Withdraw      bool `protobuf:"varint,2,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
+	Withdraw bool `protobuf:"varint,2,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1125,6 +1158,13 @@ func (x *PutCanariesRequest) GetWithdraw() bool {
 		return x.Withdraw
 	}
 	return false
+}
+
+func (x *PutCanariesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // PutCanariesResponse confirms the declaration.
@@ -1252,7 +1292,10 @@ func (x *Attestation) GetRevision() int64 {
 type PutAttestationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The attestation; revision is ignored.
-	Attestation   *Attestation `protobuf:"bytes,1,opt,name=attestation,proto3" json:"attestation,omitempty"`
+	Attestation *Attestation `protobuf:"bytes,1,opt,name=attestation,proto3" json:"attestation,omitempty"`
+	// A UUID of the call: repeated within a day, with all else equal, it has no
+	// second effect and gives the first answer once more.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1292,6 +1335,13 @@ func (x *PutAttestationRequest) GetAttestation() *Attestation {
 		return x.Attestation
 	}
 	return nil
+}
+
+func (x *PutAttestationRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // PutAttestationResponse returns what was recorded.
@@ -1384,9 +1434,11 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\tlift_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bliftTime\x12\x16\n" +
 	"\x06reason\x18\t \x01(\tR\x06reason\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x03R\brevision\"6\n" +
+	" \x01(\x03R\brevision\"U\n" +
 	"\rPutAppRequest\x12%\n" +
-	"\x03app\x18\x01 \x01(\v2\x13.memberwatch.v1.AppR\x03app\"S\n" +
+	"\x03app\x18\x01 \x01(\v2\x13.memberwatch.v1.AppR\x03app\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"S\n" +
 	"\x0ePutAppResponse\x12%\n" +
 	"\x03app\x18\x01 \x01(\v2\x13.memberwatch.v1.AppR\x03app\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\"#\n" +
@@ -1401,9 +1453,11 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\"c\n" +
 	"\x10ListAppsResponse\x12'\n" +
 	"\x04apps\x18\x01 \x03(\v2\x13.memberwatch.v1.AppR\x04apps\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"V\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n" +
 	"\x15PutRestrictionRequest\x12=\n" +
-	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"W\n" +
+	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"W\n" +
 	"\x16PutRestrictionResponse\x12=\n" +
 	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"U\n" +
 	"\x17ListRestrictionsRequest\x12\x1b\n" +
@@ -1412,15 +1466,19 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x83\x01\n" +
 	"\x18ListRestrictionsResponse\x12?\n" +
 	"\frestrictions\x18\x01 \x03(\v2\x1b.memberwatch.v1.RestrictionR\frestrictions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"e\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x84\x01\n" +
 	"\x16LiftRestrictionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
-	"\tlift_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bliftTime\"X\n" +
+	"\tlift_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bliftTime\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"X\n" +
 	"\x17LiftRestrictionResponse\x12=\n" +
-	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"J\n" +
+	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"i\n" +
 	"\x12PutCanariesRequest\x12\x18\n" +
 	"\amembers\x18\x01 \x03(\x06R\amembers\x12\x1a\n" +
-	"\bwithdraw\x18\x02 \x01(\bR\bwithdraw\"1\n" +
+	"\bwithdraw\x18\x02 \x01(\bR\bwithdraw\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"1\n" +
 	"\x13PutCanariesResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"\x8c\x01\n" +
 	"\vAttestation\x12\x10\n" +
@@ -1428,9 +1486,11 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\vattest_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"attestTime\x12\x12\n" +
 	"\x04note\x18\x03 \x01(\tR\x04note\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"V\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\"u\n" +
 	"\x15PutAttestationRequest\x12=\n" +
-	"\vattestation\x18\x01 \x01(\v2\x1b.memberwatch.v1.AttestationR\vattestation\"W\n" +
+	"\vattestation\x18\x01 \x01(\v2\x1b.memberwatch.v1.AttestationR\vattestation\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"W\n" +
 	"\x16PutAttestationResponse\x12=\n" +
 	"\vattestation\x18\x01 \x01(\v2\x1b.memberwatch.v1.AttestationR\vattestation*\x80\x01\n" +
 	"\rLearningState\x12\x1e\n" +
