@@ -52,7 +52,8 @@ func (s CaseState) String() string {
 	return names[s]
 }
 
-// Case is the review of one or more signals of one app.
+// Case is the review of one or more signals of one app, or without an app of a
+// developer and its apps.
 type Case struct {
 	ID        CaseID
 	Title     string

@@ -134,8 +134,8 @@ func (d *Decision) validate() error {
 func (d *Decision) validateParts(missing func(what, hint string) error) error {
 	switch d.Action {
 	case ActionOpen:
-		if d.App == "" {
-			return missing("an app", "")
+		if entityOf(d.App, d.Developer) == "" {
+			return missing("an app or a developer", "")
 		}
 	case ActionLink, ActionDetach:
 		if len(d.Signals) == 0 {

@@ -25,7 +25,6 @@ type Packet struct {
 	App       AppID       `json:"app"`
 	AppName   string      `json:"app_name,omitempty"`
 	Developer DeveloperID `json:"developer,omitempty"`
-	Contact   string      `json:"contact,omitempty"` // whom to ask about it, from the configuration
 	State     CaseState   `json:"state"`
 	Verdict   Verdict     `json:"verdict"`
 	Reason    string      `json:"reason,omitempty"`
@@ -90,16 +89,12 @@ type PacketStep struct {
 	Ended       time.Time        `json:"ended,omitzero"`
 	Restriction RestrictionID    `json:"restriction,omitempty"`
 	Evidence    string           `json:"evidence,omitempty"`
-	Outcome     string           `json:"outcome,omitempty"`
-	// Steps say when it was approved, sent, answered, and by whom.
-	Steps []PacketDecision `json:"steps"`
 }
 
 // PacketAttest is what the developer attested, and what speaks against it.
 type PacketAttest struct {
-	State    AttestState `json:"state"`
-	Attested time.Time   `json:"deleted_by,omitzero"`
-	Against  []SignalID  `json:"contradicted_by,omitempty"`
+	Attested time.Time  `json:"deleted_by,omitzero"`
+	Against  []SignalID `json:"contradicted_by,omitempty"`
 }
 
 // PacketSignal is one signal with the hash of its stored evidence.

@@ -49,6 +49,9 @@ func (k RemediationKind) String() string {
 // kinds stop an app.
 func (k RemediationKind) TwoPersons() bool { return k == RestrictApp || k == RevokeTokens }
 
+// touchesApp tells whether the kind needs an app to restrict or to watch.
+func (k RemediationKind) touchesApp() bool { return k != Audit && k != NotifyDeveloper }
+
 // Allowance is how long a kind may take unless a due time is set. They are ours.
 func (k RemediationKind) Allowance() time.Duration {
 	switch k {
@@ -196,6 +199,13 @@ type Step struct {
 // NewRemediation returns the remediation that a PROPOSE step begins.
 func NewRemediation(id RemediationID, of *Case, s *Step) (Remediation, error) {
 	r := Remediation{ID: id, Case: of.ID, App: of.App}
+	if of.App == "" && s.Kind.touchesApp() {
+		return r, &ReasonError{
+			Kind: ErrInvalid, Reason: "REMEDIATION_NEEDS_APP",
+			Message: fmt.Sprintf("case %q is about developer %q and no app, %v is for an app", of.ID, of.Developer, s.Kind),
+			Hint:    "propose it in the cases of the developer's apps",
+		}
+	}
 	if s.Move != MovePropose {
 		return r, fmt.Errorf("remediation %q begins with %v: %w", id, s.Move, ErrInvalid)
 	}

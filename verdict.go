@@ -134,22 +134,24 @@ func (p *Precision) Share() float64 {
 	return float64(p.Abuse+p.Expected) / float64(all)
 }
 
-// Exclusion takes windows of an app out of its baselines: what happened in them
-// was not normal and must not become so.
+// Exclusion takes windows of an app, or of a developer's apps and of all of them
+// together, out of the baselines: what happened in them was not normal and must not
+// become so.
 type Exclusion struct {
 	ID        string
 	App       AppID
-	Since     int64 // event time, nanoseconds since the epoch
-	Until     int64 // exclusive
-	Withdrawn bool  // the windows count again from now on
-	Revision  int64 // of the control change that recorded it
+	Developer DeveloperID // where App is empty
+	Since     int64       // event time, nanoseconds since the epoch
+	Until     int64       // exclusive
+	Withdrawn bool        // the windows count again from now on
+	Revision  int64       // of the control change that recorded it
 }
 
 // Validate checks an exclusion.
 func (x *Exclusion) Validate() error {
 	switch {
-	case x.ID == "" || len(x.ID) > MaxNameBytes || x.App == "":
-		return invalidf("EXCLUSION_INVALID", "exclusion %q of app %q needs an id and an app", x.ID, x.App)
+	case x.ID == "" || len(x.ID) > MaxNameBytes || x.Entity() == "":
+		return invalidf("EXCLUSION_INVALID", "exclusion %q of app %q needs an id and an app or a developer", x.ID, x.App)
 	case x.Until <= x.Since:
 		return invalidf("EXCLUSION_INVALID", "exclusion %q ends before it begins", x.ID)
 	}

@@ -26,11 +26,13 @@ type births struct {
 }
 
 const (
-	birthAges   = 3
-	settled     = birthAges // the place of established apps, by day
-	birthGroups = birthAges + 1
-	minBirths   = 20
-	birthSpread = 0.5
+	birthAges     = 3
+	settled       = birthAges   // the place of established apps, by day
+	volumeAt      = settled + 1 // the same in plain members, of all categories
+	settledVolume = volumeAt + birthAges
+	birthGroups   = settledVolume + 1
+	minBirths     = 20
+	birthSpread   = 0.5
 )
 
 // ages are the days after birth at which an app is compared with its peers.
@@ -99,6 +101,15 @@ func (b *births) peers(category string, group int) (moments, bool) {
 		}
 	}
 	return moments{}, false
+}
+
+// ratioPeers are the peers of a ratio for each acting user at an age, or else of
+// established apps.
+func (b *births) ratioPeers(category string, age int) (moments, bool) {
+	if m, ok := b.peers(category, age); ok {
+		return m, true
+	}
+	return b.peers(category, settled)
 }
 
 func (b *births) merge(o *births, weight float64) {

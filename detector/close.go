@@ -34,7 +34,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	p := e.compare(s, w, x)
 	if at.Scale == memberwatch.Day {
 		e.infancy(s, w, x)
-		if s.days() >= e.cfg.ReadyDays {
+		if s.days() >= e.cfg.ReadyDays && !s.joint() {
 			e.tally(w.Window).peers.add(e.category(s.App), &x)
 		}
 	}
@@ -49,7 +49,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 		}
 		s.dirty |= PartTotals
 	}
-	e.remove(s, w)
+	e.remove(s, w, &p)
 	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
 		note(e.waiting, at, s.App)
@@ -59,8 +59,9 @@ func (e *Engine) close(s *State, w *window, x values) {
 // keptWindows bounds the closed windows whose memory an engine keeps.
 const keptWindows = 512
 
-// remove takes a closed window out and keeps its memory for another app's next.
-func (e *Engine) remove(s *State, w *window) {
+// remove takes a closed window out. Its developer's union takes its memory, or
+// another app's next window does.
+func (e *Engine) remove(s *State, w *window, p *pending) {
 	for i := range s.open {
 		if s.open[i] == w {
 			s.open = append(s.open[:i], s.open[i+1:]...)
@@ -68,6 +69,13 @@ func (e *Engine) remove(s *State, w *window) {
 			break
 		}
 	}
+	if !e.unite(s, w, p) {
+		e.reuse(w)
+	}
+}
+
+// reuse keeps the memory of a window that is done with.
+func (e *Engine) reuse(w *window) {
 	if len(e.spare) < keptWindows {
 		e.spare = append(e.spare, w)
 	}

@@ -9,14 +9,15 @@ import (
 // pending is a closed window that waits for the fleet's word.
 type pending struct {
 	memberwatch.Window
-	values  values
-	members memberwatch.Estimate
-	fired   uint8 // counts that crossed their critical value while it was open
-	days    int32 // of the app's own that the expectation rested on
-	through int32 // day of the calibration
-	tests   []comparison
-	misses  float64 // part of the look-ups that missed, for the sentence
-	first   bool    // everybody is new: to be compared with the others of the day
+	values       values
+	members      memberwatch.Estimate
+	fired        uint8 // counts that crossed their critical value while it was open
+	days         int32 // of the app's own that the expectation rested on
+	through      int32 // day of the calibration
+	tests        []comparison
+	misses       float64 // part of the look-ups that missed, for the sentence
+	first        bool    // everybody is new: to be compared with the others of the day
+	prefix, lead string  // of a developer's: through how many apps, and which most
 }
 
 // comparison is one feature of a window beside one predictive.
@@ -37,6 +38,9 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
 		days: s.days(), through: cal.Through,
 	}
+	if s.united != nil {
+		p.prefix, p.lead = s.united.through()
+	}
 	if s.days() < e.cfg.FirstDays {
 		e.firstDays(s, &p)
 		return p
@@ -44,11 +48,11 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	if asked := float64(w.records + w.misses); asked > 0 {
 		p.misses = float64(w.misses) / asked
 	}
-	ranked := s.days() >= rankedDays
+	ranked := s.days() >= rankedDays && !s.joint()
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.streamWeight(f, stream, s.actors) == 0 || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
+			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.weight(s, f, stream) == 0 || s.united != nil && s.united.oneApps(f) || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)
@@ -158,6 +162,8 @@ func (p *pending) encode(e *encoder) {
 	e.int(int64(p.through))
 	e.f64(p.misses)
 	e.bool(p.first)
+	e.string(p.prefix)
+	e.string(p.lead)
 	e.uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
@@ -173,6 +179,7 @@ func (p *pending) decode(d *decoder) {
 	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
 	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
 	p.misses, p.first = d.f64(), d.bool()
+	p.prefix, p.lead = d.string(), d.string()
 	for range d.count(minComparison) {
 		var c comparison
 		c.decode(d)

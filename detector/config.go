@@ -19,6 +19,10 @@ type Config struct {
 	// FirstSeen is the part of the budget of calls from new places for new
 	// things. It and the weights sum to 1.
 	FirstSeen float64
+	// Developers is the part of the whole budget that developers have who own
+	// several apps. Weights and FirstSeen share the rest, which is the apps'. As there
+	// are fewer such developers than apps, together they stay below the budget.
+	Developers float64
 	// ReadyDays is how many days of its own an app needs before its baseline
 	// counts as READY.
 	ReadyDays int32
@@ -61,6 +65,7 @@ func DefaultConfig() Config {
 			Evenness:        {Day: 0.010, Slow: 0.020},
 		},
 		FirstSeen:    0.03,
+		Developers:   0.05,
 		ReadyDays:    14,
 		FirstDays:    3,
 		DormantDays:  90,

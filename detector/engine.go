@@ -21,7 +21,7 @@ type Engine struct {
 	ruleRev      int64                      // revision of the newest restriction
 	canaries     canaries
 	attestations map[memberwatch.AppID]*memberwatch.Attestation // the newest of each app
-	excluded     map[memberwatch.AppID][]memberwatch.Exclusion  // windows that teach nothing
+	excluded     exclusions
 
 	calibrations []*Calibration // by day, the newest few
 	alarms       []*alarms      // beside each calibration
@@ -34,6 +34,9 @@ type Engine struct {
 	tallies map[memberwatch.Window]*Tally
 	crowds  map[memberwatch.Window]*crowd
 
+	unions   map[memberwatch.DeveloperID]*union   // of the window that is being closed
+	enlisted map[memberwatch.DeveloperID]struct{} // developers with a state
+
 	updates []memberwatch.Update
 
 	found []uint64 // memory of checkCanaries
@@ -45,7 +48,7 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:          cfg,
 		apps:         make(map[memberwatch.AppID]*memberwatch.App),
-		excluded:     make(map[memberwatch.AppID][]memberwatch.Exclusion),
+		excluded:     newExclusions(),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
 		alarms:       []*alarms{new(alarms)},
@@ -53,6 +56,8 @@ func New(cfg Config) *Engine {
 		waiting:      make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
 		tallies:      make(map[memberwatch.Window]*Tally),
 		crowds:       make(map[memberwatch.Window]*crowd),
+		unions:       make(map[memberwatch.DeveloperID]*union),
+		enlisted:     make(map[memberwatch.DeveloperID]struct{}),
 	}
 }
 
@@ -161,18 +166,23 @@ func (e *Engine) calibrationFor(day int32) int {
 func (e *Engine) calibration(day int32) *Calibration { return e.calibrations[e.calibrationFor(day)] }
 
 // alarms caches, for one calibration, the measure at which each cell's burst
-// stream fires: with and without acting users. 0 stands for not computed.
-type alarms [2][cellCount]float64
+// stream fires: with and without acting users, for apps and for developers. 0
+// stands for not computed.
+type alarms [4][cellCount]float64
 
-// alarmAt returns the measure from which on a window of a day is a burst.
-func (e *Engine) alarmAt(day int32, m measure, stream streamID, f Feature, stratum int, actors bool) float64 {
+// alarmAt returns the measure from which on an entity's window of a day is a
+// burst.
+func (e *Engine) alarmAt(s *State, day int32, m measure, stream streamID, f Feature, stratum int) float64 {
 	i, id, who := e.calibrationFor(day), cellID(m, stream, f, stratum), 0
-	if actors {
+	if s.actors {
 		who = 1
+	}
+	if s.joint() {
+		who += 2
 	}
 	at := &e.alarms[i][who][id]
 	if *at == 0 {
-		p := e.cfg.streamWeight(f, stream, actors) / (e.cfg.Budget * stream.perDay())
+		p := e.weight(s, f, stream) / (e.cfg.Budget * stream.perDay())
 		*at = e.calibrations[i].reachAt(id, p*shares[m])
 	}
 	return *at
@@ -201,7 +211,8 @@ func note(index map[memberwatch.Window]map[memberwatch.AppID]struct{}, w memberw
 }
 
 // NextDue returns the earliest window that is over at the watermark, with the
-// apps to close in it, sorted. Call Close for each, then EndWindow.
+// apps to close in it, sorted. Call Close for each, then CloseDeveloper for
+// DevelopersDue, then EndWindow.
 func (e *Engine) NextDue(watermark int64) (w memberwatch.Window, apps []memberwatch.AppID, ok bool) {
 	e.through = max(e.through, watermark)
 	for at := range e.open { // a minimum: the order does not matter
@@ -212,13 +223,18 @@ func (e *Engine) NextDue(watermark int64) (w memberwatch.Window, apps []memberwa
 	if !ok {
 		return w, nil, false
 	}
-	return w, slices.Sorted(maps.Keys(e.open[w])), true
+	apps, _ = parted(e.open[w])
+	return w, apps, true
 }
 
 // EndWindow returns the partition's tally of a window whose apps are all closed
 // and forgets the window. It returns nil when no app waits for the fleet and
 // there is nothing to count.
 func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
+	for d, u := range e.unions {
+		delete(e.unions, d)
+		e.reuse(u.w)
+	}
 	t := e.tally(w)
 	delete(e.tallies, w)
 	delete(e.open, w)

@@ -60,10 +60,14 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 }
 
 func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding) episode {
-	return episode{Dim: dim, Signal: memberwatch.Signal{
+	ep := episode{Dim: dim, Signal: memberwatch.Signal{
 		ID:  signalID(s.App, f.Kind, dim, f.Window.Start),
 		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time,
 	}}
+	if s.joint() {
+		ep.Signal.App = ""
+	}
+	return ep
 }
 
 // signalID derives an id from what the signal is about, so that a replay
@@ -112,7 +116,7 @@ func (e *Engine) describe(s *State, ep *episode, f *memberwatch.Finding) {
 	sig := &ep.Signal
 	sig.Revision++
 	sig.Severity = max(sig.Severity, f.Severity)
-	sig.Sentence = string(sig.App) + " " + sig.Strongest.Sentence
+	sig.Sentence = subject(sig) + " " + sig.Strongest.Sentence
 	b := e.basis(s, f)
 	sig.Model, sig.Control, sig.Calibration, sig.LearningDays, sig.Learning = b.Model, b.Control, b.Calibration, b.LearningDays, b.Learning
 }

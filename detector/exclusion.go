@@ -16,40 +16,55 @@ import (
 // closes, by residuals clipped at 3 s, and keep that. The slow stream learns 14
 // days late, so of it an exclusion takes out all that is not older than that.
 
+// exclusions are the windows that teach nothing, of apps and of developers with
+// all their apps.
+type exclusions struct {
+	apps       map[memberwatch.AppID][]memberwatch.Exclusion
+	developers map[memberwatch.DeveloperID][]memberwatch.Exclusion
+}
+
+func newExclusions() exclusions {
+	return exclusions{make(map[memberwatch.AppID][]memberwatch.Exclusion), make(map[memberwatch.DeveloperID][]memberwatch.Exclusion)}
+}
+
 // exclude takes an exclusion, or another state of a known one.
 func (e *Engine) exclude(x memberwatch.Exclusion) {
-	list := slices.DeleteFunc(e.excluded[x.App], func(o memberwatch.Exclusion) bool { return o.ID == x.ID })
+	if x.App == "" {
+		put(e.excluded.developers, x.Developer, x)
+	} else {
+		put(e.excluded.apps, x.App, x)
+	}
+}
+
+func put[K comparable](of map[K][]memberwatch.Exclusion, who K, x memberwatch.Exclusion) {
+	list := slices.DeleteFunc(of[who], func(o memberwatch.Exclusion) bool { return o.ID == x.ID })
 	if !x.Withdrawn {
 		list = append(list, x)
 	}
 	if len(list) == 0 {
-		delete(e.excluded, x.App)
+		delete(of, who)
 		return
 	}
-	e.excluded[x.App] = list
+	of[who] = list
 }
 
-// excludes tells whether an app's window is to teach nothing.
-func (e *Engine) excludes(app memberwatch.AppID, w memberwatch.Window) bool {
-	for _, x := range e.excluded[app] {
-		if w.Start < x.Until && w.End() > x.Since {
-			return true
-		}
-	}
-	return false
+// excludes tells whether a window of an app or developer is to teach nothing.
+func (e *Engine) excludes(s *State, w memberwatch.Window) bool {
+	covers := func(x memberwatch.Exclusion) bool { return w.Start < x.Until && w.End() > x.Since }
+	return slices.ContainsFunc(e.excluded.apps[s.App], covers) || slices.ContainsFunc(e.excluded.developers[s.Developer], covers)
 }
 
 // learnAt learns the value of an app's window, which comes out of the lag when a
 // later one is learnt; either may be excluded.
 func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Window, v, exposure float64) {
 	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
-	if len(e.excluded) == 0 || e.excluded[s.App] == nil {
+	if e.excluded.apps[s.App] == nil && e.excluded.developers[s.Developer] == nil {
 		series.learn(sh, i, v, exposure)
 		return
 	}
 	out := at // what the levels learn now
 	out.Start -= int64(sh.lag) * at.Scale.Length()
-	if e.excludes(s.App, out) {
+	if e.excludes(s, out) {
 		v = series.neutralise(sh, i, v, exposure)
 	}
 	series.learn(sh, i, v, exposure)

@@ -60,11 +60,21 @@ func TestExclusionKeepsToItsWindows(t *testing.T) {
 	day := int64(24 * time.Hour)
 	e.Apply(&memberwatch.Change{Revision: 1, Exclusion: &memberwatch.Exclusion{ID: "a", App: "crm", Since: 2 * day, Until: 3 * day}})
 	for start, want := range map[int64]bool{day: false, 2 * day: true, 3 * day: false} {
-		if got := e.excludes("crm", memberwatch.Window{Scale: memberwatch.Day, Start: start}); got != want {
+		if got := e.excludes(NewState("crm", "acme"), memberwatch.Window{Scale: memberwatch.Day, Start: start}); got != want {
 			t.Errorf("day %d excluded: %v, want %v", start/day, got, want)
 		}
 	}
-	if e.excludes("other", memberwatch.Window{Scale: memberwatch.Day, Start: 2 * day}) {
+	if e.excludes(NewState("other", "acme"), memberwatch.Window{Scale: memberwatch.Day, Start: 2 * day}) {
 		t.Error("another app is excluded")
+	}
+	e.Apply(&memberwatch.Change{Revision: 2, Exclusion: &memberwatch.Exclusion{ID: "b", Developer: "acme", Since: 2 * day, Until: 3 * day}})
+	at := memberwatch.Window{Scale: memberwatch.Day, Start: 2 * day}
+	for _, s := range []*State{NewState("other", "acme"), NewState(memberwatch.DeveloperID("acme").Entity(), "acme")} {
+		if !e.excludes(s, at) {
+			t.Errorf("%q of an excluded developer is not excluded", s.App)
+		}
+	}
+	if e.excludes(NewState("other", "else"), at) {
+		t.Error("an app of another developer is excluded")
 	}
 }

@@ -46,7 +46,7 @@ func judgedFinding(p *pending, kind memberwatch.Kind, all []verdict, ready int32
 		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: stream, ReturnPeriod: top.period,
 		FleetFactor: top.factor, Members: p.members, Factors: factors(p, all),
 	}
-	f.Sentence = sentence(p, top)
+	f.Sentence = p.prefix + sentence(p, top)
 	f.Caveats = caveats(p, top, ready)
 	return f
 }
@@ -162,6 +162,9 @@ func caveats(p *pending, top verdict, ready int32) []string {
 	var list []string
 	if p.days < ready {
 		list = append(list, fmt.Sprintf("baseline has %d of %d days", p.days, ready))
+	}
+	if p.lead != "" {
+		list = append(list, p.lead)
 	}
 	if p.through == 0 {
 		list = append(list, "calibration is the shipped default: the fleet has no history yet")

@@ -36,6 +36,7 @@ var sorts = [...]func() grounds{
 	6: func() grounds { return new(outstanding) },
 	7: func() grounds { return new(knowing) },
 	8: func() grounds { return new(moved) },
+	9: func() grounds { return new(brood) },
 }
 
 func sortOf(g grounds) uint64 {
@@ -56,6 +57,8 @@ func sortOf(g grounds) uint64 {
 		return 7
 	case *moved:
 		return 8
+	case *brood:
+		return 9
 	default:
 		panic(fmt.Sprintf("bug: grounds %T have no number", g))
 	}

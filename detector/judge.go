@@ -30,7 +30,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	for _, c := range p.tests {
 		t := trial{
 			comparison: c, factor: j.Factor[c.feature], shift: j.Shift[c.feature], rise: s.rise[c.feature],
-			weight: e.cfg.streamWeight(c.feature, c.stream, s.actors), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
+			weight: e.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		}
 		v, rise := t.settle(cal, p.values.v[c.feature], e.cfg.Budget)
 		if c.stream == daySlow {

@@ -15,11 +15,18 @@ import (
 // infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
 // an established one among the peers.
 func (e *Engine) infancy(s *State, w *window, x values) {
-	if s.days() >= e.cfg.ReadyDays && x.actors >= 1 {
-		e.tally(w.Window).births.add(e.category(s.App), settled, x.v[ReachPerActor])
+	if s.united != nil {
+		e.newborns(s, w)
+		return
 	}
-	age := dayOf(w.Start) - dayOf(s.first) + 1
-	if age > ages[birthAges-1] || dayOf(s.first)-dayOf(e.since) < newcomerDays {
+	if s.days() >= e.cfg.ReadyDays {
+		born := &e.tally(w.Window).births
+		if born.add(allCategories, settledVolume, x.v[Reach]); x.actors >= 1 {
+			born.add(e.category(s.App), settled, x.v[ReachPerActor])
+		}
+	}
+	age, young := e.inFirstWeek(s, dayOf(w.Start))
+	if !young {
 		return
 	}
 	s.infant.reach += x.v[Reach]
@@ -37,6 +44,7 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 		}
 		e.coldStart(s, w, category, i, total)
 		e.tally(w.Window).births.add(category, i, total)
+		e.tally(w.Window).births.add(allCategories, volumeAt+i, s.infant.reach)
 	}
 }
 
@@ -79,7 +87,7 @@ func firstFeatures(actors bool) [3]Feature {
 // firstDays counts an app without a baseline among the others of its day, unless
 // there are better peers: apps that were as new as it is.
 func (e *Engine) firstDays(s *State, p *pending) {
-	if p.Scale != memberwatch.Day {
+	if p.Scale != memberwatch.Day || s.joint() {
 		return
 	}
 	if _, ok := e.calibration(dayOf(p.Start)).births.peers(e.category(s.App), 0); ok {

@@ -70,6 +70,13 @@ func (r *replay) advance(watermark int64) {
 			}
 			r.engine.Close(r.states[app], w)
 		}
+		for _, d := range r.engine.DevelopersDue(w) {
+			entity := d.Entity()
+			if r.states[entity] == nil {
+				r.states[entity] = NewState(entity, d)
+			}
+			r.engine.CloseDeveloper(r.states[entity], w)
+		}
 		if tally := r.engine.EndWindow(w); tally != nil {
 			r.judge(tally)
 		}

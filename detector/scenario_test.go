@@ -83,12 +83,13 @@ type actor struct {
 	weekdays, shown bool
 	class           string
 	first, last     int // days
+	developer       string
 	rng             *rand.Rand
 }
 
 // act is something an app does beside its ordinary life.
 type act struct {
-	app               string
+	app, developer    string
 	at, end           time.Duration
 	rate              float64 // members a minute
 	growth            float64 // of the rate, each day
@@ -103,7 +104,7 @@ type act struct {
 var (
 	daysLine  = regexp.MustCompile(`^(\d+) days$`)
 	fleetLine = regexp.MustCompile(`^fleet of (\d+) apps: ([\d.]+) members/h by (\d+) actors$`)
-	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?$`)
+	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?(?:, of (\S+))?$`)
 	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?(?:, from (\S+))?(?:, at (\S+))?$`)
 	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
 	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: from day (\d+))?(?: until day (\d+))?$`)
@@ -131,6 +132,7 @@ func (p *script) read(line string) {
 		if m[9] != "" {
 			a.first, a.last = p.int(m[9]), p.int(m[10])
 		}
+		a.developer = m[11]
 		p.add(a)
 		return
 	}
@@ -272,7 +274,7 @@ func (p *script) ordinary(a *actor, at time.Duration) {
 	if n == 0 {
 		return
 	}
-	p.call(at, &act{app: a.name, actors: a.actors, people: a.people, class: a.class}, n, 0, a.rng)
+	p.call(at, &act{app: a.name, developer: a.developer, actors: a.actors, people: a.people, class: a.class}, n, 0, a.rng)
 }
 
 func (p *script) extra(a *act, at time.Duration) {
@@ -283,14 +285,16 @@ func (p *script) extra(a *act, at time.Duration) {
 		return
 	}
 	missed := int(float64(n) * a.misses)
-	p.call(at, a, n-missed, missed, owner.rng)
+	by := *a
+	by.developer = owner.developer
+	p.call(at, &by, n-missed, missed, owner.rng)
 }
 
 // call makes one event. Members come from the app's people; an act with other
 // people than the app's own reaches members it never saw.
 func (p *script) call(at time.Duration, a *act, n, missed int, rng *rand.Rand) {
 	ev := memberwatch.Event{
-		App: memberwatch.AppID(a.app), Time: p.start.Add(at).UnixNano() + rng.Int64N(int64(time.Minute)),
+		App: memberwatch.AppID(a.app), Developer: memberwatch.DeveloperID(a.developer), Time: p.start.Add(at).UnixNano() + rng.Int64N(int64(time.Minute)),
 		Missed: uint32(missed), Group: fmt.Sprint("g", rng.IntN(5)), Outcome: memberwatch.OutcomeOK,
 	}
 	if a.class != "" {

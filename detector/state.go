@@ -35,6 +35,7 @@ type State struct {
 	ruleRev   int64
 	Developer memberwatch.DeveloperID
 
+	united   *union    // while a developer's window is being closed
 	pending  []pending // closed windows that wait for the fleet, oldest first
 	episodes []episode // open signals
 	fresh    sketch.Sample

@@ -26,7 +26,7 @@ func traffic(seed uint64, apps, events int, span int64) []memberwatch.Event {
 	for i := range list {
 		app := rng.IntN(apps)
 		ev := memberwatch.Event{
-			App: memberwatch.AppID([]byte{'a' + byte(app)}), Time: times[i], Endpoint: "/members", Network: string("nmw"[rng.IntN(3)]), Credential: string('k' + rune(times[i]/(7*dayLength)%3)),
+			App: memberwatch.AppID([]byte{'a' + byte(app)}), Developer: memberwatch.DeveloperID("xyz"[app%3 : app%3+1]), Time: times[i], Endpoint: "/members", Network: string("nmw"[rng.IntN(3)]), Credential: string('k' + rune(times[i]/(7*dayLength)%3)),
 			DataClasses: []string{"profile_name"}, Group: string('g' + rune(rng.IntN(4))), Actor: uint64(rng.IntN(5)),
 			Missed: uint32(rng.IntN(20) / 19), Outcome: memberwatch.Outcome(rng.IntN(3)),
 		}
@@ -100,7 +100,9 @@ func (r *replay) reload() {
 			}
 		}
 		r.states[app] = fresh
-		r.engine.Restore(fresh)
+		if r.engine.Restore(fresh); app.IsDeveloper() {
+			r.engine.Enlist(app.Developer())
+		}
 	}
 }
 

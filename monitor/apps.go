@@ -45,6 +45,17 @@ func (p *partition) admit(ev *memberwatch.Event) *resident {
 	return p.keep(detector.NewState(app, developer))
 }
 
+// developer returns the state of all of a developer's apps together, from the disk
+// or new.
+func (p *partition) developer(d memberwatch.DeveloperID) *resident {
+	entity := d.Entity()
+	if r := p.resident(entity); r != nil {
+		return r
+	}
+	p.changes.owners = append(p.changes.owners, store.AppOwner{App: entity, Developer: d})
+	return p.keep(detector.NewState(entity, d))
+}
+
 // resident returns an app that has a state, loading it if need be, or nil.
 func (p *partition) resident(app memberwatch.AppID) *resident {
 	if r := p.apps[app]; r != nil {
@@ -89,7 +100,15 @@ func (p *partition) setAside(app memberwatch.AppID, err error) *detector.State {
 	app = memberwatch.AppID(strings.Clone(string(app)))
 	p.changes.setAside = append(p.changes.setAside, app)
 	p.changes.any = true
-	return detector.NewState(app, p.m.developer(app))
+	return detector.NewState(app, p.owner(app))
+}
+
+// owner is the declared developer of an app, and a developer's own.
+func (p *partition) owner(app memberwatch.AppID) memberwatch.DeveloperID {
+	if app.IsDeveloper() {
+		return app.Developer()
+	}
+	return p.m.developer(app)
 }
 
 // keep makes an app resident and evicts others if there are too many.

@@ -142,7 +142,13 @@ func (m *Monitor) restoreRoutes(p *partition) error {
 	if err != nil {
 		return err
 	}
-	return p.file.Owners(func(app memberwatch.AppID, _ memberwatch.DeveloperID) { m.routes.add(app, p.index) })
+	return p.file.Owners(func(app memberwatch.AppID, developer memberwatch.DeveloperID) {
+		if app.IsDeveloper() {
+			p.engine.Enlist(developer)
+			return
+		}
+		m.routes.add(app, p.index)
+	})
 }
 
 // restoreStates brings all partitions to where they were, side by side.

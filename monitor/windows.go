@@ -60,6 +60,11 @@ func (p *partition) closeEnding(end int64) {
 				p.dirty(r)
 			}
 		}
+		for _, d := range p.engine.DevelopersDue(w) {
+			r := p.developer(d)
+			p.engine.CloseDeveloper(r.state, w)
+			p.dirty(r)
+		}
 		tally := p.engine.EndWindow(w)
 		if tally == nil {
 			continue

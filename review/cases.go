@@ -21,17 +21,6 @@ func (s *Service) Case(_ context.Context, id memberwatch.CaseID) (c memberwatch.
 	return c, remedies, err
 }
 
-// Attested returns what was attested about a case, given its remediations, and
-// what the watch for impossible knowledge has found since.
-func (s *Service) Attested(_ context.Context, c *memberwatch.Case, remedies []memberwatch.Remediation) (a memberwatch.Attested, err error) {
-	err = s.files.ReadReview(func(r *store.Review) error {
-		t := &turn{Review: r, service: s}
-		a, err = t.attested(c, remedies)
-		return err
-	})
-	return a, err
-}
-
 // Cases returns up to limit cases that match and come before a number, the
 // newest first; 0 begins at the newest.
 func (s *Service) Cases(_ context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error) {
@@ -309,11 +298,11 @@ func (t *turn) link(c *memberwatch.Case, ids []memberwatch.SignalID, to memberwa
 		if err != nil {
 			return err
 		}
-		if signal.App != c.App {
+		if !c.Covers(&signal) {
 			return &memberwatch.ReasonError{
 				Kind: memberwatch.ErrInvalid, Reason: "SIGNAL_OF_ANOTHER_APP",
-				Message: fmt.Sprintf("signal %q is about app %q, case %q about %q", id, signal.App, c.ID, c.App),
-				Hint:    "open a case for that app",
+				Message: fmt.Sprintf("signal %q is about %s, case %q about %s", id, whom(signal.App, signal.Developer), c.ID, whom(c.App, c.Developer)),
+				Hint:    "open a case for that one",
 			}
 		}
 		if err := t.triage(&signal, memberwatch.Triage{State: to, Case: c.ID, Silence: signal.Triage.Silence}); err != nil {
@@ -367,8 +356,11 @@ func (t *turn) merge(c *memberwatch.Case, d *memberwatch.Decision) error {
 	if err != nil {
 		return err
 	}
-	if into.App != c.App {
-		return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "CASE_OF_ANOTHER_APP", Message: fmt.Sprintf("case %q is about app %q, not %q", into.ID, into.App, c.App)}
+	if !into.Covers(&memberwatch.Signal{App: c.App, Developer: c.Developer}) {
+		return &memberwatch.ReasonError{
+			Kind: memberwatch.ErrInvalid, Reason: "CASE_OF_ANOTHER_APP",
+			Message: fmt.Sprintf("case %q is about %s, not %s", into.ID, whom(into.App, into.Developer), whom(c.App, c.Developer)),
+		}
 	}
 	if len(c.Signals) == 0 {
 		return t.decide(&into, memberwatch.Decision{Action: memberwatch.ActionTag, Add: []string{"merged-" + string(c.ID)}})

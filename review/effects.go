@@ -62,6 +62,9 @@ func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []m
 		return nil
 	}
 	x := memberwatch.Exclusion{ID: fmt.Sprintf("%s-%d", c.ID, c.Revision+1), App: c.App}
+	if c.App == "" {
+		x.Developer = c.Developer
+	}
 	for i, s := range signals {
 		since := min(s.Opened, s.Strongest.Window.Start)
 		if i == 0 || since < x.Since {
@@ -79,7 +82,7 @@ func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []m
 	}
 	t.effect(d, memberwatch.Effect{
 		Kind: memberwatch.EffectExclude, Subject: "exclusions/" + x.ID, Revision: revision,
-		Text: fmt.Sprintf("windows of app %q from %s to %s teach its baselines nothing more", c.App, date(x.Since), date(x.Until)),
+		Text: fmt.Sprintf("windows of %s from %s to %s teach its baselines nothing more", whom(c.App, c.Developer), date(x.Since), date(x.Until)),
 	})
 	return nil
 }
@@ -99,12 +102,15 @@ func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []me
 			Match: memberwatch.Matcher{App: c.App, Kind: kind}, Start: t.now, End: d.Expect.Until, Author: t.by,
 			Comment: d.Comment, Bound: d.Expect.Members, Case: c.ID,
 		}
+		if c.App == "" {
+			s.Match.Developer = c.Developer
+		}
 		if err := t.silence(&s); err != nil {
 			return err
 		}
 		t.effect(d, memberwatch.Effect{
 			Kind: memberwatch.EffectExpect, Subject: silenceSubject(s.ID),
-			Text: fmt.Sprintf("signals of kind %s about app %q are hidden up to %.0f members until %s", kind, c.App, s.Bound, s.End.UTC().Format(time.RFC3339)),
+			Text: fmt.Sprintf("signals of kind %s about %s are hidden up to %.0f members until %s", kind, whom(c.App, c.Developer), s.Bound, s.End.UTC().Format(time.RFC3339)),
 		})
 	}
 	return nil
@@ -173,4 +179,12 @@ func (t *turn) exclusion(revision int64) (*memberwatch.Exclusion, error) {
 		return nil, fmt.Errorf("control change %d is no exclusion: %w", revision, memberwatch.ErrState)
 	}
 	return change.Exclusion, nil
+}
+
+// whom names an app, or a developer where no app is named, in a sentence.
+func whom(app memberwatch.AppID, developer memberwatch.DeveloperID) string {
+	if app == "" {
+		return fmt.Sprintf("developer %q", developer)
+	}
+	return fmt.Sprintf("app %q", app)
 }

@@ -149,13 +149,14 @@ func (t *turn) placeLinked(s *memberwatch.Signal, above *memberwatch.Silence) er
 	return nil
 }
 
-// intoCase links a signal to the open case of its app, or opens one. Signals
-// about the whole fleet have no app, and no case.
+// intoCase links a signal to the open case of its app, or of its developer if it
+// names no app, or opens one. Signals about the whole fleet name nobody, and have
+// no case.
 func (t *turn) intoCase(s *memberwatch.Signal, to memberwatch.TriageState, above memberwatch.SilenceID) error {
-	if s.App == "" {
+	if s.Entity() == "" {
 		return nil
 	}
-	c, found, err := t.OpenCase(s.App)
+	c, found, err := t.OpenCase(s.Entity())
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,9 @@ func (s *Service) Packet(ctx context.Context, by memberwatch.Person, id memberwa
 			return err
 		}
 		p.Audit = memberwatch.PacketHead{Size: head.Size, Root: base64.StdEncoding.EncodeToString(head.Root[:])}
-		p.Decisions = packetDecisions(history)
+		for _, e := range history {
+			p.Decisions = append(p.Decisions, memberwatch.PacketDecision{Entry: e.Number, Time: e.Time, Person: e.Person, Action: e.Action})
+		}
 		if document, err = json.MarshalIndent(p, "", "  "); err != nil {
 			return fmt.Errorf("packet of case %q: %w", id, err)
 		}
@@ -102,8 +104,7 @@ func (t *turn) packet(id memberwatch.CaseID, read reading) (*memberwatch.Packet,
 	}
 	p := &memberwatch.Packet{
 		Incident: id, Revision: revision + 1, Made: t.now, MadeBy: t.by, App: c.App, AppName: read.app.DisplayName, Developer: c.Developer,
-		Contact: t.service.options.Contact,
-		State:   c.State, Verdict: c.Verdict, Reason: c.Reason, Comment: c.Comment, Cause: c.Cause, Effects: c.Effects,
+		State: c.State, Verdict: c.Verdict, Reason: c.Reason, Comment: c.Comment, Cause: c.Cause, Effects: c.Effects,
 		Discovered: c.Created, ReportBy: c.Created.Add(memberwatch.DiscoveryClock), Aware: c.Aware,
 	}
 	if !c.Aware.IsZero() {
@@ -158,25 +159,16 @@ func (t *turn) fillContainment(p *memberwatch.Packet, c *memberwatch.Case) error
 		m := &remedies[i]
 		p.Containment = append(p.Containment, memberwatch.PacketStep{
 			ID: m.ID, Kind: m.Kind, State: m.State, Proposed: m.Created, Due: m.Due, Overdue: m.Overdue(t.now), Ended: m.Ended,
-			Restriction: m.Restriction, Evidence: m.Evidence, Outcome: m.Outcome,
+			Restriction: m.Restriction, Evidence: m.Evidence,
 		})
-		entries, err := t.AuditOf(remedySubject(m), -1, maxHistory)
-		if err != nil {
-			return err
+		if m.Attested.After(p.Attestation.Attested) {
+			p.Attestation.Attested = m.Attested
 		}
-		p.Containment[i].Steps = packetDecisions(entries)
 	}
-	a, err := t.attested(c, remedies)
-	p.Attestation = memberwatch.PacketAttest{State: a.State, Attested: a.Time, Against: a.Against}
+	if !p.Attestation.Attested.IsZero() {
+		p.Attestation.Against, err = t.against(c.ID, c.App)
+	}
 	return err
-}
-
-// packetDecisions writes entries of the audit log as lines of a history.
-func packetDecisions(entries []memberwatch.AuditEntry) (list []memberwatch.PacketDecision) {
-	for _, e := range entries {
-		list = append(list, memberwatch.PacketDecision{Entry: e.Number, Time: e.Time, Person: e.Person, Action: e.Action})
-	}
-	return list
 }
 
 // fillSignals writes the evidence, each with its hash.

@@ -94,7 +94,7 @@ func (s *Service) Advance(ctx context.Context, of memberwatch.CaseID, id memberw
 func (t *turn) advance(m *memberwatch.Remediation, step *memberwatch.Step) (err error) {
 	step.By, step.Time = t.by, t.now
 	if step.Move == memberwatch.MoveVerify && m.Kind.TestsKnowledge() {
-		if step.Against, err = t.speaksAgainst(m.Case); err != nil {
+		if step.Against, err = t.against(m.Case, m.App); err != nil {
 			return err
 		}
 	}
@@ -172,34 +172,23 @@ func (t *turn) act(m *memberwatch.Remediation, step *memberwatch.Step) error {
 	return nil
 }
 
-// attested sums up what was attested about a case and what was found since.
-func (t *turn) attested(c *memberwatch.Case, remedies []memberwatch.Remediation) (memberwatch.Attested, error) {
-	a := memberwatch.NewAttested(remedies, nil)
-	if a.Time.IsZero() {
-		return a, nil
-	}
-	against, err := t.against(c.App, a.Time)
-	return memberwatch.NewAttested(remedies, against), err
-}
-
-// speaksAgainst returns the signals that contradict what was attested about a
-// case.
-func (t *turn) speaksAgainst(of memberwatch.CaseID) ([]memberwatch.SignalID, error) {
-	c, err := t.Case(of)
-	if err != nil {
-		return nil, err
-	}
+// against returns signals that contradict the newest attestation for a case: the
+// app asked for members whom it cannot know any more. Dismissed ones do not
+// count.
+func (t *turn) against(of memberwatch.CaseID, app memberwatch.AppID) ([]memberwatch.SignalID, error) {
 	remedies, err := t.RemediationsOf(of)
 	if err != nil {
 		return nil, err
 	}
-	a, err := t.attested(&c, remedies)
-	return a.Against, err
-}
-
-// against returns signals that contradict an attestation: the app asked for
-// members whom it cannot know any more. Dismissed ones do not count.
-func (t *turn) against(app memberwatch.AppID, attested time.Time) ([]memberwatch.SignalID, error) {
+	var attested time.Time
+	for i := range remedies {
+		if remedies[i].Attested.After(attested) {
+			attested = remedies[i].Attested
+		}
+	}
+	if attested.IsZero() {
+		return nil, nil
+	}
 	cases, err := t.CasesOf(app, maxCases)
 	if err != nil {
 		return nil, err

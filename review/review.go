@@ -33,8 +33,6 @@ type Options struct {
 	Reasons memberwatch.Reasons
 	// Allowances replace memberwatch.DefaultAllowance for the severities they name.
 	Allowances map[memberwatch.Severity]memberwatch.Allowance
-	// Contact is whom a regulator may ask about an incident, for the packets.
-	Contact string
 	// SweepInterval is how often clocks are looked at (10 s).
 	SweepInterval time.Duration
 	// Logger takes what is worth telling an operator (discarded).

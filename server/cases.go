@@ -30,8 +30,6 @@ type Review interface {
 type Cases interface {
 	// Case returns a case with its remediations, oldest first.
 	Case(ctx context.Context, id memberwatch.CaseID) (memberwatch.Case, []memberwatch.Remediation, error)
-	// Attested returns what was attested about a case, given its remediations, and what was found since.
-	Attested(ctx context.Context, c *memberwatch.Case, remedies []memberwatch.Remediation) (memberwatch.Attested, error)
 	// Cases returns up to limit cases that match and come before a number, the newest first; 0 begins at the newest.
 	Cases(ctx context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error)
 	// History returns audit entries about a case whose numbers come after one, oldest first.
@@ -92,11 +90,7 @@ func (s *caseService) GetCase(ctx context.Context, r *pb.GetCaseRequest) (*pb.Ge
 		return nil, err
 	}
 	now := time.Now()
-	a, err := s.review.Attested(ctx, &c, remedies)
-	if err != nil {
-		return nil, err
-	}
-	m := &pb.GetCaseResponse{Case: wire.EncodeCase(&c, now), Attestation: wire.EncodeAttested(&a)}
+	m := &pb.GetCaseResponse{Case: wire.EncodeCase(&c, now)}
 	for i := range remedies {
 		m.Remediations = append(m.Remediations, wire.EncodeRemediation(&remedies[i], now))
 	}

@@ -79,7 +79,7 @@ func auditChange(tx *bolt.Tx, c *memberwatch.Change) error {
 	case c.Attestation != nil:
 		e.Action, e.Subject, detail = "control.attestation", "apps/"+string(c.Attestation.App), c.Attestation
 	case c.Exclusion != nil:
-		e.Action, e.Subject, detail = "control.exclusion", "apps/"+string(c.Exclusion.App), c.Exclusion
+		e.Action, e.Subject, detail = "control.exclusion", about(c.Exclusion.App, c.Exclusion.Developer), c.Exclusion
 	case c.Canaries != nil:
 		e.Action, e.Subject = "control.canaries", "canaries"
 		detail = map[string]any{"members": len(c.Canaries.Members), "withdrawn": c.Canaries.Withdrawn, "revision": c.Revision}
@@ -223,4 +223,12 @@ func auditHashes(hashes []tlog.Hash) []memberwatch.AuditHash {
 // hasPrefix tells whether a key is one of a nested name.
 func hasPrefix(key, prefix []byte) bool {
 	return len(key) == len(prefix)+8 && bytes.HasPrefix(key, prefix)
+}
+
+// about names an app, or a developer where no app is named.
+func about(app memberwatch.AppID, developer memberwatch.DeveloperID) string {
+	if app == "" {
+		return "developers/" + string(developer)
+	}
+	return "apps/" + string(app)
 }

@@ -38,7 +38,7 @@ func (r *Review) PutCase(c *memberwatch.Case) error {
 	key := sequenceKey(uint64(n))
 	w := writer{tx: r.tx}
 	w.put(r.tx.Bucket(bucketCases), key, encodeCase(c))
-	w.put(r.tx.Bucket(bucketCasesByApp), nested(string(c.App), n), nil)
+	w.put(r.tx.Bucket(bucketCasesByApp), nested(string(c.Entity()), n), nil)
 	if c.Open() {
 		w.put(r.tx.Bucket(bucketCasesOpen), key, nil)
 	} else {
@@ -47,7 +47,8 @@ func (r *Review) PutCase(c *memberwatch.Case) error {
 	return w.err
 }
 
-// CasesOf returns up to limit cases of an app, the newest first.
+// CasesOf returns up to limit cases of an app or, under its Entity, of a developer,
+// the newest first.
 func (r *Review) CasesOf(app memberwatch.AppID, limit int) ([]memberwatch.Case, error) {
 	var cases []memberwatch.Case
 	prefix := nestedPrefix(string(app))
@@ -66,7 +67,7 @@ func (r *Review) CasesOf(app memberwatch.AppID, limit int) ([]memberwatch.Case, 
 // newest but for cases reopened since.
 const maxAppCases = 64
 
-// OpenCase returns the app's newest case that is not closed, and false when
+// OpenCase returns the app's or developer's newest case that is not closed, and false when
 // there is none.
 func (r *Review) OpenCase(app memberwatch.AppID) (memberwatch.Case, bool, error) {
 	cases, err := r.CasesOf(app, maxAppCases)

@@ -120,12 +120,16 @@ func (p *Partition) state(tx *bolt.Tx, app []byte) (State, bool, error) {
 }
 
 // AppIDs returns up to limit apps of the partition after the given one, in
-// order of id.
+// order of id. Developers, who come after all apps, are not among them.
 func (p *Partition) AppIDs(after memberwatch.AppID, limit int) ([]memberwatch.AppID, error) {
-	return p.ids(bucketApps, after, limit)
+	ids, err := p.ids(bucketApps, after, limit)
+	for len(ids) > 0 && ids[len(ids)-1].IsDeveloper() {
+		ids = ids[:len(ids)-1]
+	}
+	return ids, err
 }
 
-// HotApps returns up to limit apps after the given one that have part 0, in
+// HotApps returns up to limit apps, and then developers, after the given one that have part 0, in
 // order of id.
 func (p *Partition) HotApps(after memberwatch.AppID, limit int) ([]memberwatch.AppID, error) {
 	return p.ids(bucketStates[0], after, limit)
@@ -157,8 +161,8 @@ func seekAfter(cursor *bolt.Cursor, after []byte) []byte {
 	return key
 }
 
-// Owners calls visit for every app of the partition and its developer, and is
-// cheap: no state is read. visit must not write to the store.
+// Owners calls visit for every app of the partition and its developer, and for
+// developers who have a state of their own under their Entity. It is cheap: no state is read. visit must not write to the store.
 func (p *Partition) Owners(visit func(app memberwatch.AppID, developer memberwatch.DeveloperID)) error {
 	return p.db.View(func(tx *bolt.Tx) error {
 		return each(p.db, tx, bucketApps, func(key, record []byte) error {

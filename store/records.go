@@ -126,6 +126,7 @@ func (d *decoder) attestation() memberwatch.Attestation {
 func (e *encoder) exclusion(x *memberwatch.Exclusion) {
 	e.string(x.ID)
 	e.string(string(x.App))
+	e.string(string(x.Developer))
 	e.int(x.Since)
 	e.int(x.Until)
 	e.bool(x.Withdrawn)
@@ -134,7 +135,8 @@ func (e *encoder) exclusion(x *memberwatch.Exclusion) {
 
 func (d *decoder) exclusion() memberwatch.Exclusion {
 	return memberwatch.Exclusion{
-		ID: d.string(), App: memberwatch.AppID(d.string()), Since: d.int(), Until: d.int(), Withdrawn: d.bool(), Revision: d.int(),
+		ID: d.string(), App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()),
+		Since: d.int(), Until: d.int(), Withdrawn: d.bool(), Revision: d.int(),
 	}
 }
 

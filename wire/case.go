@@ -128,15 +128,6 @@ func EncodeDecision(d *memberwatch.Decision, number int64) *pb.Decision {
 	return m
 }
 
-// EncodeAttested returns the message for what was attested about a case.
-func EncodeAttested(a *memberwatch.Attested) *pb.CaseAttestation {
-	states := map[memberwatch.AttestState]pb.CaseAttestation_State{
-		memberwatch.AttestNone: pb.CaseAttestation_STATE_NONE, memberwatch.AttestAwaited: pb.CaseAttestation_STATE_AWAITED,
-		memberwatch.AttestGiven: pb.CaseAttestation_STATE_ATTESTED, memberwatch.AttestContradicted: pb.CaseAttestation_STATE_CONTRADICTED,
-	}
-	return &pb.CaseAttestation{State: states[a.State], AttestTime: encodeTime(a.Time), Contradictions: encodeSignalNames(a.Against)}
-}
-
 // EncodeSimilarSignal returns the message for a past signal and its verdict.
 func EncodeSimilarSignal(s *memberwatch.SimilarSignal) *pb.ListSimilarSignalsResponse_SimilarSignal {
 	return &pb.ListSimilarSignalsResponse_SimilarSignal{

@@ -74,10 +74,7 @@ func printCases(w io.Writer, cases []*pb.Case, format string) error {
 		if c.GetOverdue() {
 			due += " OVERDUE"
 		}
-		if c.GetWakeTime() != nil {
-			due = "wakes " + instant(c.GetWakeTime())
-		}
-		t.addNoted(c.GetTitle(), bare(c.GetName()), c.GetSeverity().String()[len("SEVERITY_"):], caseState(c), bare(c.GetApp()),
+		t.addNoted(c.GetTitle(), bare(c.GetName()), c.GetSeverity().String()[len("SEVERITY_"):], caseState(c), subject(c),
 			dash(c.GetAssignee()), due, number(len64(c.GetSignals())), verdictName(c))
 	}
 	return t.writeTo(w)
@@ -136,7 +133,7 @@ func newCasesShow() *cobra.Command {
 func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision) error {
 	c := answer.GetCase()
 	head := table{columns: []column{left("CASE"), left(bare(c.GetName()))}}
-	head.add("app", bare(c.GetApp()))
+	head.add("app", dash(bare(c.GetApp())))
 	head.add("developer", dash(c.GetDeveloper()))
 	head.add("severity", c.GetSeverity().String()[len("SEVERITY_"):])
 	head.add("state", caseState(c))
@@ -160,9 +157,6 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	for _, name := range c.GetSignals() {
 		head.add("signal", bare(name))
 	}
-	if text := attestationText(answer.GetAttestation()); text != "" {
-		head.add("attestation", text)
-	}
 	head.add("etag", c.GetEtag())
 	if err := head.writeTo(w); err != nil {
 		return err
@@ -183,25 +177,6 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	}
 	fmt.Fprintln(w)
 	return printDecisions(w, decisions)
-}
-
-// attestationText says what was attested and what was found since, nothing where
-// nobody was asked.
-func attestationText(a *pb.CaseAttestation) string {
-	switch a.GetState() {
-	case pb.CaseAttestation_STATE_AWAITED:
-		return "asked for"
-	case pb.CaseAttestation_STATE_ATTESTED:
-		return "all deleted by " + instant(a.GetAttestTime()) + "; nothing contradicts it so far"
-	case pb.CaseAttestation_STATE_CONTRADICTED:
-		var ids []string
-		for _, name := range a.GetContradictions() {
-			ids = append(ids, bare(name))
-		}
-		return "all deleted by " + instant(a.GetAttestTime()) + "; CONTRADICTED by " + strings.Join(ids, ", ")
-	default:
-		return ""
-	}
 }
 
 func printDecisions(w io.Writer, decisions []*pb.Decision) error {

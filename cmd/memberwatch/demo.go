@@ -249,7 +249,7 @@ func (s *stage) printOpened(step *pb.WatchSignalsResponse) error {
 	defer s.mu.Unlock()
 	s.progress.clear()
 	_, err := fmt.Fprintf(s.signals, "%s  %-8s  %-24s  %s\n%s", instant(signal.GetOpenTime()), signal.GetSeverity().String()[len("SEVERITY_"):],
-		signal.GetKind(), dash(bare(signal.GetApp())), indent(signal.GetSentence(), "    "))
+		signal.GetKind(), subject(signal), indent(signal.GetSentence(), "    "))
 	return err
 }
 

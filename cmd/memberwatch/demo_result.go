@@ -38,13 +38,14 @@ type plantedRow struct {
 
 // signalRow is one signal and what it speaks of in truth.
 type signalRow struct {
-	App      string    `json:"app"`
-	Kind     string    `json:"kind"`
-	Opened   time.Time `json:"opened"`
-	Severity string    `json:"severity"`
-	Sentence string    `json:"sentence"`
-	About    string    `json:"about"` // kind of the incident, ordinary traffic, or fleet
-	False    bool      `json:"false,omitempty"`
+	App       string    `json:"app"`                 // empty: of the developer, or of the whole fleet
+	Developer string    `json:"developer,omitempty"` // where no app is named
+	Kind      string    `json:"kind"`
+	Opened    time.Time `json:"opened"`
+	Severity  string    `json:"severity"`
+	Sentence  string    `json:"sentence"`
+	About     string    `json:"about"` // kind of the incident, ordinary traffic, or fleet
+	False     bool      `json:"false,omitempty"`
 }
 
 // tailTime is how long after an incident's end a signal may still be about it:
@@ -55,7 +56,7 @@ const tailTime = 7 * 24 * time.Hour
 const ordinaryTraffic = "ordinary traffic"
 
 // compare matches signals to incidents: a signal is about an incident that
-// befalls its app, and that had begun when it opened.
+// befalls its app, or its developer if it names no app, and that had begun when it opened.
 func compare(truth []*scenario.Incident, signals []*pb.Signal) *demoResult {
 	r := &demoResult{Planted: []plantedRow{}, LookAlikes: []plantedRow{}, Signals: []signalRow{}}
 	slices.SortStableFunc(signals, func(a, b *pb.Signal) int { return a.GetOpenTime().AsTime().Compare(b.GetOpenTime().AsTime()) })
@@ -69,7 +70,7 @@ func compare(truth []*scenario.Incident, signals []*pb.Signal) *demoResult {
 	}
 	for _, s := range r.Signals {
 		switch {
-		case s.App == "":
+		case s.App == "" && s.Developer == "":
 			r.Fleet++
 		case s.False:
 			r.False++
@@ -105,10 +106,11 @@ func compare(truth []*scenario.Incident, signals []*pb.Signal) *demoResult {
 
 // about returns the incident that a signal is about, nil if none.
 func about(truth []*scenario.Incident, s *pb.Signal) *scenario.Incident {
-	app, opened := memberwatch.AppID(bare(s.GetApp())), s.GetOpenTime().AsTime()
+	app, developer, opened := memberwatch.AppID(bare(s.GetApp())), memberwatch.DeveloperID(s.GetDeveloper()), s.GetOpenTime().AsTime()
 	for _, i := range truth {
 		begun := i.FirstEvent() > 0 && opened.UnixNano() >= i.FirstEvent()
-		if begun && slices.Contains(i.Apps, app) && opened.Before(i.End.Add(tailTime)) {
+		named := slices.Contains(i.Apps, app) || app == "" && slices.Contains(i.Developers, developer)
+		if begun && named && opened.Before(i.End.Add(tailTime)) {
 			return i
 		}
 	}
@@ -121,8 +123,11 @@ func describe(s *pb.Signal, incident *scenario.Incident) signalRow {
 		Severity: s.GetSeverity().String()[len("SEVERITY_"):], Sentence: s.GetSentence(),
 		About: ordinaryTraffic, False: true,
 	}
+	if row.App == "" {
+		row.Developer = s.GetDeveloper()
+	}
 	switch {
-	case row.App == "":
+	case row.App == "" && row.Developer == "":
 		row.About, row.False = "fleet", false
 	case incident != nil:
 		row.About, row.False = incident.Kind, !incident.Abuse
@@ -152,7 +157,7 @@ func (r *demoResult) writeTable(w io.Writer) error {
 	wrong := table{columns: []column{left("FALSE SIGNAL"), left("APP"), left("OPENED"), left("SEVERITY"), left("IN TRUTH")}}
 	for _, s := range r.Signals {
 		if s.False {
-			wrong.add(s.Kind, s.App, s.Opened.Format(time.DateTime), s.Severity, s.About)
+			wrong.add(s.Kind, cmp.Or(s.App, s.Developer), s.Opened.Format(time.DateTime), s.Severity, s.About)
 		}
 	}
 	if len(wrong.rows) > 0 {

@@ -74,7 +74,6 @@ const packetPage = `<!doctype html>
 <p>Made {{time .Made}} by {{.MadeBy}}. Later revisions replace this one.</p>
 <h2>Who and what</h2><table>
 <tr><th>App</th><td>{{.App}} {{.AppName}}</td></tr><tr><th>Developer</th><td>{{.Developer}}</td></tr>
-<tr><th>Contact</th><td>{{or .Contact "not configured"}}</td></tr>
 <tr><th>State</th><td>{{.State}}</td></tr><tr><th>Verdict</th><td>{{.Verdict}} {{.Reason}}</td></tr>
 <tr><th>Comment</th><td>{{.Comment}}</td></tr><tr><th>Cause (hypothesis)</th><td>{{.Cause}}</td></tr></table>
 <h2>How many, how long</h2><table>
@@ -88,10 +87,10 @@ const packetPage = `<!doctype html>
 <h2>Clocks</h2><table>
 <tr><th>Discovered</th><td>{{time .Discovered}}; 30 days end {{time .ReportBy}}</td></tr>
 <tr><th>Aware</th><td>{{time .Aware}}; 72 hours end {{time .NotifyBy}}</td></tr></table>
-<h2>Containment</h2><table><tr><th></th><th>What</th><th>State</th><th>Due</th><th>Steps</th><th>Evidence, outcome</th></tr>
-{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Due}}</td><td>{{range .Steps}}{{time .Time}} {{.Action}} {{.Person}}<br>{{end}}</td><td>{{.Evidence}}<br>{{.Outcome}}</td></tr>
+<h2>Containment</h2><table><tr><th></th><th>What</th><th>State</th><th>Proposed</th><th>Due</th><th>Ended</th><th>Evidence</th></tr>
+{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Proposed}}</td><td>{{time .Due}}</td><td>{{time .Ended}}</td><td>{{.Evidence}}</td></tr>
 {{end}}</table>
-<p>Attestation: {{.Attestation.State}}{{if not .Attestation.Attested.IsZero}}; all deleted by {{time .Attestation.Attested}}{{end}}{{range .Attestation.Against}}; contradicted by signal {{.}}{{end}}.</p>
+<p>Deletion attested by {{time .Attestation.Attested}}{{range .Attestation.Against}}; contradicted by signal {{.}}{{end}}.</p>
 <h2>Evidence</h2><table><tr><th>Signal</th><th>What</th><th>First, last</th><th>SHA-256 of the stored evidence</th></tr>
 {{range .Signals}}<tr><td>{{.ID}}<br>{{.Severity}}</td><td>{{.Sentence}}</td><td>{{time .First}}<br>{{time .Last}}</td><td><code>{{.Evidence}}</code></td></tr>
 {{end}}</table>

@@ -91,24 +91,10 @@ func printRemediations(w io.Writer, list []*pb.Remediation, format string) error
 		if r.GetApprover() != "" {
 			by += ", " + r.GetApprover()
 		}
-		t.addNoted(remediationNote(r), remediationID(r.GetName()), r.GetKind().String()[len("KIND_"):], r.GetState().String()[len("STATE_"):], bare(r.GetApp()),
+		t.add(remediationID(r.GetName()), r.GetKind().String()[len("KIND_"):], r.GetState().String()[len("STATE_"):], bare(r.GetApp()),
 			due, by, dash(bare(r.GetRestriction())))
 	}
 	return t.writeTo(w)
-}
-
-// remediationNote says what was wanted, shown and found.
-func remediationNote(r *pb.Remediation) string {
-	var parts []string
-	for _, part := range []struct{ what, text string }{{"", r.GetComment()}, {"shown: ", r.GetEvidence()}, {"ended: ", r.GetOutcome()}} {
-		if part.text != "" {
-			parts = append(parts, part.what+part.text)
-		}
-	}
-	if r.GetAttestTime() != nil {
-		parts = append(parts, "attested: all deleted by "+instant(r.GetAttestTime()))
-	}
-	return strings.Join(parts, "; ")
 }
 
 func newRemediatePropose() *cobra.Command {

@@ -32,7 +32,6 @@ type config struct {
 	Budget          float64    `yaml:"budget"`
 	LogLevel        slog.Level `yaml:"log_level"`
 	Reflection      bool       `yaml:"reflection"`
-	Contact         string     `yaml:"contact"`
 	TLSCert         string     `yaml:"tls_cert"`
 	TLSKey          string     `yaml:"tls_key"`
 	TLSClientCA     string     `yaml:"tls_client_ca"`
@@ -56,7 +55,6 @@ func (c *config) bind(cmd *cobra.Command) {
 	flags.Float64Var(&c.Budget, "budget", c.Budget, "app-days of honest traffic in which one false alert is accepted; 0: 1,400, one in 200 app-weeks")
 	flags.TextVar(&c.LogLevel, "log-level", c.LogLevel, "least level logged: debug, info, warn or error")
 	flags.BoolVar(&c.Reflection, "reflection", c.Reflection, "let tools such as grpcurl ask for the contract")
-	flags.StringVar(&c.Contact, "contact", c.Contact, "whom a regulator may ask, for incident packets: a name, an address")
 	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM file with the service's certificate")
 	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM file with its key")
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM file with authorities: clients must show a certificate of theirs")

@@ -71,7 +71,7 @@ func printSignals(w io.Writer, signals []*pb.Signal, format string) error {
 	}}
 	for _, s := range signals {
 		t.addNoted(s.GetSentence(), bare(s.GetName()), instant(s.GetOpenTime()), s.GetSeverity().String()[len("SEVERITY_"):],
-			s.GetKind(), dash(bare(s.GetApp())), stateName(s), number(s.GetOccurrences()))
+			s.GetKind(), subject(s), stateName(s), number(s.GetOccurrences()))
 	}
 	return t.writeTo(w)
 }
@@ -83,6 +83,18 @@ func bare(name string) string {
 		return name
 	}
 	return id
+}
+
+// subject is whom a signal or case is about: an app, or else a developer, or else
+// nobody.
+func subject(x interface {
+	GetApp() string
+	GetDeveloper() string
+}) string {
+	if x.GetApp() == "" && x.GetDeveloper() != "" {
+		return "developer " + x.GetDeveloper()
+	}
+	return dash(bare(x.GetApp()))
 }
 
 func stateName(s *pb.Signal) string {
@@ -250,6 +262,6 @@ func printStep(w io.Writer, step *pb.WatchSignalsResponse, format string) error 
 		return nil
 	}
 	_, err := fmt.Fprintf(w, "%s  %-8s  %-24s  %s  %s\n%s", instant(s.GetLastTime()), s.GetSeverity().String()[len("SEVERITY_"):],
-		s.GetKind(), dash(bare(s.GetApp())), bare(s.GetName()), indent(s.GetSentence(), "    "))
+		s.GetKind(), subject(s), bare(s.GetName()), indent(s.GetSentence(), "    "))
 	return err
 }

@@ -47,7 +47,7 @@ func newSilenceAdd() *cobra.Command {
 		}
 		s.StartTime, s.EndTime = from.proto(), until.proto()
 		if *preview {
-			return previewSilence(cmd, *server, format.value, s)
+			return previewSilence(cmd, *server, s)
 		}
 		answer, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.CreateSilenceRequest, *pb.CreateSilenceResponse] {
 			return pb.NewCaseServiceClient(c).CreateSilence
@@ -60,15 +60,12 @@ func newSilenceAdd() *cobra.Command {
 	return cmd
 }
 
-func previewSilence(cmd *cobra.Command, server, format string, s *pb.Silence) error {
+func previewSilence(cmd *cobra.Command, server string, s *pb.Silence) error {
 	answer, err := ask(cmd.Context(), server, func(c *grpc.ClientConn) call[*pb.PreviewSilenceRequest, *pb.PreviewSilenceResponse] {
 		return pb.NewCaseServiceClient(c).PreviewSilence
 	}, &pb.PreviewSilenceRequest{Silence: s})
 	if err != nil {
 		return err
-	}
-	if format == "json" {
-		return writeJSON(cmd.OutOrStdout(), answer)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "in the last 30 days it would have hidden %s, %s of them judged ABUSE; %s above its bound\n",
 		plural(answer.GetHidden(), "signal"), number(answer.GetAbuse()), number(answer.GetAbove()))

@@ -18,7 +18,7 @@ type allowance struct {
 
 // terms returns what the config says of reviews.
 func (c *config) terms(log *slog.Logger) (review.Options, error) {
-	o := review.Options{Reasons: make(memberwatch.Reasons), Allowances: make(map[memberwatch.Severity]memberwatch.Allowance), Contact: c.Contact, Logger: log}
+	o := review.Options{Reasons: make(memberwatch.Reasons), Allowances: make(map[memberwatch.Severity]memberwatch.Allowance), Logger: log}
 	for name, list := range c.Reasons {
 		var v memberwatch.Verdict
 		if err := v.UnmarshalText([]byte(strings.ToUpper(name))); err != nil || v == memberwatch.VerdictUnspecified {

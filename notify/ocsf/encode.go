@@ -133,15 +133,19 @@ func analytic(s *memberwatch.Signal) Analytic {
 	return a
 }
 
-// resources are the app, which acts, and its developer. A signal about the
-// whole fleet has neither.
+// resources are the app, which acts, and its developer, who acts where no app is
+// named. A signal about the whole fleet has neither.
 func resources(s *memberwatch.Signal) []Resource {
 	var all []Resource
 	if s.App != "" {
 		all = append(all, Resource{UID: "apps/" + string(s.App), Name: string(s.App), Type: "third_party_app", RoleID: 2, Role: "Actor"})
 	}
 	if s.Developer != "" {
-		all = append(all, Resource{UID: "developers/" + string(s.Developer), Name: string(s.Developer), Type: "developer", RoleID: 4, Role: "Related"})
+		developer := Resource{UID: "developers/" + string(s.Developer), Name: string(s.Developer), Type: "developer", RoleID: 4, Role: "Related"}
+		if s.App == "" {
+			developer.RoleID, developer.Role = 2, "Actor"
+		}
+		all = append(all, developer)
 	}
 	return all
 }
@@ -150,7 +154,11 @@ func resources(s *memberwatch.Signal) []Resource {
 // both what was seen and what was expected reach the receiver.
 func analyses(s *memberwatch.Signal) []Analysis {
 	target := Target{Name: "apps/" + string(s.App), Type: "third_party_app"}
-	if s.App == "" {
+	switch {
+	case s.App != "":
+	case s.Developer != "":
+		target = Target{Name: "developers/" + string(s.Developer), Type: "developer"}
+	default:
 		target = Target{Name: "fleet", Type: "all third-party apps"}
 	}
 	w := s.Strongest.Window

@@ -509,67 +509,6 @@ func (Remediation_State) EnumDescriptor() ([]byte, []int) {
 	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{3, 1}
 }
 
-// State of an attestation.
-type CaseAttestation_State int32
-
-const (
-	// Not given.
-	CaseAttestation_STATE_UNSPECIFIED CaseAttestation_State = 0
-	// Nobody was asked to delete or to attest.
-	CaseAttestation_STATE_NONE CaseAttestation_State = 1
-	// Asked for, not given.
-	CaseAttestation_STATE_AWAITED CaseAttestation_State = 2
-	// Given, and nothing contradicts it so far.
-	CaseAttestation_STATE_ATTESTED CaseAttestation_State = 3
-	// The app asked for members whom it cannot know.
-	CaseAttestation_STATE_CONTRADICTED CaseAttestation_State = 4
-)
-
-// Enum value maps for CaseAttestation_State.
-var (
-	CaseAttestation_State_name = map[int32]string{
-		0: "STATE_UNSPECIFIED",
-		1: "STATE_NONE",
-		2: "STATE_AWAITED",
-		3: "STATE_ATTESTED",
-		4: "STATE_CONTRADICTED",
-	}
-	CaseAttestation_State_value = map[string]int32{
-		"STATE_UNSPECIFIED":  0,
-		"STATE_NONE":         1,
-		"STATE_AWAITED":      2,
-		"STATE_ATTESTED":     3,
-		"STATE_CONTRADICTED": 4,
-	}
-)
-
-func (x CaseAttestation_State) Enum() *CaseAttestation_State {
-	p := new(CaseAttestation_State)
-	*p = x
-	return p
-}
-
-func (x CaseAttestation_State) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (CaseAttestation_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_memberwatch_v1_case_proto_enumTypes[6].Descriptor()
-}
-
-func (CaseAttestation_State) Type() protoreflect.EnumType {
-	return &file_memberwatch_v1_case_proto_enumTypes[6]
-}
-
-func (x CaseAttestation_State) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use CaseAttestation_State.Descriptor instead.
-func (CaseAttestation_State) EnumDescriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{7, 0}
-}
-
 // Case is the review of one or more signals of one app.
 type Case struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -577,7 +516,7 @@ type Case struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What it is about, in a sentence.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	// The app, apps/{app}.
+	// The app, apps/{app}; empty: it is about the developer.
 	App string `protobuf:"bytes,3,opt,name=app,proto3" json:"app,omitempty"`
 	// The developer of the app.
 	Developer string `protobuf:"bytes,4,opt,name=developer,proto3" json:"developer,omitempty"`
@@ -1566,9 +1505,7 @@ type GetCaseResponse struct {
 	// The case.
 	Case *Case `protobuf:"bytes,1,opt,name=case,proto3" json:"case,omitempty"`
 	// Its remediations, oldest first.
-	Remediations []*Remediation `protobuf:"bytes,2,rep,name=remediations,proto3" json:"remediations,omitempty"`
-	// What the developer attested, and what the watch that began then has found.
-	Attestation   *CaseAttestation `protobuf:"bytes,3,opt,name=attestation,proto3" json:"attestation,omitempty"`
+	Remediations  []*Remediation `protobuf:"bytes,2,rep,name=remediations,proto3" json:"remediations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1617,77 +1554,6 @@ func (x *GetCaseResponse) GetRemediations() []*Remediation {
 	return nil
 }
 
-func (x *GetCaseResponse) GetAttestation() *CaseAttestation {
-	if x != nil {
-		return x.Attestation
-	}
-	return nil
-}
-
-// CaseAttestation is what a developer attested about a case.
-type CaseAttestation struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How far it has come.
-	State CaseAttestation_State `protobuf:"varint,1,opt,name=state,proto3,enum=memberwatch.v1.CaseAttestation_State" json:"state,omitempty"`
-	// By when everything was deleted.
-	AttestTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=attest_time,json=attestTime,proto3" json:"attest_time,omitempty"`
-	// The signals that contradict it, signals/{signal}.
-	Contradictions []string `protobuf:"bytes,3,rep,name=contradictions,proto3" json:"contradictions,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *CaseAttestation) Reset() {
-	*x = CaseAttestation{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CaseAttestation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CaseAttestation) ProtoMessage() {}
-
-func (x *CaseAttestation) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CaseAttestation.ProtoReflect.Descriptor instead.
-func (*CaseAttestation) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *CaseAttestation) GetState() CaseAttestation_State {
-	if x != nil {
-		return x.State
-	}
-	return CaseAttestation_STATE_UNSPECIFIED
-}
-
-func (x *CaseAttestation) GetAttestTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AttestTime
-	}
-	return nil
-}
-
-func (x *CaseAttestation) GetContradictions() []string {
-	if x != nil {
-		return x.Contradictions
-	}
-	return nil
-}
-
 // ListCasesRequest asks for a page of cases.
 type ListCasesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1705,7 +1571,7 @@ type ListCasesRequest struct {
 
 func (x *ListCasesRequest) Reset() {
 	*x = ListCasesRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[8]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1583,7 @@ func (x *ListCasesRequest) String() string {
 func (*ListCasesRequest) ProtoMessage() {}
 
 func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[8]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1596,7 @@ func (x *ListCasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesRequest.ProtoReflect.Descriptor instead.
 func (*ListCasesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{8}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListCasesRequest) GetPageSize() int32 {
@@ -1767,7 +1633,7 @@ type ListCasesResponse struct {
 
 func (x *ListCasesResponse) Reset() {
 	*x = ListCasesResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1645,7 @@ func (x *ListCasesResponse) String() string {
 func (*ListCasesResponse) ProtoMessage() {}
 
 func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[9]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1658,7 @@ func (x *ListCasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCasesResponse.ProtoReflect.Descriptor instead.
 func (*ListCasesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{9}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListCasesResponse) GetCases() []*Case {
@@ -1824,7 +1690,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1702,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[10]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1715,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{10}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListDecisionsRequest) GetName() string {
@@ -1886,7 +1752,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +1764,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[11]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +1777,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{11}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -1948,7 +1814,7 @@ type OpenCaseRequest struct {
 
 func (x *OpenCaseRequest) Reset() {
 	*x = OpenCaseRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +1826,7 @@ func (x *OpenCaseRequest) String() string {
 func (*OpenCaseRequest) ProtoMessage() {}
 
 func (x *OpenCaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[12]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +1839,7 @@ func (x *OpenCaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCaseRequest.ProtoReflect.Descriptor instead.
 func (*OpenCaseRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{12}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OpenCaseRequest) GetApp() string {
@@ -2022,7 +1888,7 @@ type OpenCaseResponse struct {
 
 func (x *OpenCaseResponse) Reset() {
 	*x = OpenCaseResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +1900,7 @@ func (x *OpenCaseResponse) String() string {
 func (*OpenCaseResponse) ProtoMessage() {}
 
 func (x *OpenCaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[13]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +1913,7 @@ func (x *OpenCaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCaseResponse.ProtoReflect.Descriptor instead.
 func (*OpenCaseResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{13}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OpenCaseResponse) GetCase() *Case {
@@ -2071,7 +1937,7 @@ type NextCaseRequest struct {
 
 func (x *NextCaseRequest) Reset() {
 	*x = NextCaseRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +1949,7 @@ func (x *NextCaseRequest) String() string {
 func (*NextCaseRequest) ProtoMessage() {}
 
 func (x *NextCaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[14]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +1962,7 @@ func (x *NextCaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextCaseRequest.ProtoReflect.Descriptor instead.
 func (*NextCaseRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{14}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NextCaseRequest) GetFilter() string {
@@ -2124,7 +1990,7 @@ type NextCaseResponse struct {
 
 func (x *NextCaseResponse) Reset() {
 	*x = NextCaseResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2002,7 @@ func (x *NextCaseResponse) String() string {
 func (*NextCaseResponse) ProtoMessage() {}
 
 func (x *NextCaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[15]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2015,7 @@ func (x *NextCaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextCaseResponse.ProtoReflect.Descriptor instead.
 func (*NextCaseResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{15}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NextCaseResponse) GetCase() *Case {
@@ -2177,7 +2043,7 @@ type DecideCaseRequest struct {
 
 func (x *DecideCaseRequest) Reset() {
 	*x = DecideCaseRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[16]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2055,7 @@ func (x *DecideCaseRequest) String() string {
 func (*DecideCaseRequest) ProtoMessage() {}
 
 func (x *DecideCaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[16]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2068,7 @@ func (x *DecideCaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCaseRequest.ProtoReflect.Descriptor instead.
 func (*DecideCaseRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{16}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DecideCaseRequest) GetName() string {
@@ -2244,7 +2110,7 @@ type DecideCaseResponse struct {
 
 func (x *DecideCaseResponse) Reset() {
 	*x = DecideCaseResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[17]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2122,7 @@ func (x *DecideCaseResponse) String() string {
 func (*DecideCaseResponse) ProtoMessage() {}
 
 func (x *DecideCaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[17]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2135,7 @@ func (x *DecideCaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCaseResponse.ProtoReflect.Descriptor instead.
 func (*DecideCaseResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{17}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DecideCaseResponse) GetCase() *Case {
@@ -2297,7 +2163,7 @@ type DecideCasesRequest struct {
 
 func (x *DecideCasesRequest) Reset() {
 	*x = DecideCasesRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[18]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2175,7 @@ func (x *DecideCasesRequest) String() string {
 func (*DecideCasesRequest) ProtoMessage() {}
 
 func (x *DecideCasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[18]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2188,7 @@ func (x *DecideCasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCasesRequest.ProtoReflect.Descriptor instead.
 func (*DecideCasesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{18}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DecideCasesRequest) GetFilter() string {
@@ -2366,7 +2232,7 @@ type DecideCasesResponse struct {
 
 func (x *DecideCasesResponse) Reset() {
 	*x = DecideCasesResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[19]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2244,7 @@ func (x *DecideCasesResponse) String() string {
 func (*DecideCasesResponse) ProtoMessage() {}
 
 func (x *DecideCasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[19]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2257,7 @@ func (x *DecideCasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCasesResponse.ProtoReflect.Descriptor instead.
 func (*DecideCasesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{19}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DecideCasesResponse) GetCases() []string {
@@ -2431,7 +2297,7 @@ type DismissSignalsRequest struct {
 
 func (x *DismissSignalsRequest) Reset() {
 	*x = DismissSignalsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[20]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2309,7 @@ func (x *DismissSignalsRequest) String() string {
 func (*DismissSignalsRequest) ProtoMessage() {}
 
 func (x *DismissSignalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[20]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2322,7 @@ func (x *DismissSignalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DismissSignalsRequest.ProtoReflect.Descriptor instead.
 func (*DismissSignalsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{20}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DismissSignalsRequest) GetSignals() []string {
@@ -2515,7 +2381,7 @@ type DismissSignalsResponse struct {
 
 func (x *DismissSignalsResponse) Reset() {
 	*x = DismissSignalsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2393,7 @@ func (x *DismissSignalsResponse) String() string {
 func (*DismissSignalsResponse) ProtoMessage() {}
 
 func (x *DismissSignalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2406,7 @@ func (x *DismissSignalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DismissSignalsResponse.ProtoReflect.Descriptor instead.
 func (*DismissSignalsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{21}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DismissSignalsResponse) GetSignals() []string {
@@ -2570,7 +2436,7 @@ type ListSimilarSignalsRequest struct {
 
 func (x *ListSimilarSignalsRequest) Reset() {
 	*x = ListSimilarSignalsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2448,7 @@ func (x *ListSimilarSignalsRequest) String() string {
 func (*ListSimilarSignalsRequest) ProtoMessage() {}
 
 func (x *ListSimilarSignalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2461,7 @@ func (x *ListSimilarSignalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSimilarSignalsRequest.ProtoReflect.Descriptor instead.
 func (*ListSimilarSignalsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListSimilarSignalsRequest) GetName() string {
@@ -2626,7 +2492,7 @@ type ListSimilarSignalsResponse struct {
 
 func (x *ListSimilarSignalsResponse) Reset() {
 	*x = ListSimilarSignalsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2504,7 @@ func (x *ListSimilarSignalsResponse) String() string {
 func (*ListSimilarSignalsResponse) ProtoMessage() {}
 
 func (x *ListSimilarSignalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2517,7 @@ func (x *ListSimilarSignalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSimilarSignalsResponse.ProtoReflect.Descriptor instead.
 func (*ListSimilarSignalsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListSimilarSignalsResponse) GetSignals() []*ListSimilarSignalsResponse_SimilarSignal {
@@ -2677,7 +2543,7 @@ type ListReasonsRequest struct {
 
 func (x *ListReasonsRequest) Reset() {
 	*x = ListReasonsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2555,7 @@ func (x *ListReasonsRequest) String() string {
 func (*ListReasonsRequest) ProtoMessage() {}
 
 func (x *ListReasonsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2568,7 @@ func (x *ListReasonsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReasonsRequest.ProtoReflect.Descriptor instead.
 func (*ListReasonsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23}
 }
 
 // ListReasonsResponse lists reasons.
@@ -2716,7 +2582,7 @@ type ListReasonsResponse struct {
 
 func (x *ListReasonsResponse) Reset() {
 	*x = ListReasonsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2728,7 +2594,7 @@ func (x *ListReasonsResponse) String() string {
 func (*ListReasonsResponse) ProtoMessage() {}
 
 func (x *ListReasonsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2741,7 +2607,7 @@ func (x *ListReasonsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReasonsResponse.ProtoReflect.Descriptor instead.
 func (*ListReasonsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{25}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListReasonsResponse) GetVerdicts() []*ListReasonsResponse_VerdictReasons {
@@ -2760,7 +2626,7 @@ type ListPrecisionsRequest struct {
 
 func (x *ListPrecisionsRequest) Reset() {
 	*x = ListPrecisionsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2638,7 @@ func (x *ListPrecisionsRequest) String() string {
 func (*ListPrecisionsRequest) ProtoMessage() {}
 
 func (x *ListPrecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2651,7 @@ func (x *ListPrecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{25}
 }
 
 // ListPrecisionsResponse lists precisions.
@@ -2799,7 +2665,7 @@ type ListPrecisionsResponse struct {
 
 func (x *ListPrecisionsResponse) Reset() {
 	*x = ListPrecisionsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2677,7 @@ func (x *ListPrecisionsResponse) String() string {
 func (*ListPrecisionsResponse) ProtoMessage() {}
 
 func (x *ListPrecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2690,7 @@ func (x *ListPrecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{27}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListPrecisionsResponse) GetPrecisions() []*ListPrecisionsResponse_Precision {
@@ -2858,7 +2724,7 @@ type ProposeRemediationRequest struct {
 
 func (x *ProposeRemediationRequest) Reset() {
 	*x = ProposeRemediationRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +2736,7 @@ func (x *ProposeRemediationRequest) String() string {
 func (*ProposeRemediationRequest) ProtoMessage() {}
 
 func (x *ProposeRemediationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +2749,7 @@ func (x *ProposeRemediationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRemediationRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRemediationRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{28}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ProposeRemediationRequest) GetCase() string {
@@ -2946,7 +2812,7 @@ type ProposeRemediationResponse struct {
 
 func (x *ProposeRemediationResponse) Reset() {
 	*x = ProposeRemediationResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2958,7 +2824,7 @@ func (x *ProposeRemediationResponse) String() string {
 func (*ProposeRemediationResponse) ProtoMessage() {}
 
 func (x *ProposeRemediationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2971,7 +2837,7 @@ func (x *ProposeRemediationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRemediationResponse.ProtoReflect.Descriptor instead.
 func (*ProposeRemediationResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{29}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ProposeRemediationResponse) GetRemediation() *Remediation {
@@ -3007,7 +2873,7 @@ type AdvanceRemediationRequest struct {
 
 func (x *AdvanceRemediationRequest) Reset() {
 	*x = AdvanceRemediationRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3019,7 +2885,7 @@ func (x *AdvanceRemediationRequest) String() string {
 func (*AdvanceRemediationRequest) ProtoMessage() {}
 
 func (x *AdvanceRemediationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3032,7 +2898,7 @@ func (x *AdvanceRemediationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceRemediationRequest.ProtoReflect.Descriptor instead.
 func (*AdvanceRemediationRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{30}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AdvanceRemediationRequest) GetName() string {
@@ -3095,7 +2961,7 @@ type AdvanceRemediationResponse struct {
 
 func (x *AdvanceRemediationResponse) Reset() {
 	*x = AdvanceRemediationResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3107,7 +2973,7 @@ func (x *AdvanceRemediationResponse) String() string {
 func (*AdvanceRemediationResponse) ProtoMessage() {}
 
 func (x *AdvanceRemediationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3120,7 +2986,7 @@ func (x *AdvanceRemediationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceRemediationResponse.ProtoReflect.Descriptor instead.
 func (*AdvanceRemediationResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{31}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AdvanceRemediationResponse) GetRemediation() *Remediation {
@@ -3146,7 +3012,7 @@ type ListRemediationsRequest struct {
 
 func (x *ListRemediationsRequest) Reset() {
 	*x = ListRemediationsRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3024,7 @@ func (x *ListRemediationsRequest) String() string {
 func (*ListRemediationsRequest) ProtoMessage() {}
 
 func (x *ListRemediationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3037,7 @@ func (x *ListRemediationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRemediationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRemediationsRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{32}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListRemediationsRequest) GetPageSize() int32 {
@@ -3208,7 +3074,7 @@ type ListRemediationsResponse struct {
 
 func (x *ListRemediationsResponse) Reset() {
 	*x = ListRemediationsResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3220,7 +3086,7 @@ func (x *ListRemediationsResponse) String() string {
 func (*ListRemediationsResponse) ProtoMessage() {}
 
 func (x *ListRemediationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3233,7 +3099,7 @@ func (x *ListRemediationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRemediationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRemediationsResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{33}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListRemediationsResponse) GetRemediations() []*Remediation {
@@ -3264,7 +3130,7 @@ type CreateSilenceRequest struct {
 
 func (x *CreateSilenceRequest) Reset() {
 	*x = CreateSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3276,7 +3142,7 @@ func (x *CreateSilenceRequest) String() string {
 func (*CreateSilenceRequest) ProtoMessage() {}
 
 func (x *CreateSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3289,7 +3155,7 @@ func (x *CreateSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSilenceRequest.ProtoReflect.Descriptor instead.
 func (*CreateSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{34}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CreateSilenceRequest) GetSilence() *Silence {
@@ -3317,7 +3183,7 @@ type CreateSilenceResponse struct {
 
 func (x *CreateSilenceResponse) Reset() {
 	*x = CreateSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3329,7 +3195,7 @@ func (x *CreateSilenceResponse) String() string {
 func (*CreateSilenceResponse) ProtoMessage() {}
 
 func (x *CreateSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3342,7 +3208,7 @@ func (x *CreateSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSilenceResponse.ProtoReflect.Descriptor instead.
 func (*CreateSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{35}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CreateSilenceResponse) GetSilence() *Silence {
@@ -3363,7 +3229,7 @@ type PreviewSilenceRequest struct {
 
 func (x *PreviewSilenceRequest) Reset() {
 	*x = PreviewSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3241,7 @@ func (x *PreviewSilenceRequest) String() string {
 func (*PreviewSilenceRequest) ProtoMessage() {}
 
 func (x *PreviewSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3254,7 @@ func (x *PreviewSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewSilenceRequest.ProtoReflect.Descriptor instead.
 func (*PreviewSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{36}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PreviewSilenceRequest) GetSilence() *Silence {
@@ -3413,7 +3279,7 @@ type PreviewSilenceResponse struct {
 
 func (x *PreviewSilenceResponse) Reset() {
 	*x = PreviewSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3425,7 +3291,7 @@ func (x *PreviewSilenceResponse) String() string {
 func (*PreviewSilenceResponse) ProtoMessage() {}
 
 func (x *PreviewSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3438,7 +3304,7 @@ func (x *PreviewSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewSilenceResponse.ProtoReflect.Descriptor instead.
 func (*PreviewSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{37}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PreviewSilenceResponse) GetHidden() int64 {
@@ -3478,7 +3344,7 @@ type EndSilenceRequest struct {
 
 func (x *EndSilenceRequest) Reset() {
 	*x = EndSilenceRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3490,7 +3356,7 @@ func (x *EndSilenceRequest) String() string {
 func (*EndSilenceRequest) ProtoMessage() {}
 
 func (x *EndSilenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3503,7 +3369,7 @@ func (x *EndSilenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSilenceRequest.ProtoReflect.Descriptor instead.
 func (*EndSilenceRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{38}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EndSilenceRequest) GetName() string {
@@ -3538,7 +3404,7 @@ type EndSilenceResponse struct {
 
 func (x *EndSilenceResponse) Reset() {
 	*x = EndSilenceResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3550,7 +3416,7 @@ func (x *EndSilenceResponse) String() string {
 func (*EndSilenceResponse) ProtoMessage() {}
 
 func (x *EndSilenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3563,7 +3429,7 @@ func (x *EndSilenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSilenceResponse.ProtoReflect.Descriptor instead.
 func (*EndSilenceResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{39}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EndSilenceResponse) GetSilence() *Silence {
@@ -3589,7 +3455,7 @@ type ListSilencesRequest struct {
 
 func (x *ListSilencesRequest) Reset() {
 	*x = ListSilencesRequest{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3601,7 +3467,7 @@ func (x *ListSilencesRequest) String() string {
 func (*ListSilencesRequest) ProtoMessage() {}
 
 func (x *ListSilencesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3614,7 +3480,7 @@ func (x *ListSilencesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSilencesRequest.ProtoReflect.Descriptor instead.
 func (*ListSilencesRequest) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{40}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListSilencesRequest) GetPageSize() int32 {
@@ -3651,7 +3517,7 @@ type ListSilencesResponse struct {
 
 func (x *ListSilencesResponse) Reset() {
 	*x = ListSilencesResponse{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3663,7 +3529,7 @@ func (x *ListSilencesResponse) String() string {
 func (*ListSilencesResponse) ProtoMessage() {}
 
 func (x *ListSilencesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3676,7 +3542,7 @@ func (x *ListSilencesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSilencesResponse.ProtoReflect.Descriptor instead.
 func (*ListSilencesResponse) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{41}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListSilencesResponse) GetSilences() []*Silence {
@@ -3708,7 +3574,7 @@ type DecideCasesResponse_Failure struct {
 
 func (x *DecideCasesResponse_Failure) Reset() {
 	*x = DecideCasesResponse_Failure{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +3586,7 @@ func (x *DecideCasesResponse_Failure) String() string {
 func (*DecideCasesResponse_Failure) ProtoMessage() {}
 
 func (x *DecideCasesResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +3599,7 @@ func (x *DecideCasesResponse_Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCasesResponse_Failure.ProtoReflect.Descriptor instead.
 func (*DecideCasesResponse_Failure) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{19, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *DecideCasesResponse_Failure) GetName() string {
@@ -3772,7 +3638,7 @@ type DismissSignalsResponse_Failure struct {
 
 func (x *DismissSignalsResponse_Failure) Reset() {
 	*x = DismissSignalsResponse_Failure{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3650,7 @@ func (x *DismissSignalsResponse_Failure) String() string {
 func (*DismissSignalsResponse_Failure) ProtoMessage() {}
 
 func (x *DismissSignalsResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3663,7 @@ func (x *DismissSignalsResponse_Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DismissSignalsResponse_Failure.ProtoReflect.Descriptor instead.
 func (*DismissSignalsResponse_Failure) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{21, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *DismissSignalsResponse_Failure) GetName() string {
@@ -3847,7 +3713,7 @@ type ListSimilarSignalsResponse_SimilarSignal struct {
 
 func (x *ListSimilarSignalsResponse_SimilarSignal) Reset() {
 	*x = ListSimilarSignalsResponse_SimilarSignal{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3859,7 +3725,7 @@ func (x *ListSimilarSignalsResponse_SimilarSignal) String() string {
 func (*ListSimilarSignalsResponse_SimilarSignal) ProtoMessage() {}
 
 func (x *ListSimilarSignalsResponse_SimilarSignal) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3872,7 +3738,7 @@ func (x *ListSimilarSignalsResponse_SimilarSignal) ProtoReflect() protoreflect.M
 
 // Deprecated: Use ListSimilarSignalsResponse_SimilarSignal.ProtoReflect.Descriptor instead.
 func (*ListSimilarSignalsResponse_SimilarSignal) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *ListSimilarSignalsResponse_SimilarSignal) GetSignal() *Signal {
@@ -3944,7 +3810,7 @@ type ListSimilarSignalsResponse_VerdictCount struct {
 
 func (x *ListSimilarSignalsResponse_VerdictCount) Reset() {
 	*x = ListSimilarSignalsResponse_VerdictCount{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3956,7 +3822,7 @@ func (x *ListSimilarSignalsResponse_VerdictCount) String() string {
 func (*ListSimilarSignalsResponse_VerdictCount) ProtoMessage() {}
 
 func (x *ListSimilarSignalsResponse_VerdictCount) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3969,7 +3835,7 @@ func (x *ListSimilarSignalsResponse_VerdictCount) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use ListSimilarSignalsResponse_VerdictCount.ProtoReflect.Descriptor instead.
 func (*ListSimilarSignalsResponse_VerdictCount) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{23, 1}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{22, 1}
 }
 
 func (x *ListSimilarSignalsResponse_VerdictCount) GetVerdict() Verdict {
@@ -3999,7 +3865,7 @@ type ListReasonsResponse_VerdictReasons struct {
 
 func (x *ListReasonsResponse_VerdictReasons) Reset() {
 	*x = ListReasonsResponse_VerdictReasons{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4011,7 +3877,7 @@ func (x *ListReasonsResponse_VerdictReasons) String() string {
 func (*ListReasonsResponse_VerdictReasons) ProtoMessage() {}
 
 func (x *ListReasonsResponse_VerdictReasons) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4024,7 +3890,7 @@ func (x *ListReasonsResponse_VerdictReasons) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use ListReasonsResponse_VerdictReasons.ProtoReflect.Descriptor instead.
 func (*ListReasonsResponse_VerdictReasons) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{25, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *ListReasonsResponse_VerdictReasons) GetVerdict() Verdict {
@@ -4062,7 +3928,7 @@ type ListPrecisionsResponse_Precision struct {
 
 func (x *ListPrecisionsResponse_Precision) Reset() {
 	*x = ListPrecisionsResponse_Precision{}
-	mi := &file_memberwatch_v1_case_proto_msgTypes[47]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4074,7 +3940,7 @@ func (x *ListPrecisionsResponse_Precision) String() string {
 func (*ListPrecisionsResponse_Precision) ProtoMessage() {}
 
 func (x *ListPrecisionsResponse_Precision) ProtoReflect() protoreflect.Message {
-	mi := &file_memberwatch_v1_case_proto_msgTypes[47]
+	mi := &file_memberwatch_v1_case_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4087,7 +3953,7 @@ func (x *ListPrecisionsResponse_Precision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrecisionsResponse_Precision.ProtoReflect.Descriptor instead.
 func (*ListPrecisionsResponse_Precision) Descriptor() ([]byte, []int) {
-	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{27, 0}
+	return file_memberwatch_v1_case_proto_rawDescGZIP(), []int{26, 0}
 }
 
 func (x *ListPrecisionsResponse_Precision) GetModelVersion() string {
@@ -4280,23 +4146,10 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x06hidden\x18\r \x01(\x03R\x06hidden\x12\x16\n" +
 	"\x06active\x18\x0e \x01(\bR\x06active\"$\n" +
 	"\x0eGetCaseRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xbf\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
 	"\x0fGetCaseResponse\x12(\n" +
 	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\x12?\n" +
-	"\fremediations\x18\x02 \x03(\v2\x1b.memberwatch.v1.RemediationR\fremediations\x12A\n" +
-	"\vattestation\x18\x03 \x01(\v2\x1f.memberwatch.v1.CaseAttestationR\vattestation\"\xa2\x02\n" +
-	"\x0fCaseAttestation\x12;\n" +
-	"\x05state\x18\x01 \x01(\x0e2%.memberwatch.v1.CaseAttestation.StateR\x05state\x12;\n" +
-	"\vattest_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"attestTime\x12&\n" +
-	"\x0econtradictions\x18\x03 \x03(\tR\x0econtradictions\"m\n" +
-	"\x05State\x12\x15\n" +
-	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
-	"\n" +
-	"STATE_NONE\x10\x01\x12\x11\n" +
-	"\rSTATE_AWAITED\x10\x02\x12\x12\n" +
-	"\x0eSTATE_ATTESTED\x10\x03\x12\x16\n" +
-	"\x12STATE_CONTRADICTED\x10\x04\"f\n" +
+	"\fremediations\x18\x02 \x03(\v2\x1b.memberwatch.v1.RemediationR\fremediations\"f\n" +
 	"\x10ListCasesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -4536,8 +4389,8 @@ func file_memberwatch_v1_case_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_case_proto_rawDescData
 }
 
-var file_memberwatch_v1_case_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_memberwatch_v1_case_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_memberwatch_v1_case_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_memberwatch_v1_case_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_memberwatch_v1_case_proto_goTypes = []any{
 	(Verdict)(0),                                     // 0: memberwatch.v1.Verdict
 	(Action)(0),                                      // 1: memberwatch.v1.Action
@@ -4545,167 +4398,162 @@ var file_memberwatch_v1_case_proto_goTypes = []any{
 	(Case_State)(0),                                  // 3: memberwatch.v1.Case.State
 	(Remediation_Kind)(0),                            // 4: memberwatch.v1.Remediation.Kind
 	(Remediation_State)(0),                           // 5: memberwatch.v1.Remediation.State
-	(CaseAttestation_State)(0),                       // 6: memberwatch.v1.CaseAttestation.State
-	(*Case)(nil),                                     // 7: memberwatch.v1.Case
-	(*Effect)(nil),                                   // 8: memberwatch.v1.Effect
-	(*Decision)(nil),                                 // 9: memberwatch.v1.Decision
-	(*Remediation)(nil),                              // 10: memberwatch.v1.Remediation
-	(*Silence)(nil),                                  // 11: memberwatch.v1.Silence
-	(*GetCaseRequest)(nil),                           // 12: memberwatch.v1.GetCaseRequest
-	(*GetCaseResponse)(nil),                          // 13: memberwatch.v1.GetCaseResponse
-	(*CaseAttestation)(nil),                          // 14: memberwatch.v1.CaseAttestation
-	(*ListCasesRequest)(nil),                         // 15: memberwatch.v1.ListCasesRequest
-	(*ListCasesResponse)(nil),                        // 16: memberwatch.v1.ListCasesResponse
-	(*ListDecisionsRequest)(nil),                     // 17: memberwatch.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),                    // 18: memberwatch.v1.ListDecisionsResponse
-	(*OpenCaseRequest)(nil),                          // 19: memberwatch.v1.OpenCaseRequest
-	(*OpenCaseResponse)(nil),                         // 20: memberwatch.v1.OpenCaseResponse
-	(*NextCaseRequest)(nil),                          // 21: memberwatch.v1.NextCaseRequest
-	(*NextCaseResponse)(nil),                         // 22: memberwatch.v1.NextCaseResponse
-	(*DecideCaseRequest)(nil),                        // 23: memberwatch.v1.DecideCaseRequest
-	(*DecideCaseResponse)(nil),                       // 24: memberwatch.v1.DecideCaseResponse
-	(*DecideCasesRequest)(nil),                       // 25: memberwatch.v1.DecideCasesRequest
-	(*DecideCasesResponse)(nil),                      // 26: memberwatch.v1.DecideCasesResponse
-	(*DismissSignalsRequest)(nil),                    // 27: memberwatch.v1.DismissSignalsRequest
-	(*DismissSignalsResponse)(nil),                   // 28: memberwatch.v1.DismissSignalsResponse
-	(*ListSimilarSignalsRequest)(nil),                // 29: memberwatch.v1.ListSimilarSignalsRequest
-	(*ListSimilarSignalsResponse)(nil),               // 30: memberwatch.v1.ListSimilarSignalsResponse
-	(*ListReasonsRequest)(nil),                       // 31: memberwatch.v1.ListReasonsRequest
-	(*ListReasonsResponse)(nil),                      // 32: memberwatch.v1.ListReasonsResponse
-	(*ListPrecisionsRequest)(nil),                    // 33: memberwatch.v1.ListPrecisionsRequest
-	(*ListPrecisionsResponse)(nil),                   // 34: memberwatch.v1.ListPrecisionsResponse
-	(*ProposeRemediationRequest)(nil),                // 35: memberwatch.v1.ProposeRemediationRequest
-	(*ProposeRemediationResponse)(nil),               // 36: memberwatch.v1.ProposeRemediationResponse
-	(*AdvanceRemediationRequest)(nil),                // 37: memberwatch.v1.AdvanceRemediationRequest
-	(*AdvanceRemediationResponse)(nil),               // 38: memberwatch.v1.AdvanceRemediationResponse
-	(*ListRemediationsRequest)(nil),                  // 39: memberwatch.v1.ListRemediationsRequest
-	(*ListRemediationsResponse)(nil),                 // 40: memberwatch.v1.ListRemediationsResponse
-	(*CreateSilenceRequest)(nil),                     // 41: memberwatch.v1.CreateSilenceRequest
-	(*CreateSilenceResponse)(nil),                    // 42: memberwatch.v1.CreateSilenceResponse
-	(*PreviewSilenceRequest)(nil),                    // 43: memberwatch.v1.PreviewSilenceRequest
-	(*PreviewSilenceResponse)(nil),                   // 44: memberwatch.v1.PreviewSilenceResponse
-	(*EndSilenceRequest)(nil),                        // 45: memberwatch.v1.EndSilenceRequest
-	(*EndSilenceResponse)(nil),                       // 46: memberwatch.v1.EndSilenceResponse
-	(*ListSilencesRequest)(nil),                      // 47: memberwatch.v1.ListSilencesRequest
-	(*ListSilencesResponse)(nil),                     // 48: memberwatch.v1.ListSilencesResponse
-	(*DecideCasesResponse_Failure)(nil),              // 49: memberwatch.v1.DecideCasesResponse.Failure
-	(*DismissSignalsResponse_Failure)(nil),           // 50: memberwatch.v1.DismissSignalsResponse.Failure
-	(*ListSimilarSignalsResponse_SimilarSignal)(nil), // 51: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
-	(*ListSimilarSignalsResponse_VerdictCount)(nil),  // 52: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
-	(*ListReasonsResponse_VerdictReasons)(nil),       // 53: memberwatch.v1.ListReasonsResponse.VerdictReasons
-	(*ListPrecisionsResponse_Precision)(nil),         // 54: memberwatch.v1.ListPrecisionsResponse.Precision
-	(Severity)(0),                                    // 55: memberwatch.v1.Severity
-	(*timestamppb.Timestamp)(nil),                    // 56: google.protobuf.Timestamp
-	(*Signal)(nil),                                   // 57: memberwatch.v1.Signal
+	(*Case)(nil),                                     // 6: memberwatch.v1.Case
+	(*Effect)(nil),                                   // 7: memberwatch.v1.Effect
+	(*Decision)(nil),                                 // 8: memberwatch.v1.Decision
+	(*Remediation)(nil),                              // 9: memberwatch.v1.Remediation
+	(*Silence)(nil),                                  // 10: memberwatch.v1.Silence
+	(*GetCaseRequest)(nil),                           // 11: memberwatch.v1.GetCaseRequest
+	(*GetCaseResponse)(nil),                          // 12: memberwatch.v1.GetCaseResponse
+	(*ListCasesRequest)(nil),                         // 13: memberwatch.v1.ListCasesRequest
+	(*ListCasesResponse)(nil),                        // 14: memberwatch.v1.ListCasesResponse
+	(*ListDecisionsRequest)(nil),                     // 15: memberwatch.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),                    // 16: memberwatch.v1.ListDecisionsResponse
+	(*OpenCaseRequest)(nil),                          // 17: memberwatch.v1.OpenCaseRequest
+	(*OpenCaseResponse)(nil),                         // 18: memberwatch.v1.OpenCaseResponse
+	(*NextCaseRequest)(nil),                          // 19: memberwatch.v1.NextCaseRequest
+	(*NextCaseResponse)(nil),                         // 20: memberwatch.v1.NextCaseResponse
+	(*DecideCaseRequest)(nil),                        // 21: memberwatch.v1.DecideCaseRequest
+	(*DecideCaseResponse)(nil),                       // 22: memberwatch.v1.DecideCaseResponse
+	(*DecideCasesRequest)(nil),                       // 23: memberwatch.v1.DecideCasesRequest
+	(*DecideCasesResponse)(nil),                      // 24: memberwatch.v1.DecideCasesResponse
+	(*DismissSignalsRequest)(nil),                    // 25: memberwatch.v1.DismissSignalsRequest
+	(*DismissSignalsResponse)(nil),                   // 26: memberwatch.v1.DismissSignalsResponse
+	(*ListSimilarSignalsRequest)(nil),                // 27: memberwatch.v1.ListSimilarSignalsRequest
+	(*ListSimilarSignalsResponse)(nil),               // 28: memberwatch.v1.ListSimilarSignalsResponse
+	(*ListReasonsRequest)(nil),                       // 29: memberwatch.v1.ListReasonsRequest
+	(*ListReasonsResponse)(nil),                      // 30: memberwatch.v1.ListReasonsResponse
+	(*ListPrecisionsRequest)(nil),                    // 31: memberwatch.v1.ListPrecisionsRequest
+	(*ListPrecisionsResponse)(nil),                   // 32: memberwatch.v1.ListPrecisionsResponse
+	(*ProposeRemediationRequest)(nil),                // 33: memberwatch.v1.ProposeRemediationRequest
+	(*ProposeRemediationResponse)(nil),               // 34: memberwatch.v1.ProposeRemediationResponse
+	(*AdvanceRemediationRequest)(nil),                // 35: memberwatch.v1.AdvanceRemediationRequest
+	(*AdvanceRemediationResponse)(nil),               // 36: memberwatch.v1.AdvanceRemediationResponse
+	(*ListRemediationsRequest)(nil),                  // 37: memberwatch.v1.ListRemediationsRequest
+	(*ListRemediationsResponse)(nil),                 // 38: memberwatch.v1.ListRemediationsResponse
+	(*CreateSilenceRequest)(nil),                     // 39: memberwatch.v1.CreateSilenceRequest
+	(*CreateSilenceResponse)(nil),                    // 40: memberwatch.v1.CreateSilenceResponse
+	(*PreviewSilenceRequest)(nil),                    // 41: memberwatch.v1.PreviewSilenceRequest
+	(*PreviewSilenceResponse)(nil),                   // 42: memberwatch.v1.PreviewSilenceResponse
+	(*EndSilenceRequest)(nil),                        // 43: memberwatch.v1.EndSilenceRequest
+	(*EndSilenceResponse)(nil),                       // 44: memberwatch.v1.EndSilenceResponse
+	(*ListSilencesRequest)(nil),                      // 45: memberwatch.v1.ListSilencesRequest
+	(*ListSilencesResponse)(nil),                     // 46: memberwatch.v1.ListSilencesResponse
+	(*DecideCasesResponse_Failure)(nil),              // 47: memberwatch.v1.DecideCasesResponse.Failure
+	(*DismissSignalsResponse_Failure)(nil),           // 48: memberwatch.v1.DismissSignalsResponse.Failure
+	(*ListSimilarSignalsResponse_SimilarSignal)(nil), // 49: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
+	(*ListSimilarSignalsResponse_VerdictCount)(nil),  // 50: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
+	(*ListReasonsResponse_VerdictReasons)(nil),       // 51: memberwatch.v1.ListReasonsResponse.VerdictReasons
+	(*ListPrecisionsResponse_Precision)(nil),         // 52: memberwatch.v1.ListPrecisionsResponse.Precision
+	(Severity)(0),                                    // 53: memberwatch.v1.Severity
+	(*timestamppb.Timestamp)(nil),                    // 54: google.protobuf.Timestamp
+	(*Signal)(nil),                                   // 55: memberwatch.v1.Signal
 }
 var file_memberwatch_v1_case_proto_depIdxs = []int32{
 	3,  // 0: memberwatch.v1.Case.state:type_name -> memberwatch.v1.Case.State
-	55, // 1: memberwatch.v1.Case.severity:type_name -> memberwatch.v1.Severity
-	56, // 2: memberwatch.v1.Case.claim_expire_time:type_name -> google.protobuf.Timestamp
+	53, // 1: memberwatch.v1.Case.severity:type_name -> memberwatch.v1.Severity
+	54, // 2: memberwatch.v1.Case.claim_expire_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: memberwatch.v1.Case.verdict:type_name -> memberwatch.v1.Verdict
-	8,  // 4: memberwatch.v1.Case.effects:type_name -> memberwatch.v1.Effect
-	56, // 5: memberwatch.v1.Case.wake_time:type_name -> google.protobuf.Timestamp
-	56, // 6: memberwatch.v1.Case.create_time:type_name -> google.protobuf.Timestamp
-	56, // 7: memberwatch.v1.Case.update_time:type_name -> google.protobuf.Timestamp
-	56, // 8: memberwatch.v1.Case.acknowledge_time:type_name -> google.protobuf.Timestamp
-	56, // 9: memberwatch.v1.Case.decide_time:type_name -> google.protobuf.Timestamp
-	56, // 10: memberwatch.v1.Case.close_time:type_name -> google.protobuf.Timestamp
-	56, // 11: memberwatch.v1.Case.due_time:type_name -> google.protobuf.Timestamp
-	56, // 12: memberwatch.v1.Case.aware_time:type_name -> google.protobuf.Timestamp
-	56, // 13: memberwatch.v1.Effect.time:type_name -> google.protobuf.Timestamp
-	56, // 14: memberwatch.v1.Effect.undo_time:type_name -> google.protobuf.Timestamp
+	7,  // 4: memberwatch.v1.Case.effects:type_name -> memberwatch.v1.Effect
+	54, // 5: memberwatch.v1.Case.wake_time:type_name -> google.protobuf.Timestamp
+	54, // 6: memberwatch.v1.Case.create_time:type_name -> google.protobuf.Timestamp
+	54, // 7: memberwatch.v1.Case.update_time:type_name -> google.protobuf.Timestamp
+	54, // 8: memberwatch.v1.Case.acknowledge_time:type_name -> google.protobuf.Timestamp
+	54, // 9: memberwatch.v1.Case.decide_time:type_name -> google.protobuf.Timestamp
+	54, // 10: memberwatch.v1.Case.close_time:type_name -> google.protobuf.Timestamp
+	54, // 11: memberwatch.v1.Case.due_time:type_name -> google.protobuf.Timestamp
+	54, // 12: memberwatch.v1.Case.aware_time:type_name -> google.protobuf.Timestamp
+	54, // 13: memberwatch.v1.Effect.time:type_name -> google.protobuf.Timestamp
+	54, // 14: memberwatch.v1.Effect.undo_time:type_name -> google.protobuf.Timestamp
 	1,  // 15: memberwatch.v1.Decision.action:type_name -> memberwatch.v1.Action
-	56, // 16: memberwatch.v1.Decision.time:type_name -> google.protobuf.Timestamp
+	54, // 16: memberwatch.v1.Decision.time:type_name -> google.protobuf.Timestamp
 	0,  // 17: memberwatch.v1.Decision.verdict:type_name -> memberwatch.v1.Verdict
-	56, // 18: memberwatch.v1.Decision.expect_until:type_name -> google.protobuf.Timestamp
-	56, // 19: memberwatch.v1.Decision.decide_time:type_name -> google.protobuf.Timestamp
+	54, // 18: memberwatch.v1.Decision.expect_until:type_name -> google.protobuf.Timestamp
+	54, // 19: memberwatch.v1.Decision.decide_time:type_name -> google.protobuf.Timestamp
 	4,  // 20: memberwatch.v1.Remediation.kind:type_name -> memberwatch.v1.Remediation.Kind
 	5,  // 21: memberwatch.v1.Remediation.state:type_name -> memberwatch.v1.Remediation.State
-	56, // 22: memberwatch.v1.Remediation.due_time:type_name -> google.protobuf.Timestamp
-	56, // 23: memberwatch.v1.Remediation.attest_time:type_name -> google.protobuf.Timestamp
-	56, // 24: memberwatch.v1.Remediation.create_time:type_name -> google.protobuf.Timestamp
-	56, // 25: memberwatch.v1.Remediation.update_time:type_name -> google.protobuf.Timestamp
-	56, // 26: memberwatch.v1.Remediation.end_time:type_name -> google.protobuf.Timestamp
-	55, // 27: memberwatch.v1.Silence.max_severity:type_name -> memberwatch.v1.Severity
-	56, // 28: memberwatch.v1.Silence.start_time:type_name -> google.protobuf.Timestamp
-	56, // 29: memberwatch.v1.Silence.end_time:type_name -> google.protobuf.Timestamp
-	56, // 30: memberwatch.v1.Silence.ended_time:type_name -> google.protobuf.Timestamp
-	7,  // 31: memberwatch.v1.GetCaseResponse.case:type_name -> memberwatch.v1.Case
-	10, // 32: memberwatch.v1.GetCaseResponse.remediations:type_name -> memberwatch.v1.Remediation
-	14, // 33: memberwatch.v1.GetCaseResponse.attestation:type_name -> memberwatch.v1.CaseAttestation
-	6,  // 34: memberwatch.v1.CaseAttestation.state:type_name -> memberwatch.v1.CaseAttestation.State
-	56, // 35: memberwatch.v1.CaseAttestation.attest_time:type_name -> google.protobuf.Timestamp
-	7,  // 36: memberwatch.v1.ListCasesResponse.cases:type_name -> memberwatch.v1.Case
-	9,  // 37: memberwatch.v1.ListDecisionsResponse.decisions:type_name -> memberwatch.v1.Decision
-	7,  // 38: memberwatch.v1.OpenCaseResponse.case:type_name -> memberwatch.v1.Case
-	7,  // 39: memberwatch.v1.NextCaseResponse.case:type_name -> memberwatch.v1.Case
-	9,  // 40: memberwatch.v1.DecideCaseRequest.decision:type_name -> memberwatch.v1.Decision
-	7,  // 41: memberwatch.v1.DecideCaseResponse.case:type_name -> memberwatch.v1.Case
-	9,  // 42: memberwatch.v1.DecideCasesRequest.decision:type_name -> memberwatch.v1.Decision
-	49, // 43: memberwatch.v1.DecideCasesResponse.failures:type_name -> memberwatch.v1.DecideCasesResponse.Failure
-	50, // 44: memberwatch.v1.DismissSignalsResponse.failures:type_name -> memberwatch.v1.DismissSignalsResponse.Failure
-	51, // 45: memberwatch.v1.ListSimilarSignalsResponse.signals:type_name -> memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
-	52, // 46: memberwatch.v1.ListSimilarSignalsResponse.verdicts:type_name -> memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
-	53, // 47: memberwatch.v1.ListReasonsResponse.verdicts:type_name -> memberwatch.v1.ListReasonsResponse.VerdictReasons
-	54, // 48: memberwatch.v1.ListPrecisionsResponse.precisions:type_name -> memberwatch.v1.ListPrecisionsResponse.Precision
-	4,  // 49: memberwatch.v1.ProposeRemediationRequest.kind:type_name -> memberwatch.v1.Remediation.Kind
-	56, // 50: memberwatch.v1.ProposeRemediationRequest.due_time:type_name -> google.protobuf.Timestamp
-	10, // 51: memberwatch.v1.ProposeRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
-	2,  // 52: memberwatch.v1.AdvanceRemediationRequest.move:type_name -> memberwatch.v1.Move
-	56, // 53: memberwatch.v1.AdvanceRemediationRequest.attest_time:type_name -> google.protobuf.Timestamp
-	10, // 54: memberwatch.v1.AdvanceRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
-	10, // 55: memberwatch.v1.ListRemediationsResponse.remediations:type_name -> memberwatch.v1.Remediation
-	11, // 56: memberwatch.v1.CreateSilenceRequest.silence:type_name -> memberwatch.v1.Silence
-	11, // 57: memberwatch.v1.CreateSilenceResponse.silence:type_name -> memberwatch.v1.Silence
-	11, // 58: memberwatch.v1.PreviewSilenceRequest.silence:type_name -> memberwatch.v1.Silence
-	11, // 59: memberwatch.v1.EndSilenceResponse.silence:type_name -> memberwatch.v1.Silence
-	11, // 60: memberwatch.v1.ListSilencesResponse.silences:type_name -> memberwatch.v1.Silence
-	57, // 61: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.signal:type_name -> memberwatch.v1.Signal
-	0,  // 62: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.verdict:type_name -> memberwatch.v1.Verdict
-	56, // 63: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.decide_time:type_name -> google.protobuf.Timestamp
-	0,  // 64: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount.verdict:type_name -> memberwatch.v1.Verdict
-	0,  // 65: memberwatch.v1.ListReasonsResponse.VerdictReasons.verdict:type_name -> memberwatch.v1.Verdict
-	12, // 66: memberwatch.v1.CaseService.GetCase:input_type -> memberwatch.v1.GetCaseRequest
-	15, // 67: memberwatch.v1.CaseService.ListCases:input_type -> memberwatch.v1.ListCasesRequest
-	17, // 68: memberwatch.v1.CaseService.ListDecisions:input_type -> memberwatch.v1.ListDecisionsRequest
-	19, // 69: memberwatch.v1.CaseService.OpenCase:input_type -> memberwatch.v1.OpenCaseRequest
-	21, // 70: memberwatch.v1.CaseService.NextCase:input_type -> memberwatch.v1.NextCaseRequest
-	23, // 71: memberwatch.v1.CaseService.DecideCase:input_type -> memberwatch.v1.DecideCaseRequest
-	25, // 72: memberwatch.v1.CaseService.DecideCases:input_type -> memberwatch.v1.DecideCasesRequest
-	27, // 73: memberwatch.v1.CaseService.DismissSignals:input_type -> memberwatch.v1.DismissSignalsRequest
-	29, // 74: memberwatch.v1.CaseService.ListSimilarSignals:input_type -> memberwatch.v1.ListSimilarSignalsRequest
-	31, // 75: memberwatch.v1.CaseService.ListReasons:input_type -> memberwatch.v1.ListReasonsRequest
-	33, // 76: memberwatch.v1.CaseService.ListPrecisions:input_type -> memberwatch.v1.ListPrecisionsRequest
-	35, // 77: memberwatch.v1.CaseService.ProposeRemediation:input_type -> memberwatch.v1.ProposeRemediationRequest
-	37, // 78: memberwatch.v1.CaseService.AdvanceRemediation:input_type -> memberwatch.v1.AdvanceRemediationRequest
-	39, // 79: memberwatch.v1.CaseService.ListRemediations:input_type -> memberwatch.v1.ListRemediationsRequest
-	41, // 80: memberwatch.v1.CaseService.CreateSilence:input_type -> memberwatch.v1.CreateSilenceRequest
-	43, // 81: memberwatch.v1.CaseService.PreviewSilence:input_type -> memberwatch.v1.PreviewSilenceRequest
-	45, // 82: memberwatch.v1.CaseService.EndSilence:input_type -> memberwatch.v1.EndSilenceRequest
-	47, // 83: memberwatch.v1.CaseService.ListSilences:input_type -> memberwatch.v1.ListSilencesRequest
-	13, // 84: memberwatch.v1.CaseService.GetCase:output_type -> memberwatch.v1.GetCaseResponse
-	16, // 85: memberwatch.v1.CaseService.ListCases:output_type -> memberwatch.v1.ListCasesResponse
-	18, // 86: memberwatch.v1.CaseService.ListDecisions:output_type -> memberwatch.v1.ListDecisionsResponse
-	20, // 87: memberwatch.v1.CaseService.OpenCase:output_type -> memberwatch.v1.OpenCaseResponse
-	22, // 88: memberwatch.v1.CaseService.NextCase:output_type -> memberwatch.v1.NextCaseResponse
-	24, // 89: memberwatch.v1.CaseService.DecideCase:output_type -> memberwatch.v1.DecideCaseResponse
-	26, // 90: memberwatch.v1.CaseService.DecideCases:output_type -> memberwatch.v1.DecideCasesResponse
-	28, // 91: memberwatch.v1.CaseService.DismissSignals:output_type -> memberwatch.v1.DismissSignalsResponse
-	30, // 92: memberwatch.v1.CaseService.ListSimilarSignals:output_type -> memberwatch.v1.ListSimilarSignalsResponse
-	32, // 93: memberwatch.v1.CaseService.ListReasons:output_type -> memberwatch.v1.ListReasonsResponse
-	34, // 94: memberwatch.v1.CaseService.ListPrecisions:output_type -> memberwatch.v1.ListPrecisionsResponse
-	36, // 95: memberwatch.v1.CaseService.ProposeRemediation:output_type -> memberwatch.v1.ProposeRemediationResponse
-	38, // 96: memberwatch.v1.CaseService.AdvanceRemediation:output_type -> memberwatch.v1.AdvanceRemediationResponse
-	40, // 97: memberwatch.v1.CaseService.ListRemediations:output_type -> memberwatch.v1.ListRemediationsResponse
-	42, // 98: memberwatch.v1.CaseService.CreateSilence:output_type -> memberwatch.v1.CreateSilenceResponse
-	44, // 99: memberwatch.v1.CaseService.PreviewSilence:output_type -> memberwatch.v1.PreviewSilenceResponse
-	46, // 100: memberwatch.v1.CaseService.EndSilence:output_type -> memberwatch.v1.EndSilenceResponse
-	48, // 101: memberwatch.v1.CaseService.ListSilences:output_type -> memberwatch.v1.ListSilencesResponse
-	84, // [84:102] is the sub-list for method output_type
-	66, // [66:84] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	54, // 22: memberwatch.v1.Remediation.due_time:type_name -> google.protobuf.Timestamp
+	54, // 23: memberwatch.v1.Remediation.attest_time:type_name -> google.protobuf.Timestamp
+	54, // 24: memberwatch.v1.Remediation.create_time:type_name -> google.protobuf.Timestamp
+	54, // 25: memberwatch.v1.Remediation.update_time:type_name -> google.protobuf.Timestamp
+	54, // 26: memberwatch.v1.Remediation.end_time:type_name -> google.protobuf.Timestamp
+	53, // 27: memberwatch.v1.Silence.max_severity:type_name -> memberwatch.v1.Severity
+	54, // 28: memberwatch.v1.Silence.start_time:type_name -> google.protobuf.Timestamp
+	54, // 29: memberwatch.v1.Silence.end_time:type_name -> google.protobuf.Timestamp
+	54, // 30: memberwatch.v1.Silence.ended_time:type_name -> google.protobuf.Timestamp
+	6,  // 31: memberwatch.v1.GetCaseResponse.case:type_name -> memberwatch.v1.Case
+	9,  // 32: memberwatch.v1.GetCaseResponse.remediations:type_name -> memberwatch.v1.Remediation
+	6,  // 33: memberwatch.v1.ListCasesResponse.cases:type_name -> memberwatch.v1.Case
+	8,  // 34: memberwatch.v1.ListDecisionsResponse.decisions:type_name -> memberwatch.v1.Decision
+	6,  // 35: memberwatch.v1.OpenCaseResponse.case:type_name -> memberwatch.v1.Case
+	6,  // 36: memberwatch.v1.NextCaseResponse.case:type_name -> memberwatch.v1.Case
+	8,  // 37: memberwatch.v1.DecideCaseRequest.decision:type_name -> memberwatch.v1.Decision
+	6,  // 38: memberwatch.v1.DecideCaseResponse.case:type_name -> memberwatch.v1.Case
+	8,  // 39: memberwatch.v1.DecideCasesRequest.decision:type_name -> memberwatch.v1.Decision
+	47, // 40: memberwatch.v1.DecideCasesResponse.failures:type_name -> memberwatch.v1.DecideCasesResponse.Failure
+	48, // 41: memberwatch.v1.DismissSignalsResponse.failures:type_name -> memberwatch.v1.DismissSignalsResponse.Failure
+	49, // 42: memberwatch.v1.ListSimilarSignalsResponse.signals:type_name -> memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal
+	50, // 43: memberwatch.v1.ListSimilarSignalsResponse.verdicts:type_name -> memberwatch.v1.ListSimilarSignalsResponse.VerdictCount
+	51, // 44: memberwatch.v1.ListReasonsResponse.verdicts:type_name -> memberwatch.v1.ListReasonsResponse.VerdictReasons
+	52, // 45: memberwatch.v1.ListPrecisionsResponse.precisions:type_name -> memberwatch.v1.ListPrecisionsResponse.Precision
+	4,  // 46: memberwatch.v1.ProposeRemediationRequest.kind:type_name -> memberwatch.v1.Remediation.Kind
+	54, // 47: memberwatch.v1.ProposeRemediationRequest.due_time:type_name -> google.protobuf.Timestamp
+	9,  // 48: memberwatch.v1.ProposeRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
+	2,  // 49: memberwatch.v1.AdvanceRemediationRequest.move:type_name -> memberwatch.v1.Move
+	54, // 50: memberwatch.v1.AdvanceRemediationRequest.attest_time:type_name -> google.protobuf.Timestamp
+	9,  // 51: memberwatch.v1.AdvanceRemediationResponse.remediation:type_name -> memberwatch.v1.Remediation
+	9,  // 52: memberwatch.v1.ListRemediationsResponse.remediations:type_name -> memberwatch.v1.Remediation
+	10, // 53: memberwatch.v1.CreateSilenceRequest.silence:type_name -> memberwatch.v1.Silence
+	10, // 54: memberwatch.v1.CreateSilenceResponse.silence:type_name -> memberwatch.v1.Silence
+	10, // 55: memberwatch.v1.PreviewSilenceRequest.silence:type_name -> memberwatch.v1.Silence
+	10, // 56: memberwatch.v1.EndSilenceResponse.silence:type_name -> memberwatch.v1.Silence
+	10, // 57: memberwatch.v1.ListSilencesResponse.silences:type_name -> memberwatch.v1.Silence
+	55, // 58: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.signal:type_name -> memberwatch.v1.Signal
+	0,  // 59: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.verdict:type_name -> memberwatch.v1.Verdict
+	54, // 60: memberwatch.v1.ListSimilarSignalsResponse.SimilarSignal.decide_time:type_name -> google.protobuf.Timestamp
+	0,  // 61: memberwatch.v1.ListSimilarSignalsResponse.VerdictCount.verdict:type_name -> memberwatch.v1.Verdict
+	0,  // 62: memberwatch.v1.ListReasonsResponse.VerdictReasons.verdict:type_name -> memberwatch.v1.Verdict
+	11, // 63: memberwatch.v1.CaseService.GetCase:input_type -> memberwatch.v1.GetCaseRequest
+	13, // 64: memberwatch.v1.CaseService.ListCases:input_type -> memberwatch.v1.ListCasesRequest
+	15, // 65: memberwatch.v1.CaseService.ListDecisions:input_type -> memberwatch.v1.ListDecisionsRequest
+	17, // 66: memberwatch.v1.CaseService.OpenCase:input_type -> memberwatch.v1.OpenCaseRequest
+	19, // 67: memberwatch.v1.CaseService.NextCase:input_type -> memberwatch.v1.NextCaseRequest
+	21, // 68: memberwatch.v1.CaseService.DecideCase:input_type -> memberwatch.v1.DecideCaseRequest
+	23, // 69: memberwatch.v1.CaseService.DecideCases:input_type -> memberwatch.v1.DecideCasesRequest
+	25, // 70: memberwatch.v1.CaseService.DismissSignals:input_type -> memberwatch.v1.DismissSignalsRequest
+	27, // 71: memberwatch.v1.CaseService.ListSimilarSignals:input_type -> memberwatch.v1.ListSimilarSignalsRequest
+	29, // 72: memberwatch.v1.CaseService.ListReasons:input_type -> memberwatch.v1.ListReasonsRequest
+	31, // 73: memberwatch.v1.CaseService.ListPrecisions:input_type -> memberwatch.v1.ListPrecisionsRequest
+	33, // 74: memberwatch.v1.CaseService.ProposeRemediation:input_type -> memberwatch.v1.ProposeRemediationRequest
+	35, // 75: memberwatch.v1.CaseService.AdvanceRemediation:input_type -> memberwatch.v1.AdvanceRemediationRequest
+	37, // 76: memberwatch.v1.CaseService.ListRemediations:input_type -> memberwatch.v1.ListRemediationsRequest
+	39, // 77: memberwatch.v1.CaseService.CreateSilence:input_type -> memberwatch.v1.CreateSilenceRequest
+	41, // 78: memberwatch.v1.CaseService.PreviewSilence:input_type -> memberwatch.v1.PreviewSilenceRequest
+	43, // 79: memberwatch.v1.CaseService.EndSilence:input_type -> memberwatch.v1.EndSilenceRequest
+	45, // 80: memberwatch.v1.CaseService.ListSilences:input_type -> memberwatch.v1.ListSilencesRequest
+	12, // 81: memberwatch.v1.CaseService.GetCase:output_type -> memberwatch.v1.GetCaseResponse
+	14, // 82: memberwatch.v1.CaseService.ListCases:output_type -> memberwatch.v1.ListCasesResponse
+	16, // 83: memberwatch.v1.CaseService.ListDecisions:output_type -> memberwatch.v1.ListDecisionsResponse
+	18, // 84: memberwatch.v1.CaseService.OpenCase:output_type -> memberwatch.v1.OpenCaseResponse
+	20, // 85: memberwatch.v1.CaseService.NextCase:output_type -> memberwatch.v1.NextCaseResponse
+	22, // 86: memberwatch.v1.CaseService.DecideCase:output_type -> memberwatch.v1.DecideCaseResponse
+	24, // 87: memberwatch.v1.CaseService.DecideCases:output_type -> memberwatch.v1.DecideCasesResponse
+	26, // 88: memberwatch.v1.CaseService.DismissSignals:output_type -> memberwatch.v1.DismissSignalsResponse
+	28, // 89: memberwatch.v1.CaseService.ListSimilarSignals:output_type -> memberwatch.v1.ListSimilarSignalsResponse
+	30, // 90: memberwatch.v1.CaseService.ListReasons:output_type -> memberwatch.v1.ListReasonsResponse
+	32, // 91: memberwatch.v1.CaseService.ListPrecisions:output_type -> memberwatch.v1.ListPrecisionsResponse
+	34, // 92: memberwatch.v1.CaseService.ProposeRemediation:output_type -> memberwatch.v1.ProposeRemediationResponse
+	36, // 93: memberwatch.v1.CaseService.AdvanceRemediation:output_type -> memberwatch.v1.AdvanceRemediationResponse
+	38, // 94: memberwatch.v1.CaseService.ListRemediations:output_type -> memberwatch.v1.ListRemediationsResponse
+	40, // 95: memberwatch.v1.CaseService.CreateSilence:output_type -> memberwatch.v1.CreateSilenceResponse
+	42, // 96: memberwatch.v1.CaseService.PreviewSilence:output_type -> memberwatch.v1.PreviewSilenceResponse
+	44, // 97: memberwatch.v1.CaseService.EndSilence:output_type -> memberwatch.v1.EndSilenceResponse
+	46, // 98: memberwatch.v1.CaseService.ListSilences:output_type -> memberwatch.v1.ListSilencesResponse
+	81, // [81:99] is the sub-list for method output_type
+	63, // [63:81] is the sub-list for method input_type
+	63, // [63:63] is the sub-list for extension type_name
+	63, // [63:63] is the sub-list for extension extendee
+	0,  // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_case_proto_init() }
@@ -4719,8 +4567,8 @@ func file_memberwatch_v1_case_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_case_proto_rawDesc), len(file_memberwatch_v1_case_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   48,
+			NumEnums:      6,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

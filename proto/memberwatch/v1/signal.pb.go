@@ -322,9 +322,10 @@ type Signal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The resource name, signals/{signal}, derived from app, kind and window.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The app, apps/{app}; none for a signal of the whole fleet.
+	// The app, apps/{app}; empty: it is about all of the developer's apps together,
+	// or without a developer about the whole fleet.
 	App string `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
-	// The developer of the app.
+	// The developer of the app, or whom it is about.
 	Developer string `protobuf:"bytes,3,opt,name=developer,proto3" json:"developer,omitempty"`
 	// What kind of behaviour was found, such as access-after-restriction.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`

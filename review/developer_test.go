@@ -1,0 +1,51 @@
+package review_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/store"
+)
+
+// TestADevelopersSignalIsACaseOfTheDeveloper follows a signal that names no app: it
+// has a case of its own, which may take in those of the developer's apps.
+func TestADevelopersSignalIsACaseOfTheDeveloper(t *testing.T) {
+	d := open(t)
+	start := time.Now().Add(-24 * time.Hour).UnixNano()
+	signal := memberwatch.Signal{
+		ID: "s1", Developer: "dev-quizfun", Kind: memberwatch.KindColdStart, Severity: memberwatch.SeverityHigh, Opened: start, Last: start, Revision: 1,
+		Strongest: memberwatch.Finding{Window: memberwatch.WindowAt(memberwatch.Day, start)},
+	}
+	fleet := memberwatch.Signal{ID: "s2", Kind: memberwatch.KindFleet, Opened: start, Last: start, Revision: 1}
+	rows := []store.OutboxRow{{Sequence: 1, Update: memberwatch.Update{Signal: fleet}}, {Sequence: 2, Update: memberwatch.Update{Signal: signal}}}
+	if err := d.monitor.Platform().Publish(0, rows); err != nil {
+		t.Fatal(err)
+	}
+	d.forbid()
+	d.reads("group_membership", 3, "quizfun", "crm")
+	d.cases(3, nil) // none for the fleet
+	of := func(match func(*memberwatch.Case) bool) memberwatch.Case { return d.cases(1, match)[0] }
+	owner := of(func(c *memberwatch.Case) bool { return c.App == "" && c.Developer == "dev-quizfun" })
+	app := of(func(c *memberwatch.Case) bool { return c.App == "quizfun" })
+	other := of(func(c *memberwatch.Case) bool { return c.App == "crm" })
+
+	into := func(c, to memberwatch.CaseID) error {
+		_, err := d.Decide(t.Context(), c, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: to})
+		return err
+	}
+	refused(t, into(owner.ID, app.ID), memberwatch.ErrInvalid, "CASE_OF_ANOTHER_APP")
+	refused(t, into(other.ID, owner.ID), memberwatch.ErrInvalid, "CASE_OF_ANOTHER_APP")
+	if err := into(app.ID, owner.ID); err != nil {
+		t.Fatal(err)
+	}
+	abuse := memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictAbuse, Reason: "retained-access", Comment: "a fleet"}
+	owner = must(d.Decide(t.Context(), owner.ID, "", abuse))
+	if len(owner.Signals) != 2 || len(owner.Effects) == 0 || !strings.Contains(owner.Effects[0].Text, `developer "dev-quizfun"`) {
+		t.Errorf("signals %v, effects %+v", owner.Signals, owner.Effects)
+	}
+	_, err := d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RestrictApp, Comment: "stop"})
+	refused(t, err, memberwatch.ErrInvalid, "REMEDIATION_NEEDS_APP")
+	must(d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.NotifyDeveloper, Comment: "explain yourself"}))
+}
