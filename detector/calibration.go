@@ -26,6 +26,7 @@ type Calibration struct {
 	cells   [cellCount]cell
 	births  births
 	peers   map[string]*ranking
+	laws    [Features]law // of slow evidence
 }
 
 // Ranks are kept in bins of the surprise.

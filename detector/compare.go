@@ -61,6 +61,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 			}
 			if ranked {
 				tally.add(&c)
+				tally.countSpells(s, &c)
 			}
 			p.tests = append(p.tests, c)
 		}

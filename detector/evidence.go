@@ -10,7 +10,7 @@ import "math"
 // e is the likelihood ratio of a normal shift of 0.5, so a run of windows a
 // little above what was expected multiplies up. Forgetting (the power 0.93)
 // repairs what the arithmetic assumes and real residuals break: that p is
-// uniform given the past. M is not odds; its threshold is a return period.
+// uniform given the past. M is not odds: what it is worth is measured (spells).
 // It lies when the predictive itself learns the rise, hence its lag of 14 days.
 // Source: recipe R1 sections 4.3 and 8, lag and power as measured in
 // docs/decisions/0011-slower-and-more-forgetful.md; CUSUM: Page, "Continuous inspection
@@ -18,6 +18,9 @@ import "math"
 type evidence struct {
 	m     float64 // 0 stands for 1, so that the zero value is no evidence
 	quiet uint8   // windows in a row without p <= quietP
+	// What the fleet measures of it (spells): the largest M of the running spell,
+	// and of the last one that has ended and is not counted yet.
+	peak, ended float32
 }
 
 const (
@@ -34,16 +37,15 @@ const (
 func (x *evidence) update(p, threshold float64) float64 {
 	z := min(-normalQuantile(p), slowMaxZ)
 	e := math.Exp(float64(slowShift*z) - slowShift*slowShift/2)
-	m := e * max(1, math.Pow(max(x.m, 1), slowForget))
-	x.m = min(m, slowCap*threshold)
+	x.m = min(e*max(1, math.Pow(max(x.m, 1), slowForget)), slowCap*threshold)
+	x.peak = max(x.peak, float32(x.m))
+	m := x.m
 	if p <= quietP {
 		x.quiet = 0
-		return x.m
+	} else if x.quiet++; x.quiet >= quietReset {
+		*x = evidence{ended: max(x.ended, x.peak)}
 	}
-	if x.quiet++; x.quiet >= quietReset {
-		x.m, x.quiet = 0, 0
-	}
-	return x.m
+	return m
 }
 
 // normalQuantile is Phi^-1(p) for p in (0, 1].
@@ -58,6 +60,9 @@ func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
 func (x *evidence) encode(e *encoder) {
 	e.f64(x.m)
 	e.uint(uint64(x.quiet))
+	e.floats([]float32{x.peak, x.ended})
 }
 
-func (x *evidence) decode(d *decoder) { x.m, x.quiet = d.f64(), uint8(d.uint()) }
+func (x *evidence) decode(d *decoder) {
+	*x = evidence{m: d.f64(), quiet: uint8(d.uint()), peak: d.f32(), ended: d.f32()}
+}

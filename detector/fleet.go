@@ -15,6 +15,7 @@ type Fleet struct {
 	hist    [cellCount][]float64
 	births  births
 	peers   peers
+	spells  allSpells
 	day     dayTally
 
 	population population
@@ -103,7 +104,7 @@ func (f *Fleet) remember(t *Tally) {
 // the calibration they make. A day may be ended only once, in rising order.
 func (f *Fleet) EndDay(day int32) *Calibration {
 	if f.through != 0 && day > f.through {
-		f.fade(math.Pow(memory, float64(day-f.through)))
+		f.fade(float64(day - f.through))
 	}
 	keep := dayTally{}
 	for i, d := range f.day.days {
@@ -118,7 +119,9 @@ func (f *Fleet) EndDay(day int32) *Calibration {
 	return f.Calibration()
 }
 
-func (f *Fleet) fade(by float64) {
+// fade discounts what is known by a number of days.
+func (f *Fleet) fade(days float64) {
+	by := math.Pow(memory, days)
 	for _, hist := range f.hist {
 		for i := range hist {
 			hist[i] = float64(hist[i] * by)
@@ -128,6 +131,9 @@ func (f *Fleet) fade(by float64) {
 	faded.merge(&f.births, by)
 	f.births = faded
 	f.peers = f.peers.faded(by)
+	older := f.spells
+	f.spells = allSpells{}
+	f.spells.merge(&older, math.Pow(spellMemory, days))
 }
 
 func (f *Fleet) fold(t *Tally) {
@@ -140,6 +146,7 @@ func (f *Fleet) fold(t *Tally) {
 	}
 	f.births.merge(&t.births, 1)
 	f.peers.merge(t.peers, 1)
+	f.spells.merge(&t.spells, 1)
 }
 
 // Through returns the newest day folded in, 0 when there is none.
@@ -153,6 +160,9 @@ func (f *Fleet) Calibration() *Calibration {
 		if f.hist[id] != nil {
 			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))][id/(int(Features)*strata)%int(streams)])
 		}
+	}
+	for i := range f.spells {
+		c.laws[i] = f.spells[i].fit()
 	}
 	return c
 }
@@ -174,6 +184,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	}
 	f.births.encode(e)
 	f.peers.encode(e)
+	f.spells.encode(e)
 	e.uint(uint64(f.population.days))
 	e.uint(uint64(f.population.moved))
 	f.encodeEpisodes(e)
@@ -196,6 +207,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	}
 	f.births.decode(d)
 	f.peers.decode(d)
+	f.spells.decode(d)
 	f.population = population{uint32(d.uint()), uint32(d.uint())}
 	f.decodeEpisodes(d)
 	for range d.count(2) {

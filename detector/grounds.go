@@ -204,6 +204,7 @@ func (g *judged) encode(e *encoder) {
 		for m := range measures {
 			g.cal.cells[g.trials[i].cell(m)].encode(e)
 		}
+		g.cal.laws[g.trials[i].feature].encode(e)
 	}
 }
 
@@ -219,6 +220,9 @@ func (g *judged) decode(d *decoder) {
 			if d.err == nil {
 				g.cal.cells[t.cell(m)].decode(d)
 			}
+		}
+		if d.err == nil {
+			g.cal.laws[t.feature].decode(d)
 		}
 		g.trials = append(g.trials, t)
 	}

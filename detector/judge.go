@@ -67,8 +67,9 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 	v.discount(cal, value, t.factor, t.shift)
 	rise := t.rise
 	if t.stream == daySlow {
-		v.period = rise.update(v.p, budget/t.weight)
-		v.hit = v.period >= budget/t.weight
+		law, threshold := cal.laws[t.feature], budget/t.weight
+		v.period = law.period(rise.update(v.p, law.at(threshold)))
+		v.hit = v.period >= threshold
 		return v, rise
 	}
 	v.period = periodOf(v.p, t.stream)

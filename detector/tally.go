@@ -22,6 +22,7 @@ type Tally struct {
 	// in ln units: feature*moveBins + bin, count.
 	moves  map[uint32]uint64
 	births births
+	spells allSpells
 	// first holds the spread of apps that have no days of their own yet, by
 	// feature, in a partition that has none to compare them with.
 	first [Features]moments
@@ -92,6 +93,7 @@ func (t *Tally) Merge(o *Tally) {
 		t.moves[move] += n
 	}
 	t.births.merge(&o.births, 1)
+	t.spells.merge(&o.spells, 1)
 	for f := range Features {
 		t.first[f].add(o.first[f], 1)
 	}
@@ -115,6 +117,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	e.counts(t.ranks)
 	e.counts(t.moves)
 	t.births.encode(e)
+	t.spells.encode(e)
 	for f := range Features {
 		t.first[f].encode(e)
 	}
@@ -133,6 +136,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	d.counts(t.ranks, cellCount*bins)
 	d.counts(t.moves, int(Features)*moveBins)
 	t.births.decode(d)
+	t.spells.decode(d)
 	for f := range Features {
 		t.first[f].decode(d)
 	}
