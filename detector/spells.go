@@ -23,7 +23,7 @@ import "math"
 // averages over sizes: large apps, whose M has heavier tails, signal more often
 // than small ones. A law for each size was tried: it takes from the large what
 // it gives to the small, and finds less for it.
-// Source: measured in docs/decisions/0040-spells.md; the estimate is Pickands'
+// Source: measured in docs/decisions/0014-spells.md; the estimate is Pickands'
 // idea of 1975, the ratio of two bands of order statistics, on a log scale.
 type spells struct {
 	days  float64
