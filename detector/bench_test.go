@@ -25,7 +25,7 @@ func BenchmarkObserve(b *testing.B) {
 	for i := range events {
 		app := int(zipf.Uint64())
 		owner[i] = states[app]
-		ev := memberwatch.Event{App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name"}, Group: "g1", Actor: uint64(i%50) + 1}
+		ev := memberwatch.Event{App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name"}, Group: "g1", Actor: uint64(i%50) + 1, Endpoint: "groups.members", Network: "AS64500", Credential: "key-1"}
 		for range 10 {
 			ev.Disclosed = append(ev.Disclosed, uint64(app)<<32|rng.Uint64N(100_000))
 		}

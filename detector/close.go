@@ -16,6 +16,9 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	s.absorb()
 	e.breachesClosed(s, w)
 	if at.Scale == memberwatch.Hour {
+		if day := s.openAt(memberwatch.WindowAt(memberwatch.Day, at.Start)); day != nil {
+			day.pieces.merge(w.pieces)
+		}
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)
 	}

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -18,6 +19,8 @@ type pending struct {
 	misses       float64 // part of the look-ups that missed, for the sentence
 	first        bool    // everybody is new: to be compared with the others of the day
 	prefix, lead string  // of a developer's: through how many apps, and which most
+	total        totals  // where somebody may ask for its pieces
+	pieces       pieces
 }
 
 // comparison is one feature of a window beside one predictive.
@@ -66,8 +69,14 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 			p.tests = append(p.tests, c)
 		}
 	}
+	if slices.ContainsFunc(p.tests, func(c comparison) bool { return c.p <= brokenDownP }) {
+		p.total, p.pieces = w.totals(), s.piecesOf(w)
+	}
 	return p
 }
+
+// brokenDownP is the p-value from which on a window keeps its pieces.
+const brokenDownP = 0.01
 
 // rankedDays is how many days of its own an app needs for its windows to count
 // among the fleet's ranks: earlier than READY, so that a young installation has
@@ -165,6 +174,8 @@ func (p *pending) encode(e *encoder) {
 	e.bool(p.first)
 	e.string(p.prefix)
 	e.string(p.lead)
+	p.total.encode(e)
+	p.pieces.encode(e)
 	e.uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
@@ -181,6 +192,8 @@ func (p *pending) decode(d *decoder) {
 	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
 	p.misses, p.first = d.f64(), d.bool()
 	p.prefix, p.lead = d.string(), d.string()
+	p.total.decode(d)
+	p.pieces.decode(d)
 	for range d.count(minComparison) {
 		var c comparison
 		c.decode(d)

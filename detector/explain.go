@@ -27,7 +27,10 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	if !ok {
 		return
 	}
-	p := pending{Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through}
+	p := pending{
+		Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through,
+		total: w.totals(), pieces: s.piecesOf(w),
+	}
 	open := trial{comparison: t, factor: 1, weight: e.cfg.streamWeight(f, stream, s.actors), crossed: true}
 	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
@@ -74,11 +77,14 @@ func factors(p *pending, all []verdict) []memberwatch.Factor {
 		if total > 0 {
 			share = weightOf(v) / total
 		}
-		observed := p.values.v[v.feature]
+		observed, text := p.values.v[v.feature], ""
+		if v.peers.part >= 0.5 {
+			text = fmt.Sprintf(", more than on %g %% of the days of apps like it", math.Floor(1000*v.peers.part)/10)
+		}
 		list = append(list, memberwatch.Factor{
 			Feature: v.feature.String(), Observed: observed, Expected: v.mid, Low: v.low, High: v.high,
-			P: v.p, ReturnPeriod: v.period, Share: share,
-			Text: fmt.Sprintf("%s %s, expected %s", number(observed), featureWords[v.feature], span(v.low, v.high)),
+			P: v.p, ReturnPeriod: v.period, Share: share, Peers: v.peers.part,
+			Text: fmt.Sprintf("%s %s, expected %s%s", number(observed), featureWords[v.feature], span(v.low, v.high), text),
 		})
 	}
 	slices.SortStableFunc(list, func(a, b memberwatch.Factor) int { return cmp.Compare(b.Share, a.Share) })

@@ -184,6 +184,12 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 		verdicts = append(verdicts, v)
 	}
 	f := judgedFinding(&g.pending, g.kind, verdicts, g.ready)
+	top := verdicts[0] // judgedFinding has put the strongest first
+	for _, t := range g.trials {
+		if t.stream == top.stream && t.feature == top.feature {
+			f.Influences = g.influences(t, top)
+		}
+	}
 	if g.raised != 0 {
 		f.Time, f.Provisional = g.raised, true
 		f.Caveats = append(f.Caveats, "the window is still open and the fleet's part in it not yet known")
@@ -238,6 +244,8 @@ func (t *trial) encode(e *encoder) {
 	e.f64(t.weight)
 	t.rise.encode(e)
 	e.bool(t.crossed)
+	e.f64(t.peers.part)
+	e.f64(t.peers.days)
 }
 
 func (t *trial) decode(d *decoder) {
@@ -245,6 +253,7 @@ func (t *trial) decode(d *decoder) {
 	t.factor, t.shift, t.weight = d.f64(), d.f64(), d.f64()
 	t.rise.decode(d)
 	t.crossed = d.bool()
+	t.peers = standing{d.f64(), d.f64()}
 }
 
 // encode writes a cell, of its ranks only where they change.

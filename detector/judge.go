@@ -50,6 +50,25 @@ type trial struct {
 	weight        float64  // share of the budget
 	rise          evidence // of the slow stream, before this window
 	crossed       bool     // the open window had raised a provisional finding
+	peers         standing
+}
+
+// standing is how a day's value lies among those of like apps.
+type standing struct {
+	part float64 // of their days that lie below; 0: not known
+	days float64 // how many that rests on
+}
+
+// standing asks where a feature of a day stands among its peers.
+func (e *Engine) standing(s *State, p *pending, cal *Calibration, f Feature) standing {
+	if p.Scale != memberwatch.Day {
+		return standing{}
+	}
+	part, days, ok := cal.Percentile(e.category(s.App), p.values.actors, f, p.values.v[f])
+	if !ok {
+		return standing{}
+	}
+	return standing{part, days}
 }
 
 // verdict is a trial's outcome.
@@ -59,11 +78,12 @@ type verdict struct {
 	period  float64 // return period in app-days
 	hit     bool    // it meets its share of the budget
 	crossed bool
+	peers   standing
 }
 
 // settle turns a trial into its verdict, and into the slow evidence after it.
 func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, evidence) {
-	v := verdict{comparison: t.comparison, factor: t.factor, crossed: t.crossed && t.stream != daySlow}
+	v := verdict{comparison: t.comparison, factor: t.factor, peers: t.peers, crossed: t.crossed && t.stream != daySlow}
 	v.discount(cal, value, t.factor, t.shift)
 	rise := t.rise
 	if t.stream == daySlow {
@@ -90,7 +110,9 @@ func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []tr
 			if v.feature.kind(v.stream) != kind {
 				continue
 			}
-			mine = append(mine, trials[i])
+			t := trials[i]
+			t.peers = e.standing(s, p, cal, t.feature)
+			mine = append(mine, t)
 			hit = hit || v.hit
 			crossed = crossed || v.crossed
 		}

@@ -353,6 +353,9 @@ func (p *script) draw() string {
 			fmt.Fprintf(&b, "; %s", c)
 		}
 		b.WriteByte('\n')
+		for _, x := range s.Strongest.Influences {
+			fmt.Fprintf(&b, "  %s\n", x.Text)
+		}
 	}
 	if len(p.replay.order) == 0 {
 		b.WriteString("no signal\n")

@@ -210,6 +210,8 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		e.uint(w.denials)
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
+		} else {
+			w.pieces.encode(e)
 		}
 	}
 	s.recent.encode(e)
@@ -230,6 +232,8 @@ func (s *State) loadTotals(b []byte) error {
 		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
+		} else {
+			w.pieces.decode(d)
 		}
 	}
 	s.recent.decode(d)

@@ -27,6 +27,7 @@ type window struct {
 	broken []breach
 	questions
 	strange strange
+	pieces  pieces // of days without the hours that are open
 	// Of days only: calls by hour, and by the data classes they name.
 	hours [hoursPerDay]uint32
 	sets  []setCount
@@ -53,6 +54,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.broken = w.broken[:0]
 	w.questions.reset()
 	w.strange.reset()
+	w.pieces = w.pieces[:0]
 	w.hours = [hoursPerDay]uint32{}
 	w.sets = w.sets[:0]
 	for f := range w.critical {
@@ -139,6 +141,9 @@ func (w *window) encode(e *encoder) {
 	}
 	w.questions.encode(e)
 	w.strange.encode(e)
+	if w.Scale == memberwatch.Day {
+		w.pieces.encode(e)
+	}
 }
 
 func (w *window) decode(d *decoder) {
@@ -162,6 +167,9 @@ func (w *window) decode(d *decoder) {
 	}
 	w.questions.decode(d)
 	w.strange.decode(d)
+	if w.Scale == memberwatch.Day {
+		w.pieces.decode(d)
+	}
 }
 
 // encodeDay writes what every event changes of a day.
