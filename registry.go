@@ -158,6 +158,7 @@ type Change struct {
 	Canaries    *Canaries
 	Attestation *Attestation
 	Exclusion   *Exclusion
+	Tuning      *Tuning
 }
 
 func invalidf(reason, format string, args ...any) error {

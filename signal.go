@@ -54,6 +54,15 @@ const (
 	KindFleet Kind = "fleet-shift"
 )
 
+// Kinds returns all kinds of signals.
+func Kinds() []Kind {
+	return []Kind{
+		KindRestricted, KindUncertified, KindExpired, KindCanary, KindImpossible, KindFirstSeen, KindVolumeBurst, KindVolumeSlow,
+		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
+		KindDormant, KindColdStart, KindFleet,
+	}
+}
+
 // Severity ranks signals for people.
 type Severity uint8
 
@@ -243,6 +252,7 @@ type Signal struct {
 	Model        string
 	Calibration  int64 // day number of the newest fleet history used; 0: shipped default
 	Control      int64 // newest control revision applied
+	Shadow       bool  `json:",omitempty"` // its kind was in shadow: stored, and nobody is asked to look
 	// Triage is what reviewers did with it. The detector knows nothing of it.
 	Triage Triage
 }

@@ -55,7 +55,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.weight(s, f, stream) == 0 || s.united != nil && s.united.oneApps(f) || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
+			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.weight(s, f, stream) == 0 || s.united != nil && s.united.oneApps(f) || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)

@@ -38,6 +38,10 @@ type Config struct {
 	// QuietHours ends a signal of the burst stream, QuietDays one of the slow
 	// stream or of a rule.
 	QuietHours, QuietDays int64
+	// Factors multiply the weights of features; 0 stands for 1.
+	Factors [Features]float64
+	// Shadow lists kinds that are scored and stored and raise nothing.
+	Shadow []memberwatch.Kind
 }
 
 // Weight is one feature's part of the budget in each evidence stream.
@@ -79,6 +83,9 @@ func DefaultConfig() Config {
 // app whose events name no actor spends the per-actor share on the rest.
 func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 	w := c.Weights[f].of(stream)
+	if c.Factors[f] != 0 {
+		w *= c.Factors[f]
+	}
 	if actors {
 		return w
 	}

@@ -59,8 +59,8 @@ func (c *Config) budgetPart(joint bool) float64 {
 }
 
 // weight is the share of the budget that an entity's feature has in a stream.
-func (e *Engine) weight(s *State, f Feature, stream streamID) float64 {
-	return e.cfg.streamWeight(f, stream, s.actors) * e.cfg.budgetPart(s.joint())
+func (c *Config) weight(s *State, f Feature, stream streamID) float64 {
+	return c.streamWeight(f, stream, s.actors) * c.budgetPart(s.joint())
 }
 
 // unite adds an app's closed window to its developer's and tells whether it took

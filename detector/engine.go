@@ -24,7 +24,7 @@ type Engine struct {
 	excluded     exclusions
 
 	calibrations []*Calibration // by day, the newest few
-	alarms       []*alarms      // beside each calibration
+	settings     []*setting     // by revision; the first is as configured
 
 	through int64 // the newest watermark: windows that end at or before it are closed
 	since   int64 // event time of the partition's first event; 0: none yet
@@ -51,7 +51,7 @@ func New(cfg Config) *Engine {
 		excluded:     newExclusions(),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
-		alarms:       []*alarms{new(alarms)},
+		settings:     []*setting{{cfg: cfg, alarms: []*alarms{new(alarms)}}},
 		open:         make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
 		waiting:      make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
 		tallies:      make(map[memberwatch.Window]*Tally),
@@ -74,6 +74,8 @@ func (e *Engine) Apply(c *memberwatch.Change) {
 		e.canaries.apply(c.Canaries)
 	case c.Exclusion != nil:
 		e.exclude(*c.Exclusion)
+	case c.Tuning != nil:
+		e.tune(c.Tuning)
 	case c.Attestation != nil:
 		attestation := *c.Attestation
 		attestation.Revision = c.Revision
@@ -143,10 +145,14 @@ const keptCalibrations = 5
 // SetCalibration adds the fleet's newest calibration.
 func (e *Engine) SetCalibration(c *Calibration) {
 	e.calibrations = append(e.calibrations, c)
-	e.alarms = append(e.alarms, new(alarms))
+	for _, x := range e.settings {
+		x.alarms = append(x.alarms, new(alarms))
+	}
 	if n := len(e.calibrations) - keptCalibrations; n > 0 {
 		e.calibrations = slices.Clone(e.calibrations[n:])
-		e.alarms = slices.Clone(e.alarms[n:])
+		for _, x := range e.settings {
+			x.alarms = slices.Clone(x.alarms[n:])
+		}
 	}
 }
 
@@ -170,19 +176,19 @@ func (e *Engine) calibration(day int32) *Calibration { return e.calibrations[e.c
 // stands for not computed.
 type alarms [4][cellCount]float64
 
-// alarmAt returns the measure from which on an entity's window of a day is a
-// burst.
-func (e *Engine) alarmAt(s *State, day int32, m measure, stream streamID, f Feature, stratum int) float64 {
-	i, id, who := e.calibrationFor(day), cellID(m, stream, f, stratum), 0
+// alarmAt returns the measure from which on an entity's window that starts then is
+// a burst.
+func (e *Engine) alarmAt(s *State, start int64, m measure, stream streamID, f Feature, stratum int) float64 {
+	x, i, id, who := e.on(start), e.calibrationFor(dayOf(start)), cellID(m, stream, f, stratum), 0
 	if s.actors {
 		who = 1
 	}
 	if s.joint() {
 		who += 2
 	}
-	at := &e.alarms[i][who][id]
+	at := &x.alarms[i][who][id]
 	if *at == 0 {
-		p := e.weight(s, f, stream) / (e.cfg.Budget * stream.perDay())
+		p := x.cfg.weight(s, f, stream) / (x.cfg.Budget * stream.perDay())
 		*at = e.calibrations[i].reachAt(id, p*shares[m])
 	}
 	return *at

@@ -40,17 +40,17 @@ func (ep *episode) quietAfter(cfg *Config) int64 {
 
 // raise adds a finding to the app's open signal of its kind, or opens one.
 func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
-	ep := s.episode(f.Kind, dim)
-	if ep != nil && f.Time >= ep.quietAfter(&e.cfg) {
+	ep, shadow := s.episode(f.Kind, dim), e.shadowed(f.Kind, f.Window.Start)
+	if ep != nil && (f.Time >= ep.quietAfter(&e.cfg) || ep.Signal.Shadow != shadow) {
 		e.end(s, ep)
 		ep = nil
 	}
 	if ep == nil {
-		s.episodes = append(s.episodes, e.newEpisode(s, dim, &f))
+		s.episodes = append(s.episodes, newEpisode(s, dim, &f, shadow))
 		ep = &s.episodes[len(s.episodes)-1]
 	}
 	if f.Severity == memberwatch.SeverityUnspecified {
-		f.Severity = severityOf(&f, e.cfg.Budget)
+		f.Severity = severityOf(&f, e.on(f.Window.Start).cfg.Budget)
 	}
 	ep.add(&f)
 	e.describe(s, ep, &f)
@@ -59,10 +59,16 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 	e.watchEpisodes(s)
 }
 
-func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding) episode {
+// newEpisode opens a signal. One in shadow has an id of its own, beside the one
+// that might have been raised.
+func newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
+	about := dim
+	if shadow {
+		about += "\x00shadow"
+	}
 	ep := episode{Dim: dim, Signal: memberwatch.Signal{
-		ID:  signalID(s.App, f.Kind, dim, f.Window.Start),
-		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time,
+		ID:  signalID(s.App, f.Kind, about, f.Window.Start),
+		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow,
 	}}
 	if s.joint() {
 		ep.Signal.App = ""

@@ -202,7 +202,7 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 	v := values{}
 	v.v[Reach] = w.members.Estimate()
 	g.hour, g.tested = s.test(g.cal, hourBurst, Reach, w.Window, v)
-	if g.p() <= e.cfg.FirstSeen*e.cfg.budgetPart(false)/e.cfg.Budget {
+	if cfg := &e.on(w.Start).cfg; g.p() <= cfg.FirstSeen*cfg.budgetPart(false)/cfg.Budget {
 		x.said = true
 		e.raise(s, "", e.ground(s, g))
 	}

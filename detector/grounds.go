@@ -69,8 +69,13 @@ const groundsVersion = 1
 // ground makes the finding about an app that follows from grounds, with their
 // record.
 func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
-	f := conclude(g, e.cfg.Budget)
-	return recorded(g, f, e.basis(s, &f), e.cfg.Budget)
+	budget := e.cfg.Budget
+	f := conclude(g, budget)
+	if tuned := e.on(f.Window.Start).cfg.Budget; tuned != budget {
+		budget = tuned
+		f = conclude(g, budget)
+	}
+	return recorded(g, f, e.basis(s, &f), budget)
 }
 
 // recorded adds basis and record to a finding that was made from grounds.

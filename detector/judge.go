@@ -24,15 +24,15 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	if p.first {
 		e.judgeFirst(s, p, j)
 	}
-	cal := e.calibration(dayOf(p.Start))
+	cal, cfg := e.calibration(dayOf(p.Start)), &e.on(p.Start).cfg
 	trials := make([]trial, 0, len(p.tests))
 	verdicts := make([]verdict, 0, len(p.tests))
 	for _, c := range p.tests {
 		t := trial{
 			comparison: c, factor: j.Factor[c.feature], shift: j.Shift[c.feature], rise: s.rise[c.feature],
-			weight: e.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
+			weight: cfg.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		}
-		v, rise := t.settle(cal, p.values.v[c.feature], e.cfg.Budget)
+		v, rise := t.settle(cal, p.values.v[c.feature], cfg.Budget)
 		if c.stream == daySlow {
 			s.rise[c.feature] = rise
 			s.dirty |= PartBaseline

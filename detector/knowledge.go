@@ -153,7 +153,7 @@ func (e *Engine) weighKnowledge(s *State, w *window, now int64) {
 		return
 	}
 	p := knowledgeBound(cold, float64(a.calls+w.calls), float64(a.asking), float64(a.before))
-	if a.said == 0 && p > knowledgePart/e.cfg.Budget {
+	if a.said == 0 && p > knowledgePart/e.on(w.Start).cfg.Budget {
 		return
 	}
 	a.said = ids

@@ -84,7 +84,7 @@ func (e *Engine) newborns(s *State, w *window) {
 	if ratio, known := born.ratioPeers(allCategories, group); known && n.actors >= 1 {
 		g.perActor, g.ratioPeers = n.reach/n.actors, ratio
 	}
-	if g.p() <= newbornWeight/e.cfg.Budget {
+	if g.p() <= newbornWeight/e.on(w.Start).cfg.Budget {
 		_, g.lead = s.united.through()
 		e.raise(s, "", e.ground(s, g))
 	}

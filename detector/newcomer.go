@@ -64,7 +64,7 @@ func (e *Engine) coldStart(s *State, w *window, category string, age int, total 
 	}
 	x := math.Log1p(total)
 	p := normalTail(peers.score(x))
-	if p > coldWeight/e.cfg.Budget {
+	if p > coldWeight/e.on(w.Start).cfg.Budget {
 		return
 	}
 	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, s.infant.actors >= 1}))
@@ -115,7 +115,7 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 			continue
 		}
 		tail := normalTail(peers.score(math.Log1p(v)))
-		if tail <= firstWeight/e.cfg.Budget {
+		if tail <= firstWeight/e.on(p.Start).cfg.Budget {
 			e.raise(s, "", e.ground(s, &outstanding{p.Window, p.members, peers, f, v}))
 		}
 	}

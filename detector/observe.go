@@ -147,20 +147,20 @@ func (e *Engine) setCritical(s *State, w *window) {
 	}
 	at := slot(stream, w.Window)
 	for f := range counts {
-		if e.weight(s, f, stream) == 0 {
+		if e.cfg.weight(s, f, stream) == 0 {
 			continue
 		}
 		p := s.seriesOf(stream, f).expect(&shapes[stream], at, 1)
 		if !p.ok {
 			continue
 		}
-		mid, day := p.center(), dayOf(w.Start)
+		mid := p.center()
 		stratum := stratumOf(mid)
-		surprise := e.alarmAt(s, day, bySurprise, stream, f, stratum)
+		surprise := e.alarmAt(s, w.Start, bySurprise, stream, f, stratum)
 		if !math.IsInf(surprise, 1) { // the count v fires when ln(v - 0.5 + 1) reaches the quantile
 			w.critical[f] = math.Exp(p.quantile(math.Pow(10, -surprise))) - 0.5
 		}
-		jump := e.alarmAt(s, day, byJump, stream, f, stratum)
+		jump := e.alarmAt(s, w.Start, byJump, stream, f, stratum)
 		w.critical[f] = math.Ceil(max(min(w.critical[f], float64((mid+1)*math.Exp(jump))-1), minCritical))
 	}
 }

@@ -67,11 +67,11 @@ func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memb
 			b.members.Insert(m)
 		}
 	}
-	if ep := s.episode(kind, dim); ep != nil && ev.Time < ep.quietAfter(&e.cfg) {
+	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
+	if ep := s.episode(kind, dim); ep != nil && ev.Time < ep.quietAfter(&e.cfg) && ep.Signal.Shadow == e.shadowed(kind, at.Start) {
 		return
 	}
 	dim = strings.Clone(dim) // it may be the receive buffer's
-	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
 	e.raise(s, dim, e.ground(s, &broken{at, ev.Time, kind, dim, 1, exactly(len(members))}))
 }
 

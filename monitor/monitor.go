@@ -25,6 +25,7 @@ type Monitor struct {
 	publisher  *publisher
 	storage    *storage
 	registry   registry
+	intake     sync.RWMutex // routing a batch is reading; who writes sees all events that have come
 	routes     routes
 
 	mu        sync.RWMutex

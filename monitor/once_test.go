@@ -57,6 +57,10 @@ func (p plan) play(t *testing.T, seed uint64, events []memberwatch.Event) string
 		if next == p.change+1 {
 			awaitCommitted(t, m, "gw", at.Epoch, p.change)
 			restrict(t, m, "r-2", "profile_name", events[p.change].Time)
+			tuning := memberwatch.Tuning{Budget: 700, Shadow: []memberwatch.Kind{memberwatch.KindNovelty}}
+			if _, err := m.PutTuning(t.Context(), tuning, 0); err != nil {
+				t.Fatal(err)
+			}
 		}
 		crash := r.Float64() < p.crash
 		if crash || r.Float64() < p.restart {

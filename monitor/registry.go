@@ -17,6 +17,7 @@ import (
 type registry struct {
 	mu       sync.Mutex // one change at a time, so that all partitions see one order
 	revision int64
+	tuning   *memberwatch.Tuning            // the newest; nil: as configured
 	declared map[memberwatch.DataClass]bool // classes that purposes or restrictions name
 }
 
@@ -133,6 +134,9 @@ func (m *Monitor) Platform() *store.Platform { return m.store.Platform }
 // learn takes from a change what the router and the statistics need.
 func (m *Monitor) learn(change *memberwatch.Change) {
 	m.registry.revision = change.Revision
+	if change.Tuning != nil {
+		m.registry.tuning = change.Tuning
+	}
 	if app := change.App; app != nil {
 		m.routes.mu.Lock()
 		if app.Developer != "" {

@@ -119,6 +119,8 @@ func batchBytes(b *memberwatch.Batch) int64 {
 // route splits a batch by partition and queues it. The caller has the
 // producer's turn, so all partitions see one order.
 func (m *Monitor) route(p *producer, b *memberwatch.Batch, cost int64) {
+	m.intake.RLock()
+	defer m.intake.RUnlock()
 	d := m.deliveries.Get().(*delivery)
 	d.reset(p, b, len(m.partitions))
 	d.cost = cost

@@ -40,10 +40,24 @@ func (m *Monitor) Findings(_ context.Context, id memberwatch.SignalID) ([]member
 // the cursor of the next page: empty at the end. Pages stay in step while
 // signals come and change. A nil match takes all.
 func (m *Monitor) Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
+	return signalPages(ctx, m.store.Platform.Signals, after, limit, match)
+}
+
+// ShadowSignals returns the signals of kinds that were in shadow, which Signals
+// leaves out, likewise.
+func (m *Monitor) ShadowSignals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
+	return signalPages(ctx, m.store.Platform.ShadowSignals, after, limit, match)
+}
+
+// signalPages gathers one page from as many transactions as it takes.
+func signalPages(
+	ctx context.Context, read func(after string, limit int) ([]memberwatch.Signal, string, error),
+	after string, limit int, match func(*memberwatch.Signal) bool,
+) ([]memberwatch.Signal, string, error) {
 	var page []memberwatch.Signal
 	for ctx.Err() == nil {
 		// Reading no more than is missing keeps the cursor exact.
-		some, next, err := m.store.Platform.Signals(after, min(limit-len(page), signalPage))
+		some, next, err := read(after, min(limit-len(page), signalPage))
 		if err != nil {
 			return nil, "", err
 		}

@@ -30,6 +30,7 @@ type Monitor interface {
 	Registry
 	Signals
 	Reporter
+	Tuner
 	Observed
 }
 
@@ -152,6 +153,7 @@ func newServer(m Monitor, o Options, extra ...grpc.ServerOption) *Server {
 	pb.RegisterSignalServiceServer(s.grpc, &signalService{signals: m, audit: o.auditor(), bookmark: o.Bookmark, lifetime: lifetime})
 	pb.RegisterReportServiceServer(s.grpc, &reportService{reporter: m, packets: o.packets(), audit: o.auditor()})
 	pb.RegisterAdminServiceServer(s.grpc, &adminService{observed: m, audit: o.auditor(), access: o.Access, rejected: rejected, callErrors: failed, version: o.Version, started: time.Now()})
+	pb.RegisterTuningServiceServer(s.grpc, &tuningService{tuner: m})
 	if o.Review != nil {
 		pb.RegisterCaseServiceServer(s.grpc, &caseService{review: o.Review})
 	}

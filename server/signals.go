@@ -28,6 +28,8 @@ type Signals interface {
 	// Signals returns up to limit signals that match, newest first, beginning after a cursor, and the next cursor; it is
 	// empty at the end.
 	Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
+	// ShadowSignals returns those of kinds that were in shadow, which Signals leaves out, likewise.
+	ShadowSignals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
 	// SignalPlace returns the newest place in the feed of changes.
 	SignalPlace(ctx context.Context) (int64, error)
 	// NextSignals waits until signals have changed after a place in the feed, and returns some of them as they are now,
@@ -146,7 +148,11 @@ func (s *signalService) ListSignals(ctx context.Context, r *pb.ListSignalsReques
 			return nil, err
 		}
 	}
-	page, next, err := s.signals.Signals(ctx, after, size, selected.Match)
+	list := s.signals.Signals
+	if r.GetShadow() {
+		list = s.signals.ShadowSignals
+	}
+	page, next, err := list(ctx, after, size, selected.Match)
 	if err != nil {
 		return nil, err
 	}

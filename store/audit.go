@@ -80,6 +80,8 @@ func auditChange(tx *bolt.Tx, c *memberwatch.Change) error {
 		e.Action, e.Subject, detail = "control.attestation", "apps/"+string(c.Attestation.App), c.Attestation
 	case c.Exclusion != nil:
 		e.Action, e.Subject, detail = "control.exclusion", about(c.Exclusion.App, c.Exclusion.Developer), c.Exclusion
+	case c.Tuning != nil:
+		e.Action, e.Subject, detail = "control.tuning", "tuning", c.Tuning
 	case c.Canaries != nil:
 		e.Action, e.Subject = "control.canaries", "canaries"
 		detail = map[string]any{"members": len(c.Canaries.Members), "withdrawn": c.Canaries.Withdrawn, "revision": c.Revision}

@@ -43,7 +43,13 @@ func anyApp(t *rapid.T) memberwatch.App {
 
 func anyChange(t *rapid.T) memberwatch.Change {
 	c := memberwatch.Change{Revision: rapid.Int64().Draw(t, "revision"), Time: anyTime(t)}
-	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	switch rapid.IntRange(0, 4).Draw(t, "what") {
+	case 4:
+		c.Tuning = &memberwatch.Tuning{
+			Configured: rapid.Bool().Draw(t, "configured"), Budget: rapid.Float64().Draw(t, "budget"), From: anyTime(t), Comment: anyText(t), Revision: c.Revision,
+			Weights: map[string]float64{anyText(t): rapid.Float64().Draw(t, "weight")}, Shadow: []memberwatch.Kind{memberwatch.Kind(anyText(t))},
+		}
+		return c
 	case 0:
 		c.App = new(anyApp(t))
 		return c

@@ -32,7 +32,7 @@ func Dump(dir string, w io.Writer) error {
 }
 
 func dumpPlatform(dir string, out io.Writer) (partitions int, err error) {
-	err = dumpFile(dir, PlatformFile, [][]byte{bucketMeta, bucketSignals, bucketFindings, bucketOpened, bucketOpen}, out)
+	err = dumpFile(dir, PlatformFile, [][]byte{bucketMeta, bucketSignals, bucketFindings, bucketOpened, bucketOpen, bucketShadow}, out)
 	if err != nil {
 		return 0, err
 	}

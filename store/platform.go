@@ -18,6 +18,7 @@ var (
 	bucketSignals      = []byte("signals")      // id: a signal
 	bucketOpened       = []byte("opened")       // time of opening, id
 	bucketOpen         = []byte("open")         // id, of signals that have not ended
+	bucketShadow       = []byte("shadow")       // time of opening, id, of signals in shadow
 	bucketFindings     = []byte("findings")     // id length, id, number: a finding
 	bucketFeed         = []byte("feed")         // sequence of the newest change: id
 	bucketFeedAt       = []byte("feed-at")      // id: its sequence in the feed
@@ -30,7 +31,7 @@ var (
 	platformNames      = [][]byte{
 		bucketMeta, bucketRegistry, bucketRestrictions, bucketChanges, bucketEpochs, bucketSignals, bucketOpened,
 		bucketOpen, bucketFindings, bucketFeed, bucketFeedAt, bucketPublished, bucketJudgements, bucketMerged,
-		bucketFleet,
+		bucketFleet, bucketShadow,
 	}
 )
 

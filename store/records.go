@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -147,7 +149,40 @@ const (
 	changeCanaries    = 3
 	changeAttestation = 4
 	changeExclusion   = 5
+	changeTuning      = 6
 )
+
+func (e *encoder) tuning(t *memberwatch.Tuning) {
+	e.bool(t.Configured)
+	e.float(t.Budget)
+	e.uint(uint64(len(t.Weights)))
+	for _, feature := range slices.Sorted(maps.Keys(t.Weights)) {
+		e.string(feature)
+		e.float(t.Weights[feature])
+	}
+	e.uint(uint64(len(t.Shadow)))
+	for _, kind := range t.Shadow {
+		e.string(string(kind))
+	}
+	e.time(t.From)
+	e.string(t.Comment)
+	e.int(t.Revision)
+}
+
+func (d *decoder) tuning() memberwatch.Tuning {
+	t := memberwatch.Tuning{Configured: d.bool(), Budget: d.float()}
+	for n := d.count(); n > 0 && d.err == nil; n-- {
+		if t.Weights == nil {
+			t.Weights = make(map[string]float64)
+		}
+		t.Weights[d.string()] = d.float()
+	}
+	for n := d.count(); n > 0 && d.err == nil; n-- {
+		t.Shadow = append(t.Shadow, memberwatch.Kind(d.string()))
+	}
+	t.From, t.Comment, t.Revision = d.time(), d.string(), d.int()
+	return t
+}
 
 func encodeChange(c *memberwatch.Change) []byte {
 	e := newEncoder(160)
@@ -166,6 +201,9 @@ func encodeChange(c *memberwatch.Change) []byte {
 	case c.Attestation != nil:
 		e.uint(changeAttestation)
 		e.attestation(c.Attestation)
+	case c.Tuning != nil:
+		e.uint(changeTuning)
+		e.tuning(c.Tuning)
 	default:
 		e.uint(changeExclusion)
 		e.exclusion(c.Exclusion)
@@ -192,6 +230,9 @@ func decodeChange(record []byte) (memberwatch.Change, error) {
 	case changeExclusion:
 		exclusion := d.exclusion()
 		c.Exclusion = &exclusion
+	case changeTuning:
+		tuning := d.tuning()
+		c.Tuning = &tuning
 	default:
 		d.fail("unknown kind of change")
 	}
@@ -250,6 +291,7 @@ func (e *encoder) signal(s *memberwatch.Signal) {
 	e.string(s.Model)
 	e.int(s.Calibration)
 	e.int(s.Control)
+	e.bool(s.Shadow)
 }
 
 func (d *decoder) signal() memberwatch.Signal {
@@ -259,7 +301,7 @@ func (d *decoder) signal() memberwatch.Signal {
 		Severity: memberwatch.Severity(d.byte()), Sentence: d.string(),
 		Opened: d.int(), Last: d.int(), Ended: d.int(), Occurrences: d.int(), Revision: d.int(),
 		Strongest: d.finding(), Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),
-		Model: d.string(), Calibration: d.int(), Control: d.int(),
+		Model: d.string(), Calibration: d.int(), Control: d.int(), Shadow: d.bool(),
 	}
 }
 

@@ -70,6 +70,9 @@ func appendChange(tx *bolt.Tx, change *memberwatch.Change) error {
 	if change.Attestation != nil {
 		change.Attestation.Revision = change.Revision
 	}
+	if change.Tuning != nil {
+		change.Tuning.Revision = change.Revision
+	}
 	if change.Exclusion != nil {
 		change.Exclusion.Revision = change.Revision
 	}

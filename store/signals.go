@@ -88,6 +88,9 @@ func (p *Platform) publish(tx *bolt.Tx, u *memberwatch.Update) error {
 	if err := tx.Bucket(bucketSignals).Put(id, encodeSignal(s)); err != nil {
 		return err
 	}
+	if s.Shadow { // nobody is asked to look: it is in no feed and in no count
+		return tx.Bucket(bucketShadow).Put(timeKey(s.Opened, string(s.ID)), sealBytes(nil))
+	}
 	if err := indexSignal(tx, old, s); err != nil {
 		return err
 	}
@@ -250,12 +253,23 @@ func (p *Platform) Findings(id memberwatch.SignalID) ([]memberwatch.Finding, err
 // of the next page: empty at the end. A cursor is a place in the order, so pages
 // stay in step while signals come and change.
 func (p *Platform) Signals(after string, limit int) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(bucketOpened, after, limit)
+}
+
+// ShadowSignals returns the signals that were in shadow, which Signals leaves
+// out, likewise.
+func (p *Platform) ShadowSignals(after string, limit int) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(bucketShadow, after, limit)
+}
+
+// signalsIn pages through one of the indices by time of opening.
+func (p *Platform) signalsIn(bucket []byte, after string, limit int) (page []memberwatch.Signal, next string, err error) {
 	before, err := base64.RawURLEncoding.DecodeString(after)
 	if err != nil {
 		return nil, "", &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "PAGE_TOKEN_INVALID", Message: fmt.Sprintf("page token %q is not one of ours", after)}
 	}
 	err = p.db.View(func(tx *bolt.Tx) error {
-		cursor := tx.Bucket(bucketOpened).Cursor()
+		cursor := tx.Bucket(bucket).Cursor()
 		for key := seekBefore(cursor, before); key != nil; key, _ = cursor.Prev() {
 			if len(page) == limit {
 				next = base64.RawURLEncoding.EncodeToString(before)
@@ -266,7 +280,7 @@ func (p *Platform) Signals(after string, limit int) (page []memberwatch.Signal, 
 				return err
 			}
 			if s == nil {
-				return corruptAt(p.db, bucketOpened, key, fmt.Errorf("%w: no such signal", ErrCorrupt))
+				return corruptAt(p.db, bucket, key, fmt.Errorf("%w: no such signal", ErrCorrupt))
 			}
 			page, before = append(page, *s), bytes.Clone(key)
 		}

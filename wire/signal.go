@@ -48,6 +48,7 @@ func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
 		Case:               CaseName(s.Triage.Case),
 		Silence:            SilenceName(s.Triage.Silence),
 		DismissReason:      s.Triage.Reason,
+		Shadow:             s.Shadow,
 	}
 }
 
@@ -72,6 +73,7 @@ func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
 		Model:        m.GetModelVersion(),
 		Calibration:  m.GetCalibrationVersion(),
 		Control:      m.GetControlRevision(),
+		Shadow:       m.GetShadow(),
 		Triage: memberwatch.Triage{
 			State:   memberwatch.TriageState(max(bounded[uint8](m.GetTriage(), pb.Triage_TRIAGE_REGRESSED), 1) - 1),
 			Case:    parse(&d, "case", optional(ParseCaseName), m.GetCase()),

@@ -57,8 +57,8 @@ func newRoot() *cobra.Command {
 	addIdentity(root)
 	root.AddCommand(
 		newServe(), newDemo(), newBench(), newReplay(), newSignals(), newCases(), newRemediate(), newSilence(),
-		newAudit(), newTokens(), newVerify(), newBackup(), newApps(), newRestrict(), newReport(), newWebhooks(), newExport(), newStats(),
-		newVersion(),
+		newAudit(), newTokens(), newVerify(), newBackup(), newApps(), newRestrict(), newTune(), newReport(), newWebhooks(), newExport(),
+		newStats(), newVersion(),
 	)
 	return root
 }

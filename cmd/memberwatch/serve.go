@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/client"
 	"github.com/memberwatch/memberwatch/detector"
 	"github.com/memberwatch/memberwatch/monitor"
@@ -35,8 +35,10 @@ type config struct {
 	TLSCert         string     `yaml:"tls_cert"`
 	TLSKey          string     `yaml:"tls_key"`
 	TLSClientCA     string     `yaml:"tls_client_ca"`
-	// Webhooks has no flags: what it says goes together.
-	Webhooks webhooksConfig `yaml:"webhooks"`
+	// Weights and Shadow have no flags, and neither has Webhooks: what it says goes together.
+	Weights  map[string]float64 `yaml:"weights"` // factors on the shares of features
+	Shadow   []memberwatch.Kind `yaml:"shadow"`  // kinds that raise nothing
+	Webhooks webhooksConfig     `yaml:"webhooks"`
 	// Reasons and Allowances have none either.
 	Reasons    map[string][]string  `yaml:"reasons"`
 	Allowances map[string]allowance `yaml:"allowances"`
@@ -141,10 +143,14 @@ func serve(cmd *cobra.Command, c config) error {
 }
 
 // detector returns the configuration of the models.
-func (c *config) detector() *detector.Config {
-	d := detector.DefaultConfig()
-	d.Budget = cmp.Or(c.Budget, d.Budget)
-	return &d
+func (c *config) detector() (*detector.Config, error) {
+	t := memberwatch.Tuning{Budget: c.Budget, Weights: c.Weights, Shadow: c.Shadow}
+	err := t.Validate()
+	if err != nil {
+		return nil, err
+	}
+	d, err := detector.DefaultConfig().Tuned(&t)
+	return &d, err
 }
 
 // options returns the config as the packages take it.
@@ -152,14 +158,15 @@ func (c *config) options(log *slog.Logger) (serviceOptions, error) {
 	deliver, err := c.Webhooks.options(log)
 	terms, err2 := c.terms(log)
 	secured, err3 := c.tlsConfig()
+	models, err4 := c.detector()
 	return serviceOptions{
 		listen: c.Listen,
 		monitor: monitor.Options{
 			Dir: c.DataDir, Partitions: c.Partitions, MaxResident: c.MaxResidentApps, RetentionDays: c.RetentionDays,
-			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Detector: c.detector(), Logger: log,
+			IdleTimeout: c.IdleTimeout.Duration, Lateness: c.Lateness.Duration, Detector: models, Logger: log,
 		},
 		review:  terms,
 		server:  server.Options{Log: log, WithoutReflection: !c.Reflection, TLS: secured},
 		deliver: &deliver,
-	}, errors.Join(err, err2, err3)
+	}, errors.Join(err, err2, err3, err4)
 }

@@ -25,6 +25,7 @@ func newSignalsList() *cobra.Command {
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	filter := cmd.Flags().String("filter", "", "only signals that match, "+filterHelp)
 	limit := cmd.Flags().Int("limit", 50, "list at most so many; 0 lists all")
+	shadow := cmd.Flags().Bool("shadow", false, "list the signals of kinds in shadow, which nobody is asked to look at, instead of the others")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkLimit(*limit); err != nil {
 			return err
@@ -34,7 +35,7 @@ func newSignalsList() *cobra.Command {
 			return err
 		}
 		defer conn.Close() //nolint:errcheck // only read from
-		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter}, *limit)
+		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter, Shadow: *shadow}, *limit)
 		if err != nil {
 			return err
 		}

@@ -383,7 +383,10 @@ type Signal struct {
 	// The apps, apps/{app}, that a signal of the whole fleet names, in order: at
 	// most 100, which may not be all it is about. Such a signal has no app and no
 	// developer.
-	Apps          []string `protobuf:"bytes,29,rep,name=apps,proto3" json:"apps,omitempty"`
+	Apps []string `protobuf:"bytes,29,rep,name=apps,proto3" json:"apps,omitempty"`
+	// True when its kind was in shadow: it was scored and stored, and nobody is
+	// asked to look at it.
+	Shadow        bool `protobuf:"varint,30,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -619,6 +622,13 @@ func (x *Signal) GetApps() []string {
 		return x.Apps
 	}
 	return nil
+}
+
+func (x *Signal) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
+	}
+	return false
 }
 
 // Estimate is a count with its 95 % interval.
@@ -981,7 +991,9 @@ type ListSignalsRequest struct {
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// True when the signals are taken out of the service, such as into another
 	// system: the audit log says so.
-	Export        bool `protobuf:"varint,4,opt,name=export,proto3" json:"export,omitempty"`
+	Export bool `protobuf:"varint,4,opt,name=export,proto3" json:"export,omitempty"`
+	// True: signals in shadow, and only those; they are listed nowhere else.
+	Shadow        bool `protobuf:"varint,5,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1040,6 +1052,13 @@ func (x *ListSignalsRequest) GetFilter() string {
 func (x *ListSignalsRequest) GetExport() bool {
 	if x != nil {
 		return x.Export
+	}
+	return false
+}
+
+func (x *ListSignalsRequest) GetShadow() bool {
+	if x != nil {
+		return x.Shadow
 	}
 	return false
 }
@@ -1874,7 +1893,7 @@ var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xc4\t\n" +
+	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xdc\t\n" +
 	"\x06Signal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -1905,7 +1924,8 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x04case\x18\x1a \x01(\tR\x04case\x12\x18\n" +
 	"\asilence\x18\x1b \x01(\tR\asilence\x12%\n" +
 	"\x0edismiss_reason\x18\x1c \x01(\tR\rdismissReason\x12\x12\n" +
-	"\x04apps\x18\x1d \x03(\tR\x04apps\"?\n" +
+	"\x04apps\x18\x1d \x03(\tR\x04apps\x12\x16\n" +
+	"\x06shadow\x18\x1e \x01(\bR\x06shadow\"?\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1935,13 +1955,14 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x10GetSignalRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"C\n" +
 	"\x11GetSignalResponse\x12.\n" +
-	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\"\x80\x01\n" +
+	"\x06signal\x18\x01 \x01(\v2\x16.memberwatch.v1.SignalR\x06signal\"\x98\x01\n" +
 	"\x12ListSignalsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
 	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x16\n" +
-	"\x06export\x18\x04 \x01(\bR\x06export\"o\n" +
+	"\x06export\x18\x04 \x01(\bR\x06export\x12\x16\n" +
+	"\x06shadow\x18\x05 \x01(\bR\x06shadow\"o\n" +
 	"\x13ListSignalsResponse\x120\n" +
 	"\asignals\x18\x01 \x03(\v2\x16.memberwatch.v1.SignalR\asignals\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"P\n" +

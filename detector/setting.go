@@ -1,0 +1,111 @@
+package detector
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// Tuned returns the configuration under a tuning. The error wraps ErrInvalid
+// when it names a feature that there is not, or when the shares of the budget
+// would sum to more than 1.
+func (c Config) Tuned(t *memberwatch.Tuning) (Config, error) {
+	if t.Configured {
+		return c, nil
+	}
+	if t.Budget > 0 {
+		c.Budget = t.Budget
+	}
+	c.Factors, c.Shadow = [Features]float64{}, slices.Clone(t.Shadow)
+	for _, name := range slices.Sorted(maps.Keys(t.Weights)) {
+		f := slices.Index(featureNames[:], name)
+		if f < 0 {
+			return c, notTunable("no feature is called %q; there are %s", name, strings.Join(featureNames[:], ", "))
+		}
+		c.Factors[f] = t.Weights[name]
+	}
+	if sum := c.spent(); sum > 1+1e-9 {
+		return c, notTunable("the shares of the budget would sum to %.3g, and there is 1: lower other weights", sum)
+	}
+	return c, nil
+}
+
+func notTunable(format string, args ...any) error {
+	return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "TUNING_INVALID", Message: fmt.Sprintf(format, args...)}
+}
+
+// Tuning returns the part of the configuration that a tuning replaces.
+func (c *Config) Tuning() memberwatch.Tuning {
+	t := memberwatch.Tuning{Budget: c.Budget, Shadow: slices.Clone(c.Shadow)}
+	for f, factor := range c.Factors {
+		if factor != 0 && factor != 1 {
+			if t.Weights == nil {
+				t.Weights = make(map[string]float64)
+			}
+			t.Weights[Feature(f).String()] = factor
+		}
+	}
+	return t
+}
+
+// Shares returns the shares of the budget in force, for apps with acting users.
+func (c *Config) Shares() []memberwatch.FeatureShare {
+	shares := make([]memberwatch.FeatureShare, Features)
+	for f := range Features {
+		shares[f] = memberwatch.FeatureShare{
+			Feature: f.String(), Hour: c.streamWeight(f, hourBurst, true), Day: c.streamWeight(f, dayBurst, true), Slow: c.streamWeight(f, daySlow, true),
+		}
+	}
+	return shares
+}
+
+// spent is the sum of all shares of the budget.
+func (c *Config) spent() float64 {
+	sum := c.FirstSeen
+	for f := range Features {
+		for stream := range streams {
+			sum += c.streamWeight(f, stream, true)
+		}
+	}
+	return sum
+}
+
+// setting is a configuration with the event time from which windows that start
+// are decided by it.
+type setting struct {
+	from   int64
+	cfg    Config
+	alarms []*alarms // beside each calibration
+}
+
+// tune adds a tuning. One that does not fit these models, because another
+// release made it, leaves what there is.
+func (e *Engine) tune(t *memberwatch.Tuning) {
+	cfg, err := e.cfg.Tuned(t)
+	if err != nil {
+		cfg = e.settings[len(e.settings)-1].cfg
+	}
+	x := &setting{from: t.From.UnixNano(), cfg: cfg}
+	for range e.calibrations {
+		x.alarms = append(x.alarms, new(alarms))
+	}
+	e.settings = append(e.settings, x)
+}
+
+// on returns what decides windows that start at an event time.
+func (e *Engine) on(start int64) *setting {
+	for i := len(e.settings) - 1; i > 0; i-- {
+		if e.settings[i].from <= start {
+			return e.settings[i]
+		}
+	}
+	return e.settings[0]
+}
+
+// shadowed tells whether findings of a kind raise nothing.
+func (e *Engine) shadowed(kind memberwatch.Kind, start int64) bool {
+	return slices.Contains(e.on(start).cfg.Shadow, kind)
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/memberwatch/memberwatch"
+	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
+	"github.com/memberwatch/memberwatch/wire"
+)
+
+// Tuner decides how evidence becomes signals.
+type Tuner interface {
+	// Tuning returns how evidence is decided now.
+	Tuning(ctx context.Context) (memberwatch.TuningView, error)
+	// Tunings returns up to limit tunings that were applied before a revision, newest first; 0 begins at the newest.
+	Tunings(ctx context.Context, before int64, limit int) ([]memberwatch.Change, error)
+	// PutTuning applies a tuning if the one in force is of the expected revision, or that is negative.
+	PutTuning(ctx context.Context, t memberwatch.Tuning, expected int64) (memberwatch.Change, error)
+}
+
+// tuningService serves TuningService.
+type tuningService struct {
+	pb.UnimplementedTuningServiceServer
+	tuner Tuner
+}
+
+// GetTuning returns how evidence is decided.
+func (s *tuningService) GetTuning(ctx context.Context, _ *pb.GetTuningRequest) (*pb.GetTuningResponse, error) {
+	v, err := s.tuner.Tuning(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetTuningResponse{Tuning: wire.EncodeTuning(&v.Tuning), Shares: wire.EncodeShares(v.Shares)}, nil
+}
+
+// ListTunings returns a page of the tunings that were applied.
+func (s *tuningService) ListTunings(ctx context.Context, r *pb.ListTuningsRequest) (*pb.ListTuningsResponse, error) {
+	size, after, err := listPages.open(r)
+	if err != nil {
+		return nil, err
+	}
+	var before int64
+	if after != "" {
+		if before, err = strconv.ParseInt(after, 10, 64); err != nil || before < 1 {
+			return nil, tokenInvalid("page_token", r.GetPageToken())
+		}
+	}
+	changes, err := s.tuner.Tunings(ctx, before, size+1)
+	if err != nil {
+		return nil, err
+	}
+	m := &pb.ListTuningsResponse{}
+	if len(changes) > size {
+		changes = changes[:size]
+		m.NextPageToken = newToken(r, strconv.FormatInt(changes[size-1].Revision, 10))
+	}
+	for i := range changes {
+		m.Tunings = append(m.Tunings, wire.EncodeTuningChange(&changes[i]))
+	}
+	return m, nil
+}
+
+// ApplyTuning changes how evidence is decided.
+func (s *tuningService) ApplyTuning(ctx context.Context, r *pb.ApplyTuningRequest) (*pb.ApplyTuningResponse, error) {
+	if r.GetTuning() == nil {
+		return nil, invalidField("tuning", "TUNING_INVALID", "there is no tuning to apply", "send one; {\"configured\": true} takes all changes back")
+	}
+	expected := int64(-1)
+	if r.ExpectedRevision != nil {
+		expected = max(r.GetExpectedRevision(), 0)
+	}
+	change, err := s.tuner.PutTuning(ctx, wire.DecodeTuning(r.GetTuning()), expected)
+	if err != nil {
+		return nil, wire.InField("tuning", err)
+	}
+	return &pb.ApplyTuningResponse{Tuning: wire.EncodeTuningChange(&change)}, nil
+}
