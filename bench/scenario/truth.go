@@ -203,6 +203,7 @@ func (i *Incident) note(t int64, disclosed, requested []uint64, earnest bool, po
 		if n := trapsIn(disclosed); n > 0 {
 			i.traps.record(t, i.traps.end()+n)
 		}
+	case Hours, Members, LeakShare, Level, Loss:
 	}
 }
 
