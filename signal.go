@@ -197,9 +197,10 @@ type Influence struct {
 	Text      string
 }
 
-// Basis is what a finding about an app rests on.
+// Basis is what a finding rests on.
 type Basis struct {
-	App          AppID  // empty: none in particular
+	App          AppID // empty: none in particular
+	Developer    DeveloperID
 	Model        string // version of the models; empty: unknown
 	Calibration  int64  // day number of the newest fleet history used; 0: shipped default
 	Control      int64  // newest control change applied

@@ -84,6 +84,7 @@ func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget 
 	enc := newEncoder(nil, groundsVersion)
 	enc.string(Model)
 	enc.string(string(f.Basis.App))
+	enc.string(string(f.Basis.Developer))
 	enc.int(f.Basis.Calibration)
 	enc.int(f.Basis.Control)
 	enc.uint(uint64(f.Basis.Learning))
@@ -101,10 +102,14 @@ func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget 
 
 // basis is what a finding rests on.
 func (e *Engine) basis(s *State, f *memberwatch.Finding) memberwatch.Basis {
-	return memberwatch.Basis{
-		App: s.App, Model: Model, Calibration: int64(e.calibration(dayOf(f.Window.Start)).Through), Control: e.revision,
+	b := memberwatch.Basis{
+		App: s.App, Developer: s.Developer, Model: Model, Calibration: int64(e.calibration(dayOf(f.Window.Start)).Through), Control: e.revision,
 		Learning: s.learning(&e.cfg, f.Time), LearningDays: s.days(),
 	}
+	if s.joint() {
+		b.App = ""
+	}
+	return b
 }
 
 // conclude makes a finding but for its basis and number.
@@ -126,7 +131,7 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 		return memberwatch.Finding{}, fmt.Errorf("%w: by models %q, these are %q", ErrOtherModel, model, Model)
 	}
 	basis := memberwatch.Basis{
-		App: memberwatch.AppID(d.string()), Model: Model, Calibration: d.int(), Control: d.int(),
+		App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()), Model: Model, Calibration: d.int(), Control: d.int(),
 		Learning: memberwatch.Learning(d.uint()), LearningDays: int32(d.int()),
 	}
 	budget, sort := d.f64(), d.uint()

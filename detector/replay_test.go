@@ -113,18 +113,14 @@ func (r *replay) take() {
 // check states what must hold for every signal.
 func (r *replay) check(u *memberwatch.Update) {
 	r.t.Helper()
-	sum := 0.0
-	for _, f := range u.Signal.Strongest.Factors {
-		sum += f.Share
-		if f.Share < 0 || f.P < 0 || f.P > 1 || f.ReturnPeriod < 0 {
-			r.t.Errorf("%s: factor %+v out of range", u.Signal.ID, f)
-		}
-	}
-	if sum < 1-1e-9 || sum > 1+1e-9 {
-		r.t.Errorf("%s: shares of %s sum to %v", u.Signal.ID, u.Signal.Sentence, sum)
+	if what := sound(&u.Signal.Strongest); what != "" {
+		r.t.Errorf("%s: %s is out of bounds: %+v", u.Signal.ID, what, u.Signal.Strongest)
 	}
 	if u.Finding == nil {
 		return
+	}
+	if what := sound(u.Finding); what != "" {
+		r.t.Errorf("%s: %s is out of bounds: %+v", u.Signal.ID, what, *u.Finding)
 	}
 	if again, err := Recompute(u.Finding); err != nil || !reflect.DeepEqual(again, *u.Finding) {
 		r.t.Errorf("%s: made again the finding is\n%+v, %v\nnot\n%+v", u.Signal.ID, again, err, *u.Finding)

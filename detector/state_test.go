@@ -82,7 +82,7 @@ func (r *replay) reload() {
 		r.t.Fatal(err)
 	}
 	for app, s := range r.states {
-		fresh := NewState(app, "")
+		fresh := NewState(app, s.Developer)
 		for _, p := range []Part{PartBaseline, PartHistory, PartHot, PartTotals} {
 			b, err := s.AppendPart(p, nil)
 			if err != nil {

@@ -82,7 +82,7 @@ func anyFinding(t *rapid.T) memberwatch.Finding {
 		Members:  memberwatch.Estimate{Value: number(t, "value"), Low: number(t, "low"), High: number(t, "high")},
 		Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")),
 		Basis: memberwatch.Basis{
-			App: memberwatch.AppID(anyText(t)), Model: anyText(t), Calibration: rapid.Int64().Draw(t, "calibration"),
+			App: memberwatch.AppID(anyText(t)), Developer: memberwatch.DeveloperID(anyText(t)), Model: anyText(t), Calibration: rapid.Int64().Draw(t, "calibration"),
 			Control: rapid.Int64().Draw(t, "control"), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")), LearningDays: rapid.Int32().Draw(t, "days"),
 		},
 	}

@@ -106,8 +106,8 @@ func (m *Maker) check(s *memberwatch.Signal, record []byte) (memberwatch.Finding
 		c.Result, c.Detail = memberwatch.CheckUnverifiable, err.Error()
 	case err != nil:
 		c.Detail = err.Error()
-	case made.Basis.App != s.App:
-		c.Detail = fmt.Sprintf("its record is about app %q", made.Basis.App)
+	case made.Basis.App != s.App || made.Basis.Developer != s.Developer:
+		c.Detail = fmt.Sprintf("its record is about app %q of developer %q", made.Basis.App, made.Basis.Developer)
 	case !bytes.Equal(encodeFinding(&made), record):
 		c.Detail = "made again it is: " + made.Sentence
 		if made.Sentence == stored.Sentence {
@@ -156,7 +156,7 @@ func (m *Maker) checkSignal(s *memberwatch.Signal, made []memberwatch.Finding, k
 		if f.Number == 1 && f.Time != s.Opened {
 			say("it was not opened at the time of its first finding")
 		}
-		if f.Number == s.Occurrences && f.Basis != (memberwatch.Basis{App: s.App, Model: s.Model, Calibration: s.Calibration, Control: s.Control, Learning: s.Learning, LearningDays: s.LearningDays}) {
+		if f.Number == s.Occurrences && f.Basis != (memberwatch.Basis{App: s.App, Developer: s.Developer, Model: s.Model, Calibration: s.Calibration, Control: s.Control, Learning: s.Learning, LearningDays: s.LearningDays}) {
 			say("it rests on something else than its newest finding")
 		}
 		if f.Number == s.Strongest.Number && !m.same(&s.Strongest, *f) {

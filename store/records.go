@@ -405,6 +405,7 @@ func (d *decoder) influence() memberwatch.Influence {
 
 func (e *encoder) basis(b *memberwatch.Basis) {
 	e.string(string(b.App))
+	e.string(string(b.Developer))
 	e.string(b.Model)
 	e.int(b.Calibration)
 	e.int(b.Control)
@@ -414,7 +415,7 @@ func (e *encoder) basis(b *memberwatch.Basis) {
 
 func (d *decoder) basis() memberwatch.Basis {
 	return memberwatch.Basis{
-		App: memberwatch.AppID(d.string()), Model: d.string(), Calibration: d.int(), Control: d.int(),
+		App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()), Model: d.string(), Calibration: d.int(), Control: d.int(),
 		Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),
 	}
 }

@@ -56,7 +56,7 @@ var (
 			Restriction: memberwatch.RestrictionID(rapid.OneOf(rapid.Just(""), id).Draw(t, "restriction")),
 			Severity:    memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")), Influences: list(t, influence, "influences"),
 			Basis: memberwatch.Basis{
-				App: memberwatch.AppID(id.Draw(t, "app")), Model: text.Draw(t, "model"), Calibration: counter.Draw(t, "calibration"),
+				App: memberwatch.AppID(id.Draw(t, "app")), Developer: memberwatch.DeveloperID(text.Draw(t, "developer")), Model: text.Draw(t, "model"), Calibration: counter.Draw(t, "calibration"),
 				Control: counter.Draw(t, "control"), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")), LearningDays: rapid.Int32().Draw(t, "days"),
 			},
 		}

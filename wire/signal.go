@@ -136,6 +136,7 @@ func DecodeFinding(kind memberwatch.Kind, m *pb.Finding) (memberwatch.Finding, e
 		Influences:   decodeInfluences(m.GetInfluences()),
 		Basis: memberwatch.Basis{
 			App:         parse(&d, "basis", optional(ParseAppName), m.GetBasis().GetApp()),
+			Developer:   memberwatch.DeveloperID(m.GetBasis().GetDeveloper()),
 			Model:       m.GetBasis().GetModelVersion(),
 			Calibration: m.GetBasis().GetCalibrationVersion(), Control: m.GetBasis().GetControlRevision(),
 			Learning: decodeLearning(m.GetBasis().GetLearningState()), LearningDays: m.GetBasis().GetLearningDays(),
@@ -245,7 +246,7 @@ func encodeBasis(b *memberwatch.Basis) *pb.Basis {
 		return nil
 	}
 	return &pb.Basis{
-		App: AppName(b.App), ModelVersion: b.Model, CalibrationVersion: b.Calibration, ControlRevision: b.Control,
+		App: AppName(b.App), Developer: string(b.Developer), ModelVersion: b.Model, CalibrationVersion: b.Calibration, ControlRevision: b.Control,
 		LearningState: pb.LearningState(b.Learning), LearningDays: b.LearningDays,
 	}
 }

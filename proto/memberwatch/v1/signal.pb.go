@@ -1628,7 +1628,9 @@ type Basis struct {
 	// How far the app's baseline had come.
 	LearningState LearningState `protobuf:"varint,5,opt,name=learning_state,json=learningState,proto3,enum=memberwatch.v1.LearningState" json:"learning_state,omitempty"`
 	// How many days of its own the baseline rested on.
-	LearningDays  int32 `protobuf:"varint,6,opt,name=learning_days,json=learningDays,proto3" json:"learning_days,omitempty"`
+	LearningDays int32 `protobuf:"varint,6,opt,name=learning_days,json=learningDays,proto3" json:"learning_days,omitempty"`
+	// The developer.
+	Developer     string `protobuf:"bytes,7,opt,name=developer,proto3" json:"developer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1703,6 +1705,13 @@ func (x *Basis) GetLearningDays() int32 {
 		return x.LearningDays
 	}
 	return 0
+}
+
+func (x *Basis) GetDeveloper() string {
+	if x != nil {
+		return x.Developer
+	}
+	return ""
 }
 
 // VerifySignalRequest names a signal.
@@ -2009,14 +2018,15 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x05share\x18\x03 \x01(\x01R\x05share\x12\x18\n" +
 	"\awithout\x18\x04 \x01(\x01R\awithout\x12\x17\n" +
 	"\ap_value\x18\x05 \x01(\x01R\x06pValue\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text\"\x85\x02\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\"\xa3\x02\n" +
 	"\x05Basis\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12#\n" +
 	"\rmodel_version\x18\x02 \x01(\tR\fmodelVersion\x12/\n" +
 	"\x13calibration_version\x18\x03 \x01(\x03R\x12calibrationVersion\x12)\n" +
 	"\x10control_revision\x18\x04 \x01(\x03R\x0fcontrolRevision\x12D\n" +
 	"\x0elearning_state\x18\x05 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\x12#\n" +
-	"\rlearning_days\x18\x06 \x01(\x05R\flearningDays\")\n" +
+	"\rlearning_days\x18\x06 \x01(\x05R\flearningDays\x12\x1c\n" +
+	"\tdeveloper\x18\a \x01(\tR\tdeveloper\")\n" +
 	"\x13VerifySignalRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\xd8\x01\n" +
 	"\x14VerifySignalResponse\x12:\n" +
