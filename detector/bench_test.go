@@ -6,10 +6,13 @@ import (
 	"testing"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/cpu"
 )
 
 // BenchmarkObserve is the hot path: 20,000 apps, 10 members an event, skewed to
-// a few apps as real traffic is.
+// a few apps as real traffic is. Half the members are few that an app reads over
+// and over. The states are written as often as a busy service does. As machines
+// are shared, the processor's time counts, not the clock's.
 func BenchmarkObserve(b *testing.B) {
 	const apps, kept = 20_000, 1 << 16
 	e := New(DefaultConfig())
@@ -25,9 +28,12 @@ func BenchmarkObserve(b *testing.B) {
 	for i := range events {
 		app := int(zipf.Uint64())
 		owner[i] = states[app]
-		ev := memberwatch.Event{App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name"}, Group: "g1", Actor: uint64(i%50) + 1, Endpoint: "groups.members", Network: "AS64500", Credential: "key-1"}
-		for range 10 {
-			ev.Disclosed = append(ev.Disclosed, uint64(app)<<32|rng.Uint64N(100_000))
+		ev := memberwatch.Event{
+			App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name", "profile_picture"}[:1+app%2],
+			Group: fmt.Sprint("group-", i%7), Actor: uint64(i%50) + 1, Endpoint: "/groups/members", Network: "AS64500", Credential: "token-1",
+		}
+		for range 5 {
+			ev.Disclosed = append(ev.Disclosed, uint64(app)<<32|rng.Uint64N(100_000), uint64(app)<<32|rng.Uint64N(200))
 		}
 		events[i] = ev
 	}
@@ -36,16 +42,20 @@ func BenchmarkObserve(b *testing.B) {
 	}
 	b.ReportAllocs()
 	i := 0
+	began, _ := cpu.Time()
 	for b.Loop() {
 		k := i & (kept - 1)
 		e.Observe(owner[k], &events[k], false)
-		if k == 0 {
+		if i&(1<<20-1) == 0 {
 			for _, s := range states {
+				s.Ledger()
 				s.ResetLedger()
 			}
 		}
 		i++
 	}
+	ended, _ := cpu.Time()
+	b.ReportMetric(float64(ended-began)/float64(b.N), "cpu-ns/op")
 }
 
 // BenchmarkCloseHour closes the hour of 20,000 apps with a baseline.

@@ -13,10 +13,13 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	if w == nil {
 		return
 	}
-	s.absorb()
+	s.unite(w)
 	e.breachesClosed(s, w)
 	if at.Scale == memberwatch.Hour {
-		if day := s.openAt(memberwatch.WindowAt(memberwatch.Day, at.Start)); day != nil {
+		s.bookHour(w)
+		if day := s.openNow(memberwatch.Day, at.Start); day != nil {
+			day.takeIn(w)
+			s.owe(day)
 			day.pieces.merge(w.pieces)
 		}
 		e.questionsClosed(s, w)
@@ -50,6 +53,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 		for i := range s.names {
 			s.names[i].forget(uint16(dayOf(at.Start)))
 		}
+		s.met = [dimensions]met{}
 		s.dirty |= PartTotals
 	}
 	e.remove(s, w, &p)
@@ -87,7 +91,7 @@ func (e *Engine) reuse(w *window) {
 // valuesOf reads the features of a window at its end.
 func (s *State) valuesOf(w *window) values {
 	var x values
-	s.absorb()
+	s.unite(w)
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}

@@ -25,7 +25,7 @@ func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) {
 		s.dirty |= PartBaseline
 		return
 	}
-	w := e.window(s, at)
+	w := e.window(s, at.Scale, at.Start)
 	w.records = uint64(c.Records)
 	x := values{actors: c.Actors}
 	x.v[Records] = c.Records

@@ -1,9 +1,8 @@
 package detector
 
 import (
-	"strings"
-
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
 // The ledger's deltas are told apart by endpoint: an event enters one delta of
@@ -12,9 +11,9 @@ import (
 // first of all is among the first of any part, so the sums do not depend on where
 // a checkpoint cuts the stream.
 
-// delta returns the index of the ledger delta of a key and an endpoint. Texts may
+// delta returns the index of the ledger delta of a key and an endpoint. Names may
 // be borrowed.
-func (s *State) delta(day int32, class string, after bool, endpoint string) int {
+func (e *Engine) delta(s *State, day int32, class string, after bool, endpoint string) int {
 	named, last, rest := 0, -1, -1
 	for i := range s.ledger {
 		d := &s.ledger[i]
@@ -31,28 +30,27 @@ func (s *State) delta(day int32, class string, after bool, endpoint string) int 
 		}
 	}
 	if named < memberwatch.RowEndpoints {
-		i := s.newDelta(day, class, after)
-		s.ledger[i].name(endpoint)
+		i := e.newDelta(s, day, class, after)
+		s.ledger[i].Endpoint = e.shared(endpoint)
 		return i
 	}
 	if rest < 0 {
-		rest = s.newDelta(day, class, after)
+		rest = e.newDelta(s, day, class, after)
 		s.ledger[rest].Rest = true
-		s.ledger[rest].name("")
 	}
 	if endpoint > s.ledger[last].Endpoint {
 		return rest
 	}
-	s.book() // what is recent names the delta by its index
+	s.unshare() // hours and what is recent name the delta by its index
 	d := &s.ledger[last]
 	s.ledger[rest].take(d)
 	d.clear()
-	d.name(endpoint)
+	d.Endpoint = e.shared(endpoint)
 	return last
 }
 
 // newDelta returns the index of an empty delta of a key.
-func (s *State) newDelta(day int32, class string, after bool) int {
+func (e *Engine) newDelta(s *State, day int32, class string, after bool) int {
 	if len(s.ledger) < cap(s.ledger) {
 		s.ledger = s.ledger[:len(s.ledger)+1]
 	} else {
@@ -60,25 +58,21 @@ func (s *State) newDelta(day int32, class string, after bool) int {
 	}
 	d := &s.ledger[len(s.ledger)-1]
 	d.clear()
-	d.Rest = false
-	if string(d.Key.Class) != class { // a reused delta mostly has the same class: copy its name only if not
-		d.Key.Class = memberwatch.DataClass(strings.Clone(class))
-	}
+	d.Endpoint, d.Rest = "", false
+	d.Key.Class = memberwatch.DataClass(e.shared(class))
 	d.Key.Day, d.Key.App, d.Key.After = day, s.App, after
 	return len(s.ledger) - 1
 }
 
+// clear empties the delta, all but its key, and keeps its memory, unless some burst
+// made it large.
 func (d *LedgerDelta) clear() {
 	d.Calls, d.Records, d.Denials, d.Late = 0, 0, 0, 0
+	if !d.Members.Exact() {
+		d.Members = sketch.Distinct{}
+	}
 	d.Members.Reset()
 	d.Groups.Reset()
-}
-
-// name sets the endpoint; a reused delta mostly has the same.
-func (d *LedgerDelta) name(endpoint string) {
-	if d.Endpoint != endpoint {
-		d.Endpoint = strings.Clone(endpoint)
-	}
 }
 
 // take adds another delta of the same key.
@@ -92,4 +86,4 @@ func (d *LedgerDelta) take(o *LedgerDelta) {
 }
 
 // GroupKey is the key under which a group is counted in the ledger's sketches.
-func GroupKey(group string) uint64 { return hashName(group) }
+func GroupKey(group string) uint64 { return hash64(group) }

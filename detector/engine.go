@@ -3,6 +3,7 @@ package detector
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -39,6 +40,9 @@ type Engine struct {
 
 	updates []memberwatch.Update
 
+	texts map[string]string  // names of data classes and endpoints, to be shared
+	today memberwatch.Window // the day of the newest call of dayOf
+
 	found []uint64 // memory of checkCanaries
 	asked []uint64 // memory of checkKnowledge
 }
@@ -58,6 +62,8 @@ func New(cfg Config) *Engine {
 		crowds:       make(map[memberwatch.Window]*crowd),
 		unions:       make(map[memberwatch.DeveloperID]*union),
 		enlisted:     make(map[memberwatch.DeveloperID]struct{}),
+		texts:        make(map[string]string),
+		today:        memberwatch.WindowAt(memberwatch.Day, 0),
 	}
 }
 
@@ -81,6 +87,30 @@ func (e *Engine) Apply(c *memberwatch.Change) {
 		attestation.Revision = c.Revision
 		e.attestations[attestation.App] = &attestation
 	}
+}
+
+// sharedTexts bounds the names that an engine keeps.
+const sharedTexts = 4096
+
+// shared returns a name that may be borrowed as one that lasts: for all apps the
+// same, so that comparing it finds it in the processor's caches.
+func (e *Engine) shared(name string) string {
+	kept, ok := e.texts[name]
+	if !ok {
+		kept = strings.Clone(name)
+		if len(e.texts) < sharedTexts {
+			e.texts[kept] = kept
+		}
+	}
+	return kept
+}
+
+// dayOf returns the day of an event time: mostly the same as before.
+func (e *Engine) dayOf(t int64) int32 {
+	if uint64(t-e.today.Start) >= uint64(memberwatch.Day.Length()) {
+		e.today = memberwatch.WindowAt(memberwatch.Day, t)
+	}
+	return int32(e.today.Start / memberwatch.Day.Length())
 }
 
 // restrict takes a restriction, or another state of a known one.

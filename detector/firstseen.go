@@ -59,7 +59,7 @@ type names []name
 
 // meet notes that a name was used on a day and tells whether it is new.
 func (n *names) meet(hash uint32, day uint16) bool {
-	i, known := slices.BinarySearchFunc(*n, hash, func(o name, hash uint32) int { return cmp.Compare(o.hash, hash) })
+	i, known := n.place(hash)
 	if !known {
 		if len(*n) == mostNames {
 			return false
@@ -73,6 +73,35 @@ func (n *names) meet(hash uint32, day uint16) bool {
 	}
 	o.first, o.last = min(o.first, day), max(o.last, day)
 	return day <= o.first+newFor
+}
+
+// met is the name of a dimension that an app used last: mostly the next call has
+// the same, and needs no look into the names.
+type met struct {
+	hash  uint32
+	day   uint16
+	novel bool
+}
+
+// meets notes that an app used a name on a day and tells whether it is new.
+func (s *State) meets(d dimension, name string, day uint16) bool {
+	hash, m := hash32(name), &s.met[d]
+	if m.hash != hash || m.day != day {
+		*m = met{hash, day, s.names[d].meet(hash, day)}
+	}
+	return m.novel
+}
+
+// place returns where a name is or belongs. Most apps have few names, and reading
+// on is then faster than a search that cannot be predicted.
+func (n names) place(hash uint32) (i int, known bool) {
+	if len(n) > 16 {
+		return slices.BinarySearchFunc(n, hash, func(o name, hash uint32) int { return cmp.Compare(o.hash, hash) })
+	}
+	for i < len(n) && n[i].hash < hash {
+		i++
+	}
+	return i, i < len(n) && n[i].hash == hash
 }
 
 // since counts the names that were new between two days.
@@ -107,27 +136,25 @@ type strange struct {
 }
 
 // acquaint notes the names of a call and what it discloses if it is strange.
-func (e *Engine) acquaint(s *State, ev *memberwatch.Event, hour, whole *window) {
-	day := uint16(dayOf(ev.Time))
+func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, whole *window) {
 	place, thing := "", ""
-	if ev.Credential != "" && s.names[credential].meet(hash32(ev.Credential), day) {
+	if ev.Credential != "" && s.meets(credential, ev.Credential, day) {
 		place = ev.Credential
 	}
-	if ev.Network != "" && s.names[network].meet(hash32(ev.Network), day) {
+	if ev.Network != "" && s.meets(network, ev.Network, day) {
 		place = ev.Network
 	}
 	var set classSet
 	for _, c := range ev.DataClasses {
-		hash := hash32(c)
-		set.add(hash)
-		if s.names[class].meet(hash, day) {
+		set.add(hash32(c))
+		if s.meets(class, c, day) {
 			thing = c
 		}
 	}
 	if len(ev.DataClasses) > 0 && ev.Outcome <= memberwatch.OutcomeOK {
 		whole.count(set)
 	}
-	if ev.Endpoint != "" && s.names[endpoint].meet(hash32(ev.Endpoint), day) {
+	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day) {
 		thing = ev.Endpoint
 	}
 	if place == "" || thing == "" || len(ev.Disclosed) == 0 || int32(day)-dayOf(s.first) < acquaintance {
@@ -152,9 +179,9 @@ func leastName(kept, other string) string {
 	return strings.Clone(other)
 }
 
-// hash32 hashes a name eight bytes at a time, which the hot path can afford. It
-// is stored, so it must not change.
-func hash32(s string) uint32 {
+// hash64 hashes a name eight bytes at a time, which the hot path can afford. It is
+// stored, so it must not change.
+func hash64(s string) uint64 {
 	h := uint64(len(s)) * 0x9e3779b97f4a7c15
 	for len(s) >= 8 {
 		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
@@ -163,11 +190,15 @@ func hash32(s string) uint32 {
 		h ^= h >> 32
 		s = s[8:]
 	}
+	w := uint64(0)
 	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 0x9e3779b97f4a7c15
+		w |= uint64(s[i]) << (8 * i)
 	}
-	return uint32(h >> 32)
+	return (h ^ w) * 0x9e3779b97f4a7c15
 }
+
+// hash32 is the upper half of hash64.
+func hash32(s string) uint32 { return uint32(hash64(s) >> 32) }
 
 // novelRate says how often a day brought a new name of two dimensions.
 func (s *State) novelRate(day int32, a, b dimension) rate {

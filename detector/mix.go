@@ -79,9 +79,12 @@ const (
 // count counts a call of a day window by its set of classes. The 25th and
 // further sets of a day are one.
 func (w *window) count(set classSet) {
-	i, known := slices.BinarySearchFunc(w.sets, set.hash, func(c setCount, hash uint32) int { return cmp.Compare(c.hash, hash) })
+	i := 0
+	for i < len(w.sets) && w.sets[i].hash < set.hash { // few: faster than a search
+		i++
+	}
 	switch {
-	case known:
+	case i < len(w.sets) && w.sets[i].hash == set.hash:
 		w.sets[i].calls++
 	case len(w.sets) < mostSets:
 		w.sets = slices.Insert(w.sets, i, setCount{set, 1})

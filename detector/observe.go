@@ -16,28 +16,28 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	}
 	e.refresh(s)
 	e.wakeUp(s, ev)
+	day := e.dayOf(ev.Time)
 	s.events++
 	if s.first == 0 || ev.Time < s.first {
 		s.first = ev.Time
 	}
 	s.last = max(s.last, ev.Time)
 	rule := s.broken(ev)
-	deltas := s.account(ev, rule != nil, late)
+	deltas := e.account(s, ev, day, rule != nil, late)
 	if late {
 		s.late++
 		e.meetRules(s, rule, ev, nil)
 		s.dirty |= PartTotals
 		return
 	}
-	hour := e.window(s, memberwatch.WindowAt(memberwatch.Hour, ev.Time))
-	day := e.window(s, memberwatch.WindowAt(memberwatch.Day, ev.Time))
-	s.fold(hour, day, ev, deltas)
+	hour, whole := e.window(s, memberwatch.Hour, ev.Time), e.window(s, memberwatch.Day, ev.Time)
+	s.fold(hour, whole, ev, deltas)
 	e.meetRules(s, rule, ev, hour)
-	for _, w := range [2]*window{hour, day} {
+	for _, w := range [2]*window{hour, whole} {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)
 	}
-	e.acquaint(s, ev, hour, day)
+	e.acquaint(s, ev, uint16(day), hour, whole)
 	e.wakeAlarm(s, hour, ev.Time)
 	s.dirty |= PartTotals
 	if s.wake != 0 || s.attested != nil || hour.strange.calls > 0 || len(hour.broken) > 0 {
@@ -47,22 +47,21 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 
 // account counts an event in the daily ledger, once for each data class, and
 // returns the deltas that its members and group are still to be booked in.
-func (s *State) account(ev *memberwatch.Event, broken, late bool) deltaSet {
-	day := dayOf(ev.Time)
+func (e *Engine) account(s *State, ev *memberwatch.Event, day int32, broken, late bool) deltaSet {
 	if len(ev.DataClasses) == 0 {
-		return s.accountClass(ev, day, "", broken, late)
+		return e.accountClass(s, ev, day, "", broken, late)
 	}
 	var deltas deltaSet
 	for _, class := range ev.DataClasses {
-		deltas |= s.accountClass(ev, day, class, broken, late)
+		deltas |= e.accountClass(s, ev, day, class, broken, late)
 	}
 	return deltas
 }
 
 // accountClass counts an event in the ledger of one class. A late event is booked
 // at once: there is no window to keep it for.
-func (s *State) accountClass(ev *memberwatch.Event, day int32, class string, broken, late bool) deltaSet {
-	i := s.delta(day, class, broken, ev.Endpoint)
+func (e *Engine) accountClass(s *State, ev *memberwatch.Event, day int32, class string, broken, late bool) deltaSet {
+	i := e.delta(s, day, class, broken, ev.Endpoint)
 	d := &s.ledger[i]
 	d.Calls++
 	d.Records += ev.RecordCount()
@@ -99,16 +98,24 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 		s.absorb()
 		s.recent.hour = hour.Start
 	}
+	if len(ev.Disclosed) > 0 || ev.Group != "" {
+		s.share(hour, deltas)
+	}
 	if s.recent.add(ev, deltas); len(s.recent.words) >= recentWords {
 		s.absorb()
 	}
 }
 
-// window returns the app's open window, opening it if need be.
-func (e *Engine) window(s *State, at memberwatch.Window) *window {
-	if w := s.openAt(at); w != nil {
+// window returns the app's window of a scale at an event time, opening it if need
+// be.
+func (e *Engine) window(s *State, scale memberwatch.Scale, t int64) *window {
+	if w := s.openNow(scale, t); w != nil {
 		return w
 	}
+	return e.openWindow(s, memberwatch.WindowAt(scale, t))
+}
+
+func (e *Engine) openWindow(s *State, at memberwatch.Window) *window {
 	var w *window
 	if n := len(e.spare); n > 0 {
 		w, e.spare = e.spare[n-1], e.spare[:n-1]
@@ -171,12 +178,15 @@ const minCritical = 5
 // watch raises a provisional burst for each count that has reached its critical
 // value. F, the fleet's part, is only known once the window is closed.
 func (e *Engine) watch(s *State, w *window, now int64) {
+	if w.quiet(&s.recent) {
+		return
+	}
 	for f := range counts {
 		bit := uint8(1) << f
 		if w.fired&bit != 0 || w.atMost(f, &s.recent) < w.critical[f] {
 			continue
 		}
-		if s.absorb(); w.value(f) < w.critical[f] {
+		if s.unite(w); w.value(f) < w.critical[f] {
 			continue
 		}
 		s.dirty |= PartHot

@@ -22,14 +22,27 @@ type recent struct {
 	booked  int // words that the ledger's deltas have
 }
 
-// recentWords is how many words make it worth while: some ten events of ten
-// members.
-const recentWords = 160
+// recentWords is how many words make it worth while: some forty events of ten
+// members. A dense sketch has 192 cache lines: so many members share them.
+const recentWords = 512
 
 // deltaSet is a set of indices of ledger deltas, those below mostDeltas.
 type deltaSet uint32
 
-const mostDeltas = 32
+const (
+	mostDeltas          = 31
+	noDelta    deltaSet = 0
+	anyDelta   deltaSet = 1 << 31
+)
+
+// moved returns the set when the deltas have gone to other places.
+func (set deltaSet) moved(place *[mostDeltas]int) deltaSet {
+	moved := set & anyDelta
+	for rest := uint32(set &^ anyDelta); rest != 0; rest &= rest - 1 {
+		moved |= 1 << place[bits.TrailingZeros32(rest)]
+	}
+	return moved
+}
 
 // head is what an event's words begin with: the number of its members, whether
 // there are a group and an actor, and its deltas.
@@ -51,7 +64,7 @@ func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	r.words = append(r.words, 0)
 	if ev.Group != "" {
 		h |= hasGroup
-		r.words = append(r.words, hashName(ev.Group))
+		r.words = append(r.words, hash64(ev.Group))
 		r.groups++
 	}
 	if ev.Actor != 0 {
@@ -92,6 +105,44 @@ func next(words []uint64) (ev recalled, rest []uint64) {
 	return ev, words[n:]
 }
 
+// share notes the deltas of a call in an hour. As long as all calls of the hour
+// have the same ones, the deltas get members and groups from the hour's sketches
+// when they are asked for; with the first that differs they get their own.
+func (s *State) share(hour *window, deltas deltaSet) {
+	switch hour.deltas {
+	case deltas, noDelta:
+	case anyDelta:
+		hour.deltas = deltas
+	default:
+		s.unshare()
+	}
+}
+
+// unshare gives the deltas of all hours members and groups of their own.
+func (s *State) unshare() {
+	for _, w := range s.open {
+		if w.Scale == memberwatch.Hour && w.deltas != anyDelta {
+			s.bookHour(w)
+			w.deltas = noDelta
+		}
+	}
+	s.book()
+}
+
+// bookHour puts what the sketches of an hour hold into the deltas that all its
+// calls have in common, if anything was added to them.
+func (s *State) bookHour(hour *window) {
+	if hour.deltas == anyDelta {
+		return
+	}
+	for set := uint32(hour.deltas); set != 0; set &= set - 1 {
+		if d := &s.ledger[bits.TrailingZeros32(set)]; d.Calls > 0 {
+			d.Members.Merge(&hour.members)
+			d.Groups.Merge(&hour.groups)
+		}
+	}
+}
+
 // book puts members and groups of recent events into the ledger's deltas.
 func (s *State) book() {
 	r := &s.recent
@@ -117,7 +168,7 @@ func (d *LedgerDelta) book(ev *memberwatch.Event) {
 		d.Members.Insert(m)
 	}
 	if ev.Group != "" {
-		d.Groups.Insert(hashName(ev.Group))
+		d.Groups.Insert(hash64(ev.Group))
 	}
 }
 
@@ -126,40 +177,81 @@ func (s *State) recentHour() *window {
 	return s.openAt(memberwatch.WindowAt(memberwatch.Hour, s.recent.hour))
 }
 
-// absorb folds recent events into the sketches of their windows.
+// absorb folds recent events into the sketches of their hour. The day takes those
+// in when it is asked.
 func (s *State) absorb() {
 	r := &s.recent
 	if len(r.words) == 0 {
 		return
 	}
-	s.book()
-	hour, day := s.recentHour(), s.openAt(memberwatch.WindowAt(memberwatch.Day, r.hour))
+	hour := s.recentHour()
+	if hour.deltas == noDelta {
+		s.book()
+	}
 	unseen := r.words[:0] // in the place of words that are done with
 	for words := r.words; len(words) > 0; {
 		var ev recalled
 		ev, words = next(words)
-		for _, w := range [2]*window{hour, day} {
-			if ev.head&hasGroup != 0 {
-				w.groups.Insert(ev.group)
-			}
-			if ev.head&hasActor != 0 {
-				w.actors.Insert(ev.actor)
-			}
+		if ev.head&hasGroup != 0 {
+			hour.groups.Insert(ev.group)
+		}
+		if ev.head&hasActor != 0 {
+			hour.actors.Insert(ev.actor)
 		}
 		for _, m := range ev.disclosed {
 			exact := hour.members.Exact()
 			if !hour.members.Insert(m) && exact {
-				continue // seen in this hour: the day and the history know it too
+				continue // seen in this hour: the history knows it too
 			}
-			day.members.Insert(m)
 			unseen = append(unseen, m)
 		}
 	}
 	s.fresh.AddUnknown(unseen, hourStamp(r.hour), &s.history)
 	hour.weigh()
-	day.weigh()
+	s.owe(s.openAt(memberwatch.WindowAt(memberwatch.Day, r.hour)))
 	r.reset()
 	s.dirty |= PartHot
+}
+
+// unite brings a window's sketches up to date: a day takes in those of its hours.
+func (s *State) unite(w *window) {
+	s.absorb()
+	if w.Scale != memberwatch.Day {
+		return
+	}
+	for _, hour := range s.open {
+		if hour.Scale == memberwatch.Hour && w.holds(hour) {
+			w.takeIn(hour)
+		}
+	}
+	s.owe(w)
+	s.dirty |= PartHot
+}
+
+// holds tells whether an hour is one of a day's.
+func (w *window) holds(hour *window) bool { return hour.Start >= w.Start && hour.Start < w.End() }
+
+// takeIn adds an hour's sketches to its day's.
+func (w *window) takeIn(hour *window) {
+	w.members.Merge(&hour.members)
+	w.groups.Merge(&hour.groups)
+	w.actors.Merge(&hour.actors)
+	hour.given = [2]float64{hour.reach, hour.breadth}
+	w.weigh()
+}
+
+// owe sums what the open hours of a day have that it has not taken in.
+func (s *State) owe(day *window) {
+	if day == nil {
+		return
+	}
+	day.owed = [2]float64{}
+	for _, hour := range s.open {
+		if hour.Scale == memberwatch.Hour && day.holds(hour) {
+			day.owed[0] += hour.reach - hour.given[0]
+			day.owed[1] += hour.breadth - hour.given[1]
+		}
+	}
 }
 
 // hourStamp numbers hours modulo 2^16 for the novelty sample.

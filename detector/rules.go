@@ -146,8 +146,11 @@ func (g *broken) decode(d *decoder) {
 
 // wakeUp notes that an app returns after a long silence.
 func (e *Engine) wakeUp(s *State, ev *memberwatch.Event) {
+	if s.last == 0 || ev.Time-s.last < int64(e.cfg.DormantDays-1)*memberwatch.Day.Length() {
+		return
+	}
 	silent := dayOf(ev.Time) - dayOf(s.last)
-	if s.last != 0 && silent >= e.cfg.DormantDays {
+	if silent >= e.cfg.DormantDays {
 		s.wake, s.silence = ev.Time, silent
 		s.dirty |= PartHot
 	}

@@ -27,6 +27,7 @@ type State struct {
 	ledger    []LedgerDelta
 	recent    recent            // events that are not in the sketches yet
 	names     [dimensions]names // that its calls have used
+	met       [dimensions]met   // the newest of them
 	wake      int64             // end of the silence the app woke from; 0: awake as usual
 	silence   int32             // how many days that silence lasted
 	dirty     Part
@@ -134,22 +135,39 @@ type LedgerDelta struct {
 	Groups  sketch.Distinct
 }
 
-// Ledger returns the deltas gathered since ResetLedger. They belong to the
-// state and are valid until then.
+// Ledger returns the deltas gathered since ResetLedger; those without calls hold
+// nothing. They belong to the state and are valid until then.
 func (s *State) Ledger() []LedgerDelta {
+	for _, w := range s.open {
+		if w.Scale == memberwatch.Hour {
+			s.bookHour(w)
+		}
+	}
 	s.book()
 	return s.ledger
 }
 
-// ResetLedger forgets the deltas and keeps their memory, but for that of sketches
-// which some burst made large.
+// ResetLedger empties the deltas and keeps their memory, but for that of sketches
+// which some burst made large. Those that all calls of an open hour have in
+// common stay, empty, in front.
 func (s *State) ResetLedger() {
+	shared := noDelta
+	for _, w := range s.open {
+		shared |= w.deltas &^ anyDelta
+	}
+	var place [mostDeltas]int
+	kept := 0
 	for i := range s.ledger {
-		if d := &s.ledger[i]; !d.Members.Exact() {
-			d.Members = sketch.Distinct{}
+		if s.ledger[i].clear(); i < mostDeltas && shared>>i&1 != 0 {
+			s.ledger[kept], s.ledger[i] = s.ledger[i], s.ledger[kept]
+			place[i] = kept
+			kept++
 		}
 	}
-	s.ledger = s.ledger[:0]
+	s.ledger = s.ledger[:kept]
+	for _, w := range s.open {
+		w.deltas = w.deltas.moved(&place)
+	}
 	s.recent.booked = len(s.recent.words)
 }
 
@@ -311,6 +329,11 @@ func (s *State) loadHot(b []byte) error {
 		s.episodes = append(s.episodes, ep)
 	}
 	d.nested(&s.fresh)
+	for _, w := range s.open {
+		if w.Scale == memberwatch.Day {
+			s.owe(w)
+		}
+	}
 	return d.finish()
 }
 
@@ -371,6 +394,18 @@ func (s *State) seriesOf(stream streamID, f Feature) *series {
 func (s *State) openAt(at memberwatch.Window) *window {
 	for _, w := range s.open {
 		if w.Window == at {
+			return w
+		}
+	}
+	return nil
+}
+
+// openNow returns the open window of a scale that holds an event time, nil if
+// there is none.
+func (s *State) openNow(scale memberwatch.Scale, t int64) *window {
+	length := uint64(scale.Length())
+	for _, w := range s.open {
+		if w.Scale == scale && uint64(t-w.Start) < length {
 			return w
 		}
 	}

@@ -166,6 +166,7 @@ func TestLateEventsOnlyCount(t *testing.T) {
 		r.observe(&events[i])
 	}
 	s := r.states["a"]
+	r.engine.Close(s, s.open[0].Window)
 	s.ResetLedger()
 	before := s.events
 	late := memberwatch.Event{App: "a", Time: events[0].Time, DataClasses: []string{"x"}, Disclosed: []uint64{1, 2}}

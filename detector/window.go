@@ -13,7 +13,6 @@ import (
 type window struct {
 	memberwatch.Window
 	calls, records, misses, denials uint64
-	members, groups, actors         sketch.Distinct
 	// reach and breadth are the estimates of members and groups, without what is
 	// recent.
 	reach, breadth float64
@@ -23,14 +22,25 @@ type window struct {
 	armed    bool
 	// fired marks the counts that have reached it.
 	fired uint8
+	// Of hours only: the ledger's deltas that each call with members or a group is
+	// in, anyDelta before the first such call and noDelta when calls differ.
+	deltas deltaSet
+	// Of hours only: reach and breadth when the day last took them in.
+	given [2]float64
+	// Of days only: how much reach and breadth can be above what is taken in.
+	owed [2]float64
+	// Of days only: calls by the data classes they name. Most apps have room in some.
+	sets []setCount
+	some [2]setCount
+	// What follows is for runs of events, not for each.
+	members, groups, actors sketch.Distinct
 	// broken counts the calls that broke each rule.
 	broken []breach
 	questions
 	strange strange
 	pieces  pieces // of days without the hours that are open
-	// Of days only: calls by hour, and by the data classes they name.
+	// Of days only: calls by hour.
 	hours [hoursPerDay]uint32
-	sets  []setCount
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -50,13 +60,16 @@ func (w *window) reset(at memberwatch.Window) {
 	w.groups.Reset()
 	w.actors.Reset()
 	w.reach, w.breadth = 0, 0
+	w.deltas, w.given, w.owed = anyDelta, [2]float64{}, [2]float64{}
 	w.fired, w.armed = 0, false
 	w.broken = w.broken[:0]
 	w.questions.reset()
 	w.strange.reset()
 	w.pieces = w.pieces[:0]
 	w.hours = [hoursPerDay]uint32{}
-	w.sets = w.sets[:0]
+	if w.sets = w.sets[:0]; w.sets == nil {
+		w.sets = w.some[:0]
+	}
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -71,12 +84,19 @@ func (w *window) weigh() { w.reach, w.breadth = w.members.Estimate(), w.groups.E
 func (w *window) atMost(f Feature, r *recent) float64 {
 	switch f {
 	case Reach:
-		return w.reach + float64(r.members)
+		return w.reach + w.owed[0] + float64(r.members)
 	case Breadth:
-		return w.breadth + float64(r.groups)
+		return w.breadth + w.owed[1] + float64(r.groups)
 	default:
 		return w.value(f)
 	}
+}
+
+// quiet tells whether no count can have reached its critical value.
+func (w *window) quiet(r *recent) bool {
+	return w.reach+w.owed[0]+float64(r.members) < w.critical[Reach] && float64(w.records) < w.critical[Records] &&
+		w.breadth+w.owed[1]+float64(r.groups) < w.critical[Breadth] && float64(w.misses) < w.critical[Misses] &&
+		float64(w.denials) < w.critical[Denials]
 }
 
 // value returns a count feature as it stands, without what is recent. Novelty
@@ -124,6 +144,10 @@ func (w *window) encode(e *encoder) {
 	e.nested(&w.members)
 	e.nested(&w.groups)
 	e.nested(&w.actors)
+	if w.Scale == memberwatch.Hour {
+		e.f64(w.given[0])
+		e.f64(w.given[1])
+	}
 	for _, c := range w.critical {
 		e.bool(!math.IsInf(c, 1))
 		if !math.IsInf(c, 1) {
@@ -151,6 +175,10 @@ func (w *window) decode(d *decoder) {
 	d.nested(&w.members)
 	d.nested(&w.groups)
 	d.nested(&w.actors)
+	if w.Scale == memberwatch.Hour {
+		w.given = [2]float64{d.f64(), d.f64()}
+	}
+	w.deltas = noDelta // the ledger's deltas were others
 	w.weigh()
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)

@@ -178,7 +178,9 @@ func (p *partition) encode(c *checkpoint, r *resident) {
 	r.state.MarkClean()
 	ledger := r.state.Ledger()
 	for i := range ledger {
-		p.encodeRow(c, &ledger[i])
+		if ledger[i].Calls > 0 {
+			p.encodeRow(c, &ledger[i])
+		}
 	}
 	r.state.ResetLedger()
 }

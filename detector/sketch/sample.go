@@ -98,7 +98,7 @@ func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
 	n := 0
 	for _, h := range keys {
 		key := sampleKey(h)
-		if !s.covers(key) {
+		if !s.covers(key) || !known.covers(key) {
 			continue
 		}
 		slot, held := s.table.find(key)
