@@ -67,7 +67,7 @@ func (s *State) Trials(at memberwatch.Window) []Trial {
 // CloneAs returns a copy of the state under another app's name.
 func (s *State) CloneAs(app memberwatch.AppID) (*State, error) {
 	c := NewState(app, s.Developer)
-	for _, part := range []Part{PartTotals, PartBaseline, PartHistory, PartHot} {
+	for _, part := range []Part{PartBaseline, PartHistory, PartHot, PartTotals} {
 		b, err := s.AppendPart(part, nil)
 		if err == nil && len(b) > 0 {
 			err = c.LoadPart(part, b)

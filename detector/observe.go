@@ -101,9 +101,10 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 	if len(ev.Disclosed) > 0 || ev.Group != "" {
 		s.share(hour, deltas)
 	}
-	if s.recent.add(ev, deltas); len(s.recent.words) >= recentWords {
+	if len(s.recent.words)+eventWords+len(ev.Disclosed) > recentWords {
 		s.absorb()
 	}
+	s.recent.add(ev, deltas)
 }
 
 // window returns the app's window of a scale at an event time, opening it if need

@@ -22,9 +22,12 @@ type recent struct {
 	booked  int // words that the ledger's deltas have
 }
 
-// recentWords is how many words make it worth while: some forty events of ten
+// recentWords is how many words make it worth while: some twenty events of ten
 // members. A dense sketch has 192 cache lines: so many members share them.
-const recentWords = 512
+const recentWords = 256
+
+// eventWords is how many words an event takes beside its members.
+const eventWords = 3
 
 // deltaSet is a set of indices of ledger deltas, those below mostDeltas.
 type deltaSet uint32
@@ -61,6 +64,7 @@ func (h head) deltas() deltaSet { return deltaSet(h >> deltaShift) }
 func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	h := head(len(ev.Disclosed)) | head(deltas)<<deltaShift
 	at := len(r.words)
+	r.makeRoom(at + eventWords + len(ev.Disclosed))
 	r.words = append(r.words, 0)
 	if ev.Group != "" {
 		h |= hasGroup
@@ -76,9 +80,19 @@ func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	r.members += len(ev.Disclosed)
 }
 
+// makeRoom sees to it that so many words fit, and takes no more memory than full
+// runs need.
+func (r *recent) makeRoom(n int) {
+	if n > cap(r.words) {
+		words := make([]uint64, len(r.words), max(n, min(2*cap(r.words), recentWords)))
+		copy(words, r.words)
+		r.words = words
+	}
+}
+
 // reset forgets the events. It keeps the memory, unless a single event was huge.
 func (r *recent) reset() {
-	if cap(r.words) > 4*recentWords {
+	if cap(r.words) > recentWords {
 		r.words = nil
 	}
 	r.words, r.members, r.groups, r.booked = r.words[:0], 0, 0, 0

@@ -57,10 +57,8 @@ func (c *committer) inFlight() bool { return c.started != c.done }
 // States are written when the journal has grown so old or so large: what a
 // restart has to apply again is bounded, and so is what may stay in memory.
 const (
-	statesInterval = 15 * time.Second
+	statesInterval = time.Minute
 	journalBytes   = 32 << 20
-
-	keptEntry = 1 << 20 // the most memory of an entry that is kept for the next
 )
 
 // untilCheckpoint returns how long the owner may sleep.
@@ -260,9 +258,7 @@ func (p *partition) commit(c *checkpoint) (store.Committed, bool) {
 // them, up to the longest interval.
 func (p *partition) committed(c *checkpoint) {
 	p.commits.done = p.commits.started
-	if cap(c.commit.Journal) <= keptEntry {
-		p.commits.spare = c.commit.Journal
-	}
+	p.commits.spare = c.commit.Journal
 	shortest := p.m.options.CheckpointInterval
 	p.interval = max(shortest, min(4*time.Duration(p.stats.lastCheckpoint.Load()), maxInterval))
 }

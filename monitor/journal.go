@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -67,8 +68,10 @@ func appendName(b []byte, name string) []byte {
 
 func appendMembers(b []byte, members []uint64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(members)))
-	for _, m := range members {
-		b = binary.LittleEndian.AppendUint64(b, m)
+	at := len(b)
+	b = slices.Grow(b, 8*len(members))[:at+8*len(members)]
+	for i, m := range members {
+		binary.LittleEndian.PutUint64(b[at+8*i:], m)
 	}
 	return b
 }
@@ -78,7 +81,9 @@ func appendMembers(b []byte, members []uint64) []byte {
 func (j *journal) take(spare []byte) []byte {
 	entry := j.entry
 	j.bytes += len(entry)
-	j.entry = spare[:0]
+	if j.entry = spare[:0]; cap(spare) > 4*len(entry) {
+		j.entry = nil // what a busier time needed
+	}
 	return entry
 }
 
