@@ -13,7 +13,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 	if w == nil {
 		return
 	}
-	s.unite(w)
+	s.settle(w)
 	e.breachesClosed(s, w)
 	if at.Scale == memberwatch.Hour {
 		s.bookHour(w)
@@ -91,7 +91,7 @@ func (e *Engine) reuse(w *window) {
 // valuesOf reads the features of a window at its end.
 func (s *State) valuesOf(w *window) values {
 	var x values
-	s.unite(w)
+	s.settle(w)
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}

@@ -187,7 +187,7 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 		if w.fired&bit != 0 || w.atMost(f, &s.recent) < w.critical[f] {
 			continue
 		}
-		if s.unite(w); w.value(f) < w.critical[f] {
+		if s.settle(w); w.value(f) < w.critical[f] {
 			continue
 		}
 		s.dirty |= PartHot

@@ -227,8 +227,8 @@ func (s *State) absorb() {
 	s.dirty |= PartHot
 }
 
-// unite brings a window's sketches up to date: a day takes in those of its hours.
-func (s *State) unite(w *window) {
+// settle brings a window's sketches up to date: a day takes in those of its hours.
+func (s *State) settle(w *window) {
 	s.absorb()
 	if w.Scale != memberwatch.Day {
 		return
