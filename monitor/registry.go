@@ -160,9 +160,10 @@ func (m *Monitor) developer(app memberwatch.AppID) memberwatch.DeveloperID {
 	return m.routes.developers[app]
 }
 
-// Restrictions returns up to limit restrictions after an id, in order of id.
-func (m *Monitor) Restrictions(_ context.Context, after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error) {
-	return m.store.Platform.Restrictions(after, limit)
+// Restrictions returns up to limit restrictions that match and come after an id,
+// in order of id. A nil match takes all.
+func (m *Monitor) Restrictions(_ context.Context, after memberwatch.RestrictionID, limit int, match func(*memberwatch.Restriction) bool) ([]memberwatch.Restriction, error) {
+	return m.store.Platform.Restrictions(after, limit, match)
 }
 
 // App returns an app as declared and as seen up to the newest checkpoint. It

@@ -38,7 +38,8 @@ func (m *Monitor) Findings(_ context.Context, id memberwatch.SignalID) ([]member
 
 // Signals returns up to limit signals that match, the newest Opened first, and
 // the cursor of the next page: empty at the end. Pages stay in step while
-// signals come and change. A nil match takes all.
+// signals come and change. A nil match takes all; another one is shown what lists
+// choose by, see [store.Platform.Signals].
 func (m *Monitor) Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
 	return signalPages(ctx, m.store.Platform.Signals, after, limit, match)
 }
@@ -51,21 +52,17 @@ func (m *Monitor) ShadowSignals(ctx context.Context, after string, limit int, ma
 
 // signalPages gathers one page from as many transactions as it takes.
 func signalPages(
-	ctx context.Context, read func(after string, limit int) ([]memberwatch.Signal, string, error),
+	ctx context.Context, read func(after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error),
 	after string, limit int, match func(*memberwatch.Signal) bool,
 ) ([]memberwatch.Signal, string, error) {
 	var page []memberwatch.Signal
 	for ctx.Err() == nil {
 		// Reading no more than is missing keeps the cursor exact.
-		some, next, err := read(after, min(limit-len(page), signalPage))
+		some, next, err := read(after, limit-len(page), match)
 		if err != nil {
 			return nil, "", err
 		}
-		for i := range some {
-			if match == nil || match(&some[i]) {
-				page = append(page, some[i])
-			}
-		}
+		page = append(page, some...)
 		if next == "" || len(page) >= limit {
 			return page, next, nil
 		}

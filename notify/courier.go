@@ -126,7 +126,7 @@ func (c *Courier) start() error {
 // dispatchAll starts to deliver to all endpoints.
 func (c *Courier) dispatchAll() error {
 	for after := memberwatch.EndpointID(""); ; {
-		endpoints, err := c.store.Endpoints(after, page)
+		endpoints, err := c.store.Endpoints(after, page, nil)
 		if err != nil || len(endpoints) == 0 {
 			return err
 		}

@@ -106,9 +106,10 @@ func (c *Courier) status(e memberwatch.Endpoint) (s memberwatch.EndpointStatus, 
 	return s, err
 }
 
-// Endpoints returns up to limit endpoints after an id, in order of id.
-func (c *Courier) Endpoints(_ context.Context, after memberwatch.EndpointID, limit int) ([]memberwatch.EndpointStatus, error) {
-	endpoints, err := c.store.Endpoints(after, limit)
+// Endpoints returns up to limit endpoints that match and come after an id, in
+// order of id. A nil match takes all.
+func (c *Courier) Endpoints(_ context.Context, after memberwatch.EndpointID, limit int, match func(*memberwatch.Endpoint) bool) ([]memberwatch.EndpointStatus, error) {
+	endpoints, err := c.store.Endpoints(after, limit, match)
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +179,11 @@ func (c *Courier) RemoveEndpoint(ctx context.Context, id memberwatch.EndpointID)
 	return err
 }
 
-// Deliveries returns up to limit deliveries of an endpoint in one state, those
-// of the newest notices first, before a sequence; 0 begins with the newest.
-func (c *Courier) Deliveries(_ context.Context, id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int) ([]memberwatch.Delivery, error) {
-	return c.store.Deliveries(id, state, before, limit)
+// Deliveries returns up to limit deliveries of an endpoint in one state that
+// match, those of the newest notices first, before a sequence; 0 begins with the
+// newest. A nil match takes all.
+func (c *Courier) Deliveries(_ context.Context, id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int, match func(*memberwatch.Delivery) bool) ([]memberwatch.Delivery, error) {
+	return c.store.Deliveries(id, state, before, limit, match)
 }
 
 // replayPage is how many notices one transaction replays.

@@ -218,7 +218,7 @@ func (w *world) endpoint(id string, r *receiver, change ...func(*memberwatch.End
 // list returns an endpoint's deliveries in a state.
 func (w *world) list(id string, state memberwatch.DeliveryState) []memberwatch.Delivery {
 	w.t.Helper()
-	all, err := w.Deliveries(w.t.Context(), memberwatch.EndpointID(id), state, 0, 1000)
+	all, err := w.Deliveries(w.t.Context(), memberwatch.EndpointID(id), state, 0, 1000, nil)
 	must(w.t, err)
 	return all
 }

@@ -78,7 +78,7 @@ func TestMisbehavingReceivers(t *testing.T) {
 	}
 	for name, r := range receivers {
 		eventually(t, name+" has everything", func() bool {
-			done, err := c.Deliveries(t.Context(), memberwatch.EndpointID(name), memberwatch.DeliveryDelivered, 0, 100)
+			done, err := c.Deliveries(t.Context(), memberwatch.EndpointID(name), memberwatch.DeliveryDelivered, 0, 100, nil)
 			must(t, err)
 			return len(done) == notices
 		})

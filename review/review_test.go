@@ -330,7 +330,7 @@ func TestRemediation(t *testing.T) {
 	_, err = d.Advance(t.Context(), c.ID, restrict.ID, "", memberwatch.Step{By: "ana", Move: memberwatch.MoveApprove})
 	refused(t, err, memberwatch.ErrState, "SECOND_PERSON_NEEDED")
 	restrict = must(d.Advance(t.Context(), c.ID, restrict.ID, restrict.Etag(), memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
-	restrictions := must(d.monitor.Restrictions(t.Context(), "", 10))
+	restrictions := must(d.monitor.Restrictions(t.Context(), "", 10, nil))
 	if restrict.State != memberwatch.Sent || len(restrictions) != 2 || restrictions[0].ID != restrict.Restriction || !restrictions[0].Covers("quizfun") || restrictions[0].Covers("crm") {
 		t.Fatalf("%v with restrictions %+v", restrict.State, restrictions)
 	}

@@ -91,14 +91,12 @@ func refused(err error) bool {
 // matching returns all signals that match, newest first.
 func (s *Service) matching(ctx context.Context, match func(*memberwatch.Signal) bool) (ids []memberwatch.SignalID, err error) {
 	for after := ""; ctx.Err() == nil; {
-		page, next, err := s.files.Signals(after, bulkPage)
+		page, next, err := s.files.Signals(after, bulkPage, match)
 		if err != nil {
 			return nil, err
 		}
 		for i := range page {
-			if match(&page[i]) {
-				ids = append(ids, page[i].ID)
-			}
+			ids = append(ids, page[i].ID)
 		}
 		if after = next; after == "" {
 			return ids, nil

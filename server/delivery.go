@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/filter"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/wire"
 )
@@ -19,8 +20,8 @@ type Deliveries interface {
 	CreateEndpoint(ctx context.Context, e memberwatch.Endpoint, key memberwatch.KeyRequest, fromStart bool) (memberwatch.Endpoint, error)
 	// Endpoint returns one endpoint.
 	Endpoint(ctx context.Context, id memberwatch.EndpointID) (memberwatch.EndpointStatus, error)
-	// Endpoints returns up to limit endpoints in the order of their ids, beginning after one.
-	Endpoints(ctx context.Context, after memberwatch.EndpointID, limit int) ([]memberwatch.EndpointStatus, error)
+	// Endpoints returns up to limit endpoints that match, in the order of their ids, beginning after one.
+	Endpoints(ctx context.Context, after memberwatch.EndpointID, limit int, match func(*memberwatch.Endpoint) bool) ([]memberwatch.EndpointStatus, error)
 	// UpdateEndpoint changes an endpoint, which must have the revision unless that is 0.
 	UpdateEndpoint(ctx context.Context, id memberwatch.EndpointID, revision int64, change func(e *memberwatch.Endpoint) error) (memberwatch.Endpoint, error)
 	// RotateKey gives an endpoint a new key; those it had go on signing for the overlap.
@@ -29,9 +30,9 @@ type Deliveries interface {
 	RemoveEndpoint(ctx context.Context, id memberwatch.EndpointID) error
 	// Ping sends an endpoint one message at once.
 	Ping(ctx context.Context, id memberwatch.EndpointID) (memberwatch.Attempt, error)
-	// Deliveries returns up to limit deliveries of an endpoint in one state, the newest first, before a sequence if it is
-	// not 0.
-	Deliveries(ctx context.Context, id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int) ([]memberwatch.Delivery, error)
+	// Deliveries returns up to limit deliveries of an endpoint in one state that match, the newest first, before a
+	// sequence if it is not 0.
+	Deliveries(ctx context.Context, id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int, match func(*memberwatch.Delivery) bool) ([]memberwatch.Delivery, error)
 	// Replay delivers notices from first to last again, 0 standing for the newest, and returns how many.
 	Replay(ctx context.Context, id memberwatch.EndpointID, first, last int64, deadOnly bool) (int, error)
 }
@@ -41,6 +42,24 @@ type deliveryService struct {
 	pb.UnimplementedDeliveryServiceServer
 	deliveries Deliveries
 	audit      Auditor // nil: replays are not recorded
+}
+
+// endpointFilters are what endpoints can be filtered by.
+var endpointFilters = []filter.Field[memberwatch.Endpoint]{
+	filter.Text("url", func(e *memberwatch.Endpoint) string { return e.URL }),
+	filter.Text("types", func(e *memberwatch.Endpoint) string { return joined(e.Types) }),
+	filter.Enum("min_severity", enumNames(pb.Severity_name, "SEVERITY_"), func(e *memberwatch.Endpoint) int { return int(e.MinSeverity) }),
+	filter.Bool("disabled", func(e *memberwatch.Endpoint) bool { return e.Disabled != "" }),
+}
+
+// deliveryFilters are what deliveries can be filtered by.
+var deliveryFilters = []filter.Field[memberwatch.Delivery]{
+	filter.Text("type", func(d *memberwatch.Delivery) string { return d.Type }),
+	filter.Text("subject", func(d *memberwatch.Delivery) string { return d.Subject }),
+	filter.Number("attempts", func(d *memberwatch.Delivery) float64 { return float64(d.Attempts) }),
+	filter.Number("status", func(d *memberwatch.Delivery) float64 { return float64(d.Status) }),
+	filter.Text("error", func(d *memberwatch.Delivery) string { return d.Error }),
+	filter.Time("try_time", func(d *memberwatch.Delivery) int64 { return nanosOf(d.Last) }),
 }
 
 // CreateEndpoint adds an endpoint.
@@ -87,7 +106,11 @@ func (s *deliveryService) ListEndpoints(ctx context.Context, r *pb.ListEndpoints
 	if err != nil {
 		return nil, err
 	}
-	endpoints, err := s.deliveries.Endpoints(ctx, memberwatch.EndpointID(after), size+1)
+	selected, err := filter.Parse(r.GetFilter(), endpointFilters)
+	if err != nil {
+		return nil, wire.InField("filter", err)
+	}
+	endpoints, err := s.deliveries.Endpoints(ctx, memberwatch.EndpointID(after), size+1, selected.Match)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +276,11 @@ func (s *deliveryService) ListDeliveries(ctx context.Context, r *pb.ListDeliveri
 			return nil, tokenInvalid("page_token", r.GetPageToken())
 		}
 	}
-	deliveries, err := s.deliveries.Deliveries(ctx, id, state, before, size+1)
+	selected, err := filter.Parse(r.GetFilter(), deliveryFilters)
+	if err != nil {
+		return nil, wire.InField("filter", err)
+	}
+	deliveries, err := s.deliveries.Deliveries(ctx, id, state, before, size+1, selected.Match)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
@@ -23,8 +24,8 @@ type Registry interface {
 	PutRestriction(ctx context.Context, r memberwatch.Restriction) (memberwatch.Restriction, error)
 	// LiftRestriction ends a restriction from a time on.
 	LiftRestriction(ctx context.Context, id memberwatch.RestrictionID, at time.Time) (memberwatch.Restriction, error)
-	// Restrictions returns up to limit restrictions in the order of their ids, beginning after one.
-	Restrictions(ctx context.Context, after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error)
+	// Restrictions returns up to limit restrictions that match, in the order of their ids, beginning after one.
+	Restrictions(ctx context.Context, after memberwatch.RestrictionID, limit int, match func(*memberwatch.Restriction) bool) ([]memberwatch.Restriction, error)
 	// PutCanaries declares or withdraws planted members and returns the number of the control change.
 	PutCanaries(ctx context.Context, c memberwatch.Canaries) (int64, error)
 	// PutAttestation records that an app's data is attested to be deleted.
@@ -44,6 +45,31 @@ var appFields = []filter.Field[memberwatch.AppView]{
 	filter.Enum("learning_state", enumNames(pb.LearningState_name, "LEARNING_STATE_"), func(v *memberwatch.AppView) int { return int(v.Learning) }),
 	filter.Time("certification_expire_time", func(v *memberwatch.AppView) int64 { return nanosOf(v.Expires) }),
 	filter.Bool("declared", func(v *memberwatch.AppView) bool { return v.Declared }),
+}
+
+// restrictionFields are what restrictions can be filtered by, at a time.
+func restrictionFields(now time.Time) []filter.Field[memberwatch.Restriction] {
+	return []filter.Field[memberwatch.Restriction]{
+		filter.Text("data_class", func(r *memberwatch.Restriction) string { return string(r.Class) }),
+		filter.Text("endpoint", func(r *memberwatch.Restriction) string { return r.Endpoint }),
+		filter.Text("apps", func(r *memberwatch.Restriction) string { return joined(r.Apps) }),
+		filter.Text("exempt", func(r *memberwatch.Restriction) string { return joined(r.Exempt) }),
+		filter.Bool("active", func(r *memberwatch.Restriction) bool { return r.InForce(now.UnixNano()) }),
+		filter.Time("effective_time", func(r *memberwatch.Restriction) int64 { return nanosOf(r.Effective) }),
+		filter.Text("reason", func(r *memberwatch.Restriction) string { return r.Reason }),
+	}
+}
+
+// joined makes one text of a list, to look for what it contains.
+func joined[T ~string](list []T) string {
+	var b strings.Builder
+	for i, item := range list {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(item))
+	}
+	return b.String()
 }
 
 // PutApp creates or replaces an app.
@@ -145,7 +171,11 @@ func (s *registryService) ListRestrictions(ctx context.Context, r *pb.ListRestri
 	if err != nil {
 		return nil, err
 	}
-	restrictions, err := s.registry.Restrictions(ctx, memberwatch.RestrictionID(after), size+1)
+	selected, err := filter.Parse(r.GetFilter(), restrictionFields(time.Now()))
+	if err != nil {
+		return nil, wire.InField("filter", err)
+	}
+	restrictions, err := s.registry.Restrictions(ctx, memberwatch.RestrictionID(after), size+1, selected.Match)
 	if err != nil {
 		return nil, err
 	}

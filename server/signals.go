@@ -46,7 +46,8 @@ type signalService struct {
 	lifetime context.Context // ends when the server shuts down
 }
 
-// signalFields are what signals can be filtered by.
+// signalFields are what signals can be filtered by. The index of signals has no more of them: what is added here must be
+// added to the heads of package store.
 var signalFields = []filter.Field[memberwatch.Signal]{
 	filter.Name("app", "apps/", func(s *memberwatch.Signal) string { return string(s.App) }),
 	filter.Text("developer", func(s *memberwatch.Signal) string { return string(s.Developer) }),

@@ -143,5 +143,12 @@ func (r *Review) PutTriage(id memberwatch.SignalID, t *memberwatch.Triage) error
 	if err := r.tx.Bucket(bucketTriage).Put([]byte(id), encodeTriage(t)); err != nil {
 		return err
 	}
+	s, err := r.Signal(id)
+	if err != nil {
+		return err
+	}
+	if err := putHead(r.tx, bucketOpened, &s); err != nil {
+		return err
+	}
 	return feed(r.tx, []byte(id))
 }

@@ -127,9 +127,10 @@ func (p *Platform) WaitingDeliveries(id memberwatch.EndpointID, limit int) (page
 	return page, err
 }
 
-// Deliveries returns up to limit deliveries of an endpoint in one state, those
-// of the newest notices first, before a sequence; 0 begins with the newest.
-func (p *Platform) Deliveries(id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int) (page []memberwatch.Delivery, err error) {
+// Deliveries returns up to limit deliveries of an endpoint in one state that
+// match, those of the newest notices first, before a sequence; 0 begins with the
+// newest. A nil match takes all.
+func (p *Platform) Deliveries(id memberwatch.EndpointID, state memberwatch.DeliveryState, before int64, limit int, match func(*memberwatch.Delivery) bool) (page []memberwatch.Delivery, err error) {
 	prefix := deliveryPrefix(state, id)
 	err = p.db.View(func(tx *bolt.Tx) error {
 		if _, err := p.endpoint(tx, id); err != nil {
@@ -145,7 +146,9 @@ func (p *Platform) Deliveries(id memberwatch.EndpointID, state memberwatch.Deliv
 			if err != nil {
 				return corruptAt(p.db, bucketDeliveries, key, err)
 			}
-			page = append(page, d)
+			if match == nil || match(&d) {
+				page = append(page, d)
+			}
 		}
 		return nil
 	})

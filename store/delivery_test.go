@@ -50,7 +50,7 @@ func sequences(t *testing.T, p *store.Platform, id memberwatch.EndpointID, state
 	t.Helper()
 	var all []int64
 	for before := int64(0); ; {
-		page, err := p.Deliveries(id, state, before, 2)
+		page, err := p.Deliveries(id, state, before, 2, nil)
 		must(t, err)
 		for _, d := range page {
 			all = append(all, d.Sequence)
@@ -131,7 +131,7 @@ func TestDeliveriesMoveFromStateToState(t *testing.T) {
 	}
 
 	must(t, p.RemoveEndpoint(t.Context(), "siem", time.Now()))
-	_, err = p.Deliveries("siem", memberwatch.DeliveryWaiting, 0, 1)
+	_, err = p.Deliveries("siem", memberwatch.DeliveryWaiting, 0, 1, nil)
 	expectReason(t, err, memberwatch.ErrNotFound, "ENDPOINT_NOT_FOUND", "siem")
 	must(t, p.SettleDeliveries("siem", waiting, "too late", journalled))
 	must(t, p.TakeNotices("siem", 6, waiting))

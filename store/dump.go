@@ -14,7 +14,7 @@ import (
 // Two directories that saw the same events and control changes dump the same
 // bytes, however the events were batched and however often the service died in
 // between. Left out is what may differ then: epochs, marks of liveness, cursors
-// of outbox and feed, wall-clock times of declarations, the fleet's working
+// of outbox and feed, the triage beside signals, wall-clock times of declarations, the fleet's working
 // papers, and how far the ledger has been rolled up. No process may have the directory open for writing.
 func Dump(dir string, w io.Writer) error {
 	out := bufio.NewWriter(w)
@@ -32,7 +32,7 @@ func Dump(dir string, w io.Writer) error {
 }
 
 func dumpPlatform(dir string, out io.Writer) (partitions int, err error) {
-	err = dumpFile(dir, PlatformFile, [][]byte{bucketMeta, bucketSignals, bucketFindings, bucketOpened, bucketOpen, bucketShadow}, out)
+	err = dumpFile(dir, PlatformFile, [][]byte{bucketMeta, bucketSignals, bucketFindings, bucketOpen, bucketShadow}, out)
 	if err != nil {
 		return 0, err
 	}

@@ -62,9 +62,10 @@ func (p *Platform) endpoint(tx *bolt.Tx, id memberwatch.EndpointID) (memberwatch
 	return e, nil
 }
 
-// Endpoints returns up to limit endpoints after an id, in order of id.
-func (p *Platform) Endpoints(after memberwatch.EndpointID, limit int) ([]memberwatch.Endpoint, error) {
-	return pageOf(p.db, bucketEndpoints, []byte(after), limit, decodeEndpoint)
+// Endpoints returns up to limit endpoints that match and come after an id, in
+// order of id. A nil match takes all.
+func (p *Platform) Endpoints(after memberwatch.EndpointID, limit int, match func(*memberwatch.Endpoint) bool) ([]memberwatch.Endpoint, error) {
+	return pageOf(p.db, bucketEndpoints, []byte(after), limit, match, decodeEndpoint)
 }
 
 // UpdateEndpoint changes an endpoint in one transaction and counts its revision.

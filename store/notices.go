@@ -77,7 +77,7 @@ func (p *Platform) NoticePlace(feed string) (int64, error) { return p.number(buc
 
 // Notices returns up to limit notices after a sequence, in order.
 func (p *Platform) Notices(after int64, limit int) ([]memberwatch.Notice, error) {
-	return pageOf(p.db, bucketNotices, sequenceKey(uint64(after)), limit, decodeNotice)
+	return pageOf(p.db, bucketNotices, sequenceKey(uint64(after)), limit, nil, decodeNotice)
 }
 
 // Notice returns the notice of a sequence, or ErrNotFound.

@@ -121,16 +121,17 @@ func (p *Platform) App(id memberwatch.AppID) (app memberwatch.App, err error) {
 
 // Apps returns up to limit declared apps after an id, in order of id.
 func (p *Platform) Apps(after memberwatch.AppID, limit int) ([]memberwatch.App, error) {
-	return pageOf(p.db, bucketRegistry, []byte(after), limit, decodeApp)
+	return pageOf(p.db, bucketRegistry, []byte(after), limit, nil, decodeApp)
 }
 
-// Restrictions returns up to limit restrictions after an id, in order of id.
-func (p *Platform) Restrictions(after memberwatch.RestrictionID, limit int) ([]memberwatch.Restriction, error) {
-	return pageOf(p.db, bucketRestrictions, []byte(after), limit, decodeRestriction)
+// Restrictions returns up to limit restrictions that match and come after an id,
+// in order of id. A nil match takes all.
+func (p *Platform) Restrictions(after memberwatch.RestrictionID, limit int, match func(*memberwatch.Restriction) bool) ([]memberwatch.Restriction, error) {
+	return pageOf(p.db, bucketRestrictions, []byte(after), limit, match, decodeRestriction)
 }
 
-// pageOf reads a page of records in the order of their keys.
-func pageOf[T any](db *bolt.DB, bucket, after []byte, limit int, decode func(record []byte) (T, error)) ([]T, error) {
+// pageOf reads a page of records that match in the order of their keys.
+func pageOf[T any](db *bolt.DB, bucket, after []byte, limit int, match func(*T) bool, decode func(record []byte) (T, error)) ([]T, error) {
 	var page []T
 	err := db.View(func(tx *bolt.Tx) error {
 		rows := tx.Bucket(bucket)
@@ -140,7 +141,9 @@ func pageOf[T any](db *bolt.DB, bucket, after []byte, limit int, decode func(rec
 			if err != nil {
 				return corruptAt(db, bucket, key, err)
 			}
-			page = append(page, item)
+			if match == nil || match(&item) {
+				page = append(page, item)
+			}
 		}
 		return nil
 	})

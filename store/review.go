@@ -74,7 +74,7 @@ func (r *Review) Emit(e memberwatch.ReviewEvent, payload any) error {
 
 // ReviewEvents returns up to limit review events after a sequence, in order.
 func (p *Platform) ReviewEvents(after int64, limit int) ([]memberwatch.ReviewEvent, error) {
-	return pageOf(p.db, bucketReviewEvents, sequenceKey(uint64(max(after, 0))), limit, decodeReviewEvent)
+	return pageOf(p.db, bucketReviewEvents, sequenceKey(uint64(max(after, 0))), limit, nil, decodeReviewEvent)
 }
 
 // DropReviewEvents forgets the events up to a sequence, inclusive.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 
@@ -89,7 +88,7 @@ func (p *Platform) publish(tx *bolt.Tx, u *memberwatch.Update) error {
 		return err
 	}
 	if s.Shadow { // nobody is asked to look: it is in no feed and in no count
-		return tx.Bucket(bucketShadow).Put(timeKey(s.Opened, string(s.ID)), sealBytes(nil))
+		return putHead(tx, bucketShadow, s)
 	}
 	if err := indexSignal(tx, old, s); err != nil {
 		return err
@@ -140,7 +139,11 @@ func indexSignal(tx *bolt.Tx, old, s *memberwatch.Signal) error {
 	if err != nil {
 		return err
 	}
-	if err := opened.Put(timeKey(s.Opened, string(s.ID)), sealBytes(nil)); err != nil {
+	head := *s
+	if old != nil {
+		head.Triage = old.Triage // the detector knows none
+	}
+	if err := putHead(tx, bucketOpened, &head); err != nil {
 		return err
 	}
 	e := newEncoder(16)
@@ -249,56 +252,10 @@ func (p *Platform) Findings(id memberwatch.SignalID) ([]memberwatch.Finding, err
 	return findings, err
 }
 
-// Signals returns up to limit signals, the newest Opened first, and the cursor
-// of the next page: empty at the end. A cursor is a place in the order, so pages
-// stay in step while signals come and change.
-func (p *Platform) Signals(after string, limit int) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(bucketOpened, after, limit)
-}
-
-// ShadowSignals returns the signals that were in shadow, which Signals leaves
-// out, likewise.
-func (p *Platform) ShadowSignals(after string, limit int) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(bucketShadow, after, limit)
-}
-
-// signalsIn pages through one of the indices by time of opening.
-func (p *Platform) signalsIn(bucket []byte, after string, limit int) (page []memberwatch.Signal, next string, err error) {
-	before, err := base64.RawURLEncoding.DecodeString(after)
-	if err != nil {
-		return nil, "", &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "PAGE_TOKEN_INVALID", Message: fmt.Sprintf("page token %q is not one of ours", after)}
-	}
-	err = p.db.View(func(tx *bolt.Tx) error {
-		cursor := tx.Bucket(bucket).Cursor()
-		for key := seekBefore(cursor, before); key != nil; key, _ = cursor.Prev() {
-			if len(page) == limit {
-				next = base64.RawURLEncoding.EncodeToString(before)
-				return nil
-			}
-			s, err := p.signal(tx, key[8:])
-			if err != nil {
-				return err
-			}
-			if s == nil {
-				return corruptAt(p.db, bucket, key, fmt.Errorf("%w: no such signal", ErrCorrupt))
-			}
-			page, before = append(page, *s), bytes.Clone(key)
-		}
-		return nil
-	})
-	return page, next, err
-}
-
 // seekBefore moves to the last key before the given one; empty means the last
 // of all.
 func seekBefore(cursor *bolt.Cursor, before []byte) []byte {
-	if len(before) > 0 {
-		if key, _ := cursor.Seek(before); key != nil {
-			key, _ = cursor.Prev()
-			return key
-		}
-	}
-	key, _ := cursor.Last()
+	key, _ := seekBeforeEntry(cursor, before)
 	return key
 }
 

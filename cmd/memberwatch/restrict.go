@@ -91,6 +91,7 @@ func restrictionName(arg string) string {
 func newRestrictList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List restrictions, lifted ones too", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
+	filter := cmd.Flags().String("filter", "", "only those that match, such as active = true AND data_class = name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
@@ -100,7 +101,7 @@ func newRestrictList() *cobra.Command {
 		var all []*pb.Restriction
 		service := pb.NewRegistryServiceClient(conn)
 		err = pages(0, maxPage, func(token string, size int) (int, string, error) {
-			answer, err := service.ListRestrictions(cmd.Context(), &pb.ListRestrictionsRequest{PageSize: int32(size), PageToken: token})
+			answer, err := service.ListRestrictions(cmd.Context(), &pb.ListRestrictionsRequest{PageSize: int32(size), PageToken: token, Filter: *filter})
 			all = append(all, answer.GetRestrictions()...)
 			return len(answer.GetRestrictions()), answer.GetNextPageToken(), err
 		})

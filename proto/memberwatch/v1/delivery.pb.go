@@ -720,8 +720,10 @@ type ListEndpointsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The token of the previous answer.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The token of the previous answer; the other fields must be equal then.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A filter over url, types, min_severity and disabled, such as disabled = true.
+	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -766,6 +768,13 @@ func (x *ListEndpointsRequest) GetPageSize() int32 {
 func (x *ListEndpointsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListEndpointsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
 	}
 	return ""
 }
@@ -1648,7 +1657,10 @@ type ListDeliveriesRequest struct {
 	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A filter over type, subject, attempts, status, error and try_time (of the
+	// last attempt), such as status = 503 AND type = "signal.*".
+	Filter        string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1707,6 +1719,13 @@ func (x *ListDeliveriesRequest) GetPageSize() int32 {
 func (x *ListDeliveriesRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListDeliveriesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
 	}
 	return ""
 }
@@ -1942,11 +1961,12 @@ const file_memberwatch_v1_delivery_proto_rawDesc = "" +
 	"\x12GetEndpointRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"K\n" +
 	"\x13GetEndpointResponse\x124\n" +
-	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"R\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.memberwatch.v1.EndpointR\bendpoint\"j\n" +
 	"\x14ListEndpointsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"w\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\"w\n" +
 	"\x15ListEndpointsResponse\x126\n" +
 	"\tendpoints\x18\x01 \x03(\v2\x18.memberwatch.v1.EndpointR\tendpoints\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa9\x01\n" +
@@ -2014,13 +2034,14 @@ const file_memberwatch_v1_delivery_proto_rawDesc = "" +
 	"\rSTATE_WAITING\x10\x01\x12\x13\n" +
 	"\x0fSTATE_DELIVERED\x10\x02\x12\x0e\n" +
 	"\n" +
-	"STATE_DEAD\x10\x03\"\xa5\x01\n" +
+	"STATE_DEAD\x10\x03\"\xbd\x01\n" +
 	"\x15ListDeliveriesRequest\x12\x1a\n" +
 	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x124\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1e.memberwatch.v1.Delivery.StateR\x05state\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"z\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06filter\x18\x05 \x01(\tR\x06filter\"z\n" +
 	"\x16ListDeliveriesResponse\x128\n" +
 	"\n" +
 	"deliveries\x18\x01 \x03(\v2\x18.memberwatch.v1.DeliveryR\n" +

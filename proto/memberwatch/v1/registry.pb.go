@@ -886,8 +886,11 @@ type ListRestrictionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The token of the previous answer.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The token of the previous answer; the other fields must be equal then.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A filter over data_class, endpoint, apps, exempt, active, effective_time and
+	// reason, such as active = true AND apps:quizfun.
+	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -932,6 +935,13 @@ func (x *ListRestrictionsRequest) GetPageSize() int32 {
 func (x *ListRestrictionsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListRestrictionsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
 	}
 	return ""
 }
@@ -1459,11 +1469,12 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\"W\n" +
 	"\x16PutRestrictionResponse\x12=\n" +
-	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"U\n" +
+	"\vrestriction\x18\x01 \x01(\v2\x1b.memberwatch.v1.RestrictionR\vrestriction\"m\n" +
 	"\x17ListRestrictionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\x83\x01\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\"\x83\x01\n" +
 	"\x18ListRestrictionsResponse\x12?\n" +
 	"\frestrictions\x18\x01 \x03(\v2\x1b.memberwatch.v1.RestrictionR\frestrictions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x84\x01\n" +

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/memberwatch/memberwatch"
+	bolt "go.etcd.io/bbolt"
+)
+
+// Heads: the index of signals by time of opening holds beside each key what lists
+// choose by, so that a list that matches little does not read every signal. A
+// signal that was last written before there were heads has an empty one and is
+// read itself.
+
+// encodeHead is what lists choose signals by, but for what is in the key.
+func encodeHead(s *memberwatch.Signal) []byte {
+	e := newEncoder(32 + len(s.App) + len(s.Developer) + len(s.Kind) + len(s.Triage.Case))
+	e.string(string(s.App))
+	e.string(string(s.Developer))
+	e.string(string(s.Kind))
+	e.uint(uint64(s.Severity))
+	e.int(s.Ended)
+	e.uint(uint64(s.Triage.State))
+	e.string(string(s.Triage.Case))
+	return e.seal()
+}
+
+// putHead indexes a signal by the time it opened, in one of the two indices.
+func putHead(tx *bolt.Tx, bucket []byte, s *memberwatch.Signal) error {
+	return tx.Bucket(bucket).Put(timeKey(s.Opened, string(s.ID)), encodeHead(s))
+}
+
+// headReader reads heads into one signal. Texts repeat among signals: each is made
+// once.
+type headReader struct {
+	texts  map[string]string
+	signal memberwatch.Signal
+}
+
+func (h *headReader) text(d *decoder) string {
+	b := d.take(d.uint())
+	if text, ok := h.texts[string(b)]; ok {
+		return text
+	}
+	text := string(b)
+	h.texts[text] = text
+	return text
+}
+
+// read returns the head of an entry of the index, nil when it is empty. It is
+// valid until the next one.
+func (h *headReader) read(key, record []byte) (*memberwatch.Signal, error) {
+	payload, err := openFrame(record)
+	if err != nil || len(payload) == 0 {
+		return nil, err
+	}
+	d := decoder{b: payload}
+	s := &h.signal
+	s.ID, s.Opened = memberwatch.SignalID(key[8:]), keyInt64(key[:8])
+	s.App, s.Developer = memberwatch.AppID(h.text(&d)), memberwatch.DeveloperID(h.text(&d))
+	s.Kind, s.Severity, s.Ended = memberwatch.Kind(h.text(&d)), memberwatch.Severity(d.byte()), d.int()
+	s.Triage.State, s.Triage.Case = memberwatch.TriageState(d.byte()), memberwatch.CaseID(h.text(&d))
+	return s, d.finish()
+}
+
+// scanned bounds how many heads one call of Signals reads: then the caller may
+// look whether anybody still waits.
+const scanned = 50_000
+
+// Signals returns up to limit signals that match, the newest Opened first, and the
+// cursor to go on from: empty at the end. A cursor is a place in the order, so
+// pages stay in step while signals come and change. It may come with fewer signals
+// than the limit, as one call reads no more than some ten thousands.
+//
+// A nil match takes all. Else match is shown what lists choose by: id, app,
+// developer, kind, severity, Opened, Ended, and of the triage state and case. The rest is
+// zero.
+func (p *Platform) Signals(after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(bucketOpened, after, limit, match)
+}
+
+// ShadowSignals returns the signals that were in shadow, which Signals leaves
+// out, likewise.
+func (p *Platform) ShadowSignals(after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(bucketShadow, after, limit, match)
+}
+
+// signalsIn pages through one of the indices by time of opening.
+func (p *Platform) signalsIn(bucket []byte, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	before, err := base64.RawURLEncoding.DecodeString(after)
+	if err != nil {
+		return nil, "", &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "PAGE_TOKEN_INVALID", Message: fmt.Sprintf("page token %q is not one of ours", after)}
+	}
+	err = p.db.View(func(tx *bolt.Tx) error {
+		heads, last := headReader{texts: make(map[string]string)}, []byte(nil)
+		cursor := tx.Bucket(bucket).Cursor()
+		key, record := seekBeforeEntry(cursor, before)
+		for n := 0; key != nil; key, record = cursor.Prev() {
+			if len(page) == limit || n == scanned {
+				next = base64.RawURLEncoding.EncodeToString(last)
+				return nil
+			}
+			n++
+			s, err := p.matching(tx, &heads, key, record, match)
+			if err != nil {
+				return err
+			}
+			if s != nil {
+				page = append(page, *s)
+			}
+			last = key
+		}
+		return nil
+	})
+	return page, next, err
+}
+
+// matching returns the signal of an entry of the index if it matches.
+func (p *Platform) matching(tx *bolt.Tx, heads *headReader, key, record []byte, match func(*memberwatch.Signal) bool) (*memberwatch.Signal, error) {
+	if len(key) < 8 {
+		return nil, corruptAt(p.db, bucketOpened, key, fmt.Errorf("%w: key of %d bytes", ErrCorrupt, len(key)))
+	}
+	head := (*memberwatch.Signal)(nil)
+	if match != nil {
+		var err error
+		if head, err = heads.read(key, record); err != nil {
+			return nil, corruptAt(p.db, bucketOpened, key, err)
+		}
+		if head != nil && !match(head) {
+			return nil, nil
+		}
+	}
+	s, err := p.signal(tx, key[8:])
+	switch {
+	case err != nil:
+		return nil, err
+	case s == nil:
+		return nil, corruptAt(p.db, bucketOpened, bytes.Clone(key), fmt.Errorf("%w: no such signal", ErrCorrupt))
+	case match != nil && head == nil && !match(s):
+		return nil, nil
+	}
+	return s, nil
+}
+
+// seekBeforeEntry moves to the last key before the given one; empty means the last
+// of all.
+func seekBeforeEntry(cursor *bolt.Cursor, before []byte) (key, value []byte) {
+	if len(before) > 0 {
+		if key, _ := cursor.Seek(before); key != nil {
+			return cursor.Prev()
+		}
+	}
+	return cursor.Last()
+}
