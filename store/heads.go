@@ -32,37 +32,27 @@ func putHead(tx *bolt.Tx, bucket []byte, s *memberwatch.Signal) error {
 	return tx.Bucket(bucket).Put(timeKey(s.Opened, string(s.ID)), encodeHead(s))
 }
 
-// headReader reads heads into one signal. Texts repeat among signals: each is made
-// once.
-type headReader struct {
-	texts  map[string]string
-	signal memberwatch.Signal
-}
-
-func (h *headReader) text(d *decoder) string {
-	b := d.take(d.uint())
-	if text, ok := h.texts[string(b)]; ok {
-		return text
-	}
-	text := string(b)
-	h.texts[text] = text
-	return text
-}
-
-// read returns the head of an entry of the index, nil when it is empty. It is
-// valid until the next one.
-func (h *headReader) read(key, record []byte) (*memberwatch.Signal, error) {
+// readHead fills a signal from an entry of the index, and says whether it has a
+// head. Texts that are as before are kept: many repeat from signal to signal.
+func readHead(s *memberwatch.Signal, key, record []byte) (bool, error) {
 	payload, err := openFrame(record)
 	if err != nil || len(payload) == 0 {
-		return nil, err
+		return false, err
 	}
 	d := decoder{b: payload}
-	s := &h.signal
 	s.ID, s.Opened = memberwatch.SignalID(key[8:]), keyInt64(key[:8])
-	s.App, s.Developer = memberwatch.AppID(h.text(&d)), memberwatch.DeveloperID(h.text(&d))
-	s.Kind, s.Severity, s.Ended = memberwatch.Kind(h.text(&d)), memberwatch.Severity(d.byte()), d.int()
-	s.Triage.State, s.Triage.Case = memberwatch.TriageState(d.byte()), memberwatch.CaseID(h.text(&d))
-	return s, d.finish()
+	s.App, s.Developer, s.Kind = repeated(&d, s.App), repeated(&d, s.Developer), repeated(&d, s.Kind)
+	s.Severity, s.Ended = memberwatch.Severity(d.byte()), d.int()
+	s.Triage.State, s.Triage.Case = memberwatch.TriageState(d.byte()), repeated(&d, s.Triage.Case)
+	return true, d.finish()
+}
+
+// repeated reads a text that may be the one before.
+func repeated[T ~string](d *decoder, before T) T {
+	if b := d.take(d.uint()); string(b) != string(before) {
+		return T(b)
+	}
+	return before
 }
 
 // scanned bounds how many heads one call of Signals reads: then the caller may
@@ -94,7 +84,7 @@ func (p *Platform) signalsIn(bucket []byte, after string, limit int, match func(
 		return nil, "", &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "PAGE_TOKEN_INVALID", Message: fmt.Sprintf("page token %q is not one of ours", after)}
 	}
 	err = p.db.View(func(tx *bolt.Tx) error {
-		heads, last := headReader{texts: make(map[string]string)}, []byte(nil)
+		head, last := memberwatch.Signal{}, []byte(nil)
 		cursor := tx.Bucket(bucket).Cursor()
 		key, record := seekBeforeEntry(cursor, before)
 		for n := 0; key != nil; key, record = cursor.Prev() {
@@ -103,7 +93,7 @@ func (p *Platform) signalsIn(bucket []byte, after string, limit int, match func(
 				return nil
 			}
 			n++
-			s, err := p.matching(tx, &heads, key, record, match)
+			s, err := p.matching(tx, bucket, &head, key, record, match)
 			if err != nil {
 				return err
 			}
@@ -117,18 +107,19 @@ func (p *Platform) signalsIn(bucket []byte, after string, limit int, match func(
 	return page, next, err
 }
 
-// matching returns the signal of an entry of the index if it matches.
-func (p *Platform) matching(tx *bolt.Tx, heads *headReader, key, record []byte, match func(*memberwatch.Signal) bool) (*memberwatch.Signal, error) {
+// matching returns the signal of an entry of the index if it matches; head is
+// memory for what is shown to match.
+func (p *Platform) matching(tx *bolt.Tx, bucket []byte, head *memberwatch.Signal, key, record []byte, match func(*memberwatch.Signal) bool) (*memberwatch.Signal, error) {
 	if len(key) < 8 {
-		return nil, corruptAt(p.db, bucketOpened, key, fmt.Errorf("%w: key of %d bytes", ErrCorrupt, len(key)))
+		return nil, corruptAt(p.db, bucket, key, fmt.Errorf("%w: key of %d bytes", ErrCorrupt, len(key)))
 	}
-	head := (*memberwatch.Signal)(nil)
+	known := false
 	if match != nil {
 		var err error
-		if head, err = heads.read(key, record); err != nil {
-			return nil, corruptAt(p.db, bucketOpened, key, err)
+		if known, err = readHead(head, key, record); err != nil {
+			return nil, corruptAt(p.db, bucket, key, err)
 		}
-		if head != nil && !match(head) {
+		if known && !match(head) {
 			return nil, nil
 		}
 	}
@@ -137,8 +128,8 @@ func (p *Platform) matching(tx *bolt.Tx, heads *headReader, key, record []byte, 
 	case err != nil:
 		return nil, err
 	case s == nil:
-		return nil, corruptAt(p.db, bucketOpened, bytes.Clone(key), fmt.Errorf("%w: no such signal", ErrCorrupt))
-	case match != nil && head == nil && !match(s):
+		return nil, corruptAt(p.db, bucket, bytes.Clone(key), fmt.Errorf("%w: no such signal", ErrCorrupt))
+	case match != nil && !known && !match(s):
 		return nil, nil
 	}
 	return s, nil
