@@ -147,12 +147,21 @@ func (e *Engine) catchUp(s *State, at memberwatch.Window) {
 
 // learn takes a window's values into the expectations of its scale.
 func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
+	if at.Scale == memberwatch.Day {
+		e.unlearn(s, &x)
+		for f := range s.learnt {
+			s.learnt[f].pass((at.Start - s.closed[memberwatch.Day]) / memberwatch.Day.Length())
+		}
+	}
 	for _, stream := range streamsOf(at.Scale) {
 		for f := range Features {
 			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f == Novelty && s.days() < noveltyDays {
 				continue
 			}
 			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f))
+			if stream == daySlow {
+				s.learnt[f] |= 1
+			}
 		}
 	}
 }

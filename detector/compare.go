@@ -78,7 +78,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 // brokenDownP is the p-value from which on a window keeps its pieces.
 const brokenDownP = 0.01
 
-// rankedDays is how many days of its own an app needs for its windows to count
+// rankedDays is how many days of its own an app needs, one week, for its windows to count
 // among the fleet's ranks: earlier than READY, so that a young installation has
 // ranks of its own when its first apps become ready.
 const rankedDays = 7
@@ -132,7 +132,8 @@ func (c *comparison) usual(cal *Calibration, p *prediction) float64 {
 	return max(min(bySpread, byFleet), c.mid)
 }
 
-// explainedP is the p-value from which on a comparison keeps its expectation.
+// explainedP is the p-value from which on a comparison keeps its expectation: one
+// window in twenty, for memory. What is above it is called ordinary.
 const explainedP = 0.05
 
 // discount answers for the fleet: multiply p by its factor, and if everybody

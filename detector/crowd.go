@@ -12,7 +12,9 @@ type crowd struct {
 }
 
 // A crowd is silent once more than crowdFew apps and crowdPart of all have
-// fired.
+// fired. Both are ours: at the default budget a partition of 250 apps has about one
+// false alarm a week, so more than three in one hour are no chance, and a twentieth
+// is the level at which the fleet's factor counts (commonP).
 const (
 	crowdFew  = 3
 	crowdPart = 0.05

@@ -12,27 +12,38 @@ import (
 // scales and the places in a queue stay in step with the calendar, and nothing of
 // the window becomes normal.
 //
-// What has been learnt is not unlearnt: burst streams learn a window when it
-// closes, by residuals clipped at 3 s, and keep that. The slow stream learns 14
-// days late, so of it an exclusion takes out all that is not older than that.
+// What days have been learnt is unlearnt, as far as the slow stream's lag reaches:
+// it is what the burst stream of days was 14 days ago, and has the values since. So
+// the burst stream is made anew from it, without what is excluded, and a withdrawn
+// exclusion brings back what would have been learnt. What is older stays learnt, by
+// residuals clipped at 3 s, and so do hours, of which nobody keeps the values: they
+// forget within a week.
 
 // exclusions are the windows that teach nothing, of apps and of developers with
 // all their apps.
 type exclusions struct {
 	apps       map[memberwatch.AppID][]memberwatch.Exclusion
 	developers map[memberwatch.DeveloperID][]memberwatch.Exclusion
+	// The revisions of the newest exclusion, or withdrawal of one.
+	changedApps       map[memberwatch.AppID]int64
+	changedDevelopers map[memberwatch.DeveloperID]int64
 }
 
 func newExclusions() exclusions {
-	return exclusions{make(map[memberwatch.AppID][]memberwatch.Exclusion), make(map[memberwatch.DeveloperID][]memberwatch.Exclusion)}
+	return exclusions{
+		make(map[memberwatch.AppID][]memberwatch.Exclusion), make(map[memberwatch.DeveloperID][]memberwatch.Exclusion),
+		make(map[memberwatch.AppID]int64), make(map[memberwatch.DeveloperID]int64),
+	}
 }
 
 // exclude takes an exclusion, or another state of a known one.
 func (e *Engine) exclude(x memberwatch.Exclusion) {
 	if x.App == "" {
 		put(e.excluded.developers, x.Developer, x)
+		e.excluded.changedDevelopers[x.Developer] = e.revision
 	} else {
 		put(e.excluded.apps, x.App, x)
+		e.excluded.changedApps[x.App] = e.revision
 	}
 }
 
@@ -68,6 +79,65 @@ func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Wi
 		v = series.neutralise(sh, i, v, exposure)
 	}
 	series.learn(sh, i, v, exposure)
+}
+
+// unlearn makes the burst streams of days anew if an exclusion has changed since
+// the app's last day. x are the values of the day to be learnt next.
+func (e *Engine) unlearn(s *State, x *values) {
+	changed := max(e.excluded.changedApps[s.App], e.excluded.changedDevelopers[s.Developer])
+	if changed <= s.unlearnt {
+		return
+	}
+	s.unlearnt = changed
+	for f := range Features {
+		days := s.learnt[f].newest(s.closed[memberwatch.Day])
+		s.day[f].relearn(&s.slow[f], days, max(x.exposure(f), 1), func(day int64) bool {
+			return e.excludes(s, memberwatch.Window{Scale: memberwatch.Day, Start: day})
+		})
+	}
+}
+
+// relearn makes the series of the burst stream anew from the slow one. days are the
+// starts of the days learnt, newest first.
+func (s *series) relearn(slow *series, days []int64, exposure float64, excluded func(day int64) bool) {
+	sh := &shapes[dayBurst]
+	if s.body == nil || slow.body == nil || len(days) < len(slow.body.queue) {
+		return
+	}
+	from := slow.body
+	b := newBody(sh)
+	b.level, b.spread, b.logW, b.tested = from.level, from.spread, from.logW, from.tested
+	copy(b.season, from.season)
+	copy(b.slot, from.slot)
+	copy(b.last, from.last)
+	copy(b.seen, from.seen)
+	*s = series{n: slow.n, body: b}
+	for i, x := range from.queue {
+		day := days[len(from.queue)-1-i]
+		at := slot(dayBurst, memberwatch.Window{Scale: memberwatch.Day, Start: day})
+		if excluded(day) {
+			x = float32(math.Log1p(s.median(sh, at, exposure)))
+		}
+		s.absorb(sh, at, float64(x), exposure)
+	}
+}
+
+// learnt says on which of the last 32 days a feature was learnt, the newest lowest:
+// days without an acting user teach nothing of ratios.
+type learnt uint32
+
+// pass notes that so many days have passed.
+func (l *learnt) pass(days int64) { *l <<= min(max(days, 0), 32) }
+
+// newest returns the starts of those days, newest first; last is the newest day.
+func (l learnt) newest(last int64) []int64 {
+	var days []int64
+	for i := range int64(32) {
+		if l&(1<<i) != 0 {
+			days = append(days, last-i*memberwatch.Day.Length())
+		}
+	}
+	return days
 }
 
 // neutralise puts the median of the prediction in the place of the value that

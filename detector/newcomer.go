@@ -11,6 +11,13 @@ import (
 // new to a watched platform meets other new apps at the same age, and where too
 // few are known, as in the first days of an installation when everybody is new,
 // it meets the others without a past on the same day.
+//
+//	z = (ln(v+1) - mean)/spread of the peers,  p = upper normal tail
+//
+// at ages 1, 3 and 7 days for the total since birth, and for each of the first
+// days where there are no such peers; births.go has the law, its assumption and its
+// source. It lies for a new app of a sort that its category has not seen, and on a
+// first day when most apps are harvesters.
 
 // infancy compares a new app with its peers at ages 1, 3 and 7 days, and counts
 // an established one among the peers.

@@ -173,7 +173,8 @@ func (e *Engine) setCritical(s *State, w *window) {
 	}
 }
 
-// minCritical keeps a single odd call from being a burst.
+// minCritical keeps a single odd call from being a burst: counts up to 4 have no
+// spread to speak of. Ours.
 const minCritical = 5
 
 // watch raises a provisional burst for each count that has reached its critical

@@ -16,6 +16,8 @@ import (
 // make every app ordinary. Assumption: apps of a category and of as many users
 // have the same work. It lies for a category that is a mixture, and within a bin
 // (28 %). Days fade as ranks do.
+// Source: peers by category and size as in Purview and Exabeam, with the app's own
+// past kept apart; bins and bands are ours.
 type peers map[string]map[uint32]float64
 
 // Bins of peers, and the bands of acting users: none known, below 4, 16 and 64, and

@@ -49,6 +49,9 @@ type State struct {
 	rise   [Features]evidence // of the slow stream
 	infant infancy
 	mix    mix
+	// Of the days of the slow stream, and of exclusions.
+	learnt   [Features]learnt
+	unlearnt int64 // revision of the newest exclusion that was heeded
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
@@ -360,6 +363,10 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	e.f64(s.infant.actors)
 	e.uint(uint64(s.infant.done))
 	s.mix.encode(e)
+	e.int(s.unlearnt)
+	for _, l := range s.learnt {
+		e.uint(uint64(l))
+	}
 	return e.finish()
 }
 
@@ -375,6 +382,10 @@ func (s *State) loadBaseline(b []byte) error {
 	}
 	s.infant = infancy{reach: d.f64(), actors: d.f64(), done: uint8(d.uint())}
 	s.mix.decode(d)
+	s.unlearnt = d.int()
+	for f := range s.learnt {
+		s.learnt[f] = learnt(d.uint())
+	}
 	return d.finish()
 }
 

@@ -1,0 +1,136 @@
+package detector
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// TestAgainstOracle holds the mathematics of the models against an independent
+// implementation, over the range in which they are used.
+func TestAgainstOracle(t *testing.T) {
+	normal := distuv.UnitNormal
+	student := distuv.StudentsT{Sigma: 1, Nu: 4}
+	for z := -8.0; z <= 30; z += 0.37 {
+		near(t, fmt.Sprintf("studentTail(%g)", z), studentTail(z)/student.Survival(z), 1, 1e-9)
+		if z < 4 { // beyond, the oracle subtracts from 1
+			near(t, fmt.Sprintf("normalTail(%g)", z), normalTail(z)/normal.Survival(z), 1, 1e-12)
+		}
+	}
+	for p := 1e-12; p < 1; p *= 1.9 {
+		near(t, fmt.Sprintf("normalQuantile(%g)", p), normalQuantile(p), normal.Quantile(p), 1e-6)
+	}
+	for _, xi := range []float64{-0.4, 0, 0.1, 0.2, 1} {
+		for y := 0.0; y < 2.4; y += 0.1 { // the generalised Pareto law by its density
+			near(t, fmt.Sprintf("paretoTail(%g, %g)", y, xi), 1-integral(func(x float64) float64 {
+				if xi == 0 {
+					return math.Exp(-x)
+				}
+				return math.Pow(1+xi*x, -1/xi-1)
+			}, y), paretoTail(y, xi), 1e-6)
+		}
+	}
+}
+
+// integral integrates from 0 by Simpson's rule.
+func integral(f func(float64) float64, to float64) float64 {
+	const n = 2000
+	sum, h := f(0)+f(to), to/n
+	for i := 1; i < n; i++ {
+		sum += f(float64(i)*h) * float64(2+2*(i%2))
+	}
+	return sum * h / 3
+}
+
+// TestKnowledgeBoundHolds: the Chernoff bound is no less than the exact tail of the
+// negative binomial law, a gamma mixture of Poisson laws, and not absurdly more.
+func TestKnowledgeBoundHolds(t *testing.T) {
+	for _, c := range []struct{ cold, calls, asking, before float64 }{
+		{5, 100, 0, 1000}, {20, 100, 0, 1000}, {20, 400, 3, 1000}, {60, 1000, 30, 2000}, {300, 1000, 100, 1000},
+	} {
+		r, p := c.asking+0.5, c.calls/(c.before+c.calls)
+		exact := 0.0
+		for k := c.cold; k < c.cold+4000; k++ { // P(K = k) = C(k+r-1, k) (1-p)^r p^k
+			a, _ := math.Lgamma(k + r)
+			b, _ := math.Lgamma(r)
+			d, _ := math.Lgamma(k + 1)
+			exact += math.Exp(a - b - d + r*math.Log1p(-p) + k*math.Log(p))
+		}
+		bound := knowledgeBound(c.cold, c.calls, c.asking, c.before)
+		if bound < exact || bound > 200*exact || bound > 1 {
+			t.Errorf("%+v: bound %g, exact %g", c, bound, exact)
+		}
+	}
+}
+
+// TestBlocksAreGumbel: the score of an evidence is the return period of a Gumbel
+// law with the moments of the maxima.
+func TestBlocksAreGumbel(t *testing.T) {
+	b := blocks{n: 40, mean: 2, vari: 0.3}
+	mean, variance := b.moments()
+	law := distuv.GumbelRight{Beta: math.Sqrt(6*variance) / math.Pi}
+	law.Mu = mean - law.Beta*euler
+	near(t, "mean", law.Mean(), mean, 1e-12)
+	near(t, "variance", law.Variance(), variance, 1e-12)
+	for _, e := range []float64{4, 5, 7} { // far out 1 - F is exp(-(e-mu)/beta)
+		near(t, "score", b.score(e), -math.Log10(1-law.CDF(e)), 0.02)
+	}
+}
+
+// TestSlowEvidenceIsALikelihoodRatio: e is the ratio of the densities of a normal
+// law shifted by a half and of one that is not, so under chance its mean is 1.
+func TestSlowEvidenceIsALikelihoodRatio(t *testing.T) {
+	shifted := distuv.Normal{Mu: slowShift, Sigma: 1}
+	for _, z := range []float64{-2, 0, 1, 3, 5} {
+		var x evidence
+		near(t, "e", x.update(distuv.UnitNormal.Survival(z), 1e9), shifted.Prob(z)/distuv.UnitNormal.Prob(z), 1e-6)
+	}
+}
+
+// TestBirthsAreLognormal compares the score of a new app with a lognormal law's
+// tail.
+func TestBirthsAreLognormal(t *testing.T) {
+	law := distuv.LogNormal{Mu: 3, Sigma: 0.8}
+	m := moments{n: 100}
+	m.sum, m.squares = 100*3, 100*(0.8*0.8+9)
+	for _, v := range []float64{10, 100, 1000} { // of v + 1: births take ln(v+1)
+		near(t, "tail", normalTail(m.score(math.Log1p(v)))/law.Survival(v+1), 1, 1e-9)
+	}
+	_, low, high := m.central()
+	near(t, "low", law.CDF(low+1), 0.025, 1e-3)
+	near(t, "high", law.CDF(high+1), 0.975, 1e-3)
+}
+
+// TestPoissonFloor: the floor of a count's scale is the spread that Poisson counts
+// have in ln(v+1), by the law's own probabilities.
+func TestPoissonFloor(t *testing.T) {
+	for _, mean := range []float64{3, 20, 200} {
+		law, sum, squares := distuv.Poisson{Lambda: mean}, 0.0, 0.0
+		for k := 0.0; k < mean+20*math.Sqrt(mean)+20; k++ {
+			x, p := math.Log1p(k), law.Prob(k)
+			sum += p * x
+			squares += p * x * x
+		}
+		s := series{n: 1 << 30} // whose prior scale is gone
+		near(t, fmt.Sprintf("spread at %g", mean), s.scale(&shapes[dayBurst], 0, math.Log1p(mean), 1), math.Sqrt(squares-sum*sum), 0.13)
+	}
+}
+
+// TestFilterRate: a filter with n members takes a stranger for a known one as
+// often as Bloom's formula says.
+func TestFilterRate(t *testing.T) {
+	var f memberFilter
+	for m := range uint64(50_000) {
+		f.add(m * 0x9e3779b97f4a7c15)
+	}
+	wrong := 0
+	for m := range uint64(20_000) {
+		if f.has((m + 1<<40) * 0xc2b2ae3d27d4eb4f) {
+			wrong++
+		}
+	}
+	want := math.Pow(1-math.Exp(-3*50_000.0/(1<<filterPlaces)), filterHashes)
+	near(t, "rate", float64(wrong)/20_000, want, 0.01)
+}
