@@ -113,7 +113,7 @@ func (t *turn) place(s *memberwatch.Signal, first bool, rules []*memberwatch.Sil
 	case memberwatch.TriageDismissed:
 		return nil
 	default:
-		return t.placeLinked(s, above)
+		return t.placeLinked(s, hides, above)
 	}
 	switch {
 	case hides != nil:
@@ -129,9 +129,10 @@ func (t *turn) place(s *memberwatch.Signal, first bool, rules []*memberwatch.Sil
 	}
 }
 
-// placeLinked looks at a signal that a case has: a closed one may have to be
-// looked at again, in an open one it may have become more severe.
-func (t *turn) placeLinked(s *memberwatch.Signal, above *memberwatch.Silence) error {
+// placeLinked looks at a signal that a case has: in an open one it may have
+// become more severe; a closed one may have to be looked at again, because it
+// became so, goes on after it was remedied, or is not expected any more.
+func (t *turn) placeLinked(s *memberwatch.Signal, hides, above *memberwatch.Silence) error {
 	c, err := t.Case(s.Triage.Case)
 	if err != nil {
 		return err
@@ -141,9 +142,9 @@ func (t *turn) placeLinked(s *memberwatch.Signal, above *memberwatch.Silence) er
 		return t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionLink, Signals: []memberwatch.SignalID{s.ID}, Comment: "it became more severe"})
 	case c.Open() || !s.Open():
 		return nil
-	case c.Verdict == memberwatch.VerdictExpected && above != nil:
+	case c.Verdict == memberwatch.VerdictExpected && above != nil && hides == nil:
 		return t.intoCase(s, memberwatch.TriageRegressed, above.ID)
-	case c.Verdict == memberwatch.VerdictAbuse: // it was remedied, and goes on
+	case c.Verdict == memberwatch.VerdictExpected && hides == nil, c.Verdict == memberwatch.VerdictAbuse, s.Severity > c.Severity:
 		return t.intoCase(s, memberwatch.TriageRegressed, "")
 	}
 	return nil

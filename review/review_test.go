@@ -281,6 +281,33 @@ func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 	}
 }
 
+// TestAnExpectationEnds lets a signal go on when its expectation is over: within
+// its time it is no news, after it it is.
+func TestAnExpectationEnds(t *testing.T) {
+	d := open(t)
+	d.forbid()
+	d.reads("group_membership", 3, "crm")
+	c := d.cases(1, nil)[0]
+	expected := memberwatch.Decision{
+		Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictExpected, Reason: "agreed-backfill", Comment: "ticket 7",
+		Expect: &memberwatch.Expect{Members: 5, Until: time.Now().Add(time.Hour)},
+	}
+	c = must(d.Decide(t.Context(), c.ID, "", expected))
+	d.reads("group_membership", 3, "crm")
+	d.reads("profile_name", 1, "clock") // ends the hour
+	for before := int64(1); before < 2; time.Sleep(10 * time.Millisecond) {
+		before = must(d.monitor.Signal(t.Context(), c.Signals[0])).Revision
+	}
+	d.cases(0, (*memberwatch.Case).Open)
+	must(d.EndSilence(t.Context(), "ana", must(d.Silences(t.Context(), 0, 1, nil))[0].ID, "the backfill is done"))
+	d.reads("group_membership", 3, "crm")
+	d.reads("profile_name", 1, "clock")
+	back := d.cases(1, (*memberwatch.Case).Open)[0]
+	if signal := must(d.monitor.Signal(t.Context(), c.Signals[0])); signal.Triage.State != memberwatch.TriageRegressed || signal.Triage.Case != back.ID || back.ID == c.ID {
+		t.Errorf("after its expectation it is %+v", signal.Triage)
+	}
+}
+
 func TestSilenceHidesAndWakes(t *testing.T) {
 	d := open(t)
 	d.forbid()
