@@ -25,6 +25,7 @@ type App struct {
 type Purpose struct {
 	Class   DataClass
 	Purpose string
+	Expires time.Time // of the certification for this data class alone; zero: as the app's
 }
 
 // Validate checks a declared app.
@@ -53,6 +54,30 @@ func (a *App) MayRead(class DataClass) bool {
 		}
 	}
 	return false
+}
+
+// CertifiedUntil returns when the app's certification for a data class ends: at
+// the end of its purpose or of the app's own, whichever comes first. Zero: never.
+func (a *App) CertifiedUntil(class DataClass) time.Time {
+	until := a.Expires
+	for i := range a.Purposes {
+		if p := &a.Purposes[i]; p.Class == class && !p.Expires.IsZero() && (until.IsZero() || p.Expires.Before(until)) {
+			until = p.Expires
+		}
+	}
+	return until
+}
+
+// FirstExpiry returns the earliest end of the certifications of all data classes,
+// zero for none.
+func (a *App) FirstExpiry() time.Time {
+	first := a.Expires
+	for i := range a.Purposes {
+		if until := a.CertifiedUntil(a.Purposes[i].Class); first.IsZero() || !until.IsZero() && until.Before(first) {
+			first = until
+		}
+	}
+	return first
 }
 
 // RestrictionID names a restriction.

@@ -53,9 +53,20 @@ func (e *Engine) checkPurposes(s *State, ev *memberwatch.Event, hour *window) {
 			e.breakRule(s, memberwatch.KindUncertified, class, ev, ev.Disclosed, hour)
 		}
 	}
-	if ends := s.declared.Expires; !ends.IsZero() && ev.Time >= ends.UnixNano() {
+	if s.expired(ev) {
 		e.breakRule(s, memberwatch.KindExpired, "", ev, ev.Disclosed, hour)
 	}
+}
+
+// expired tells whether the certification for one of an event's data classes is
+// over.
+func (s *State) expired(ev *memberwatch.Event) bool {
+	for _, class := range ev.DataClasses {
+		if ends := s.declared.CertifiedUntil(memberwatch.DataClass(class)); !ends.IsZero() && ev.Time >= ends.UnixNano() {
+			return true
+		}
+	}
+	return false
 }
 
 // breakRule notes one call that broke a rule and the members it cost.

@@ -86,16 +86,12 @@ func (s *Service) expiring(now time.Time) (list []memberwatch.App, err error) {
 		after = apps[len(apps)-1].ID
 		err = s.files.ReadReview(func(r *store.Review) error {
 			for i := range apps {
-				app := &apps[i]
-				if app.Expires.IsZero() || now.Before(app.Expires.Add(-certificationNotice)) {
-					continue
-				}
-				told, err := r.Mark(certificationMark(app.ID))
+				ends, err := unannounced(r, &apps[i], now)
 				if err != nil {
 					return err
 				}
-				if told != app.Expires.Unix() {
-					list = append(list, *app)
+				if len(ends) > 0 {
+					list = append(list, apps[i])
 				}
 			}
 			return nil
@@ -106,8 +102,31 @@ func (s *Service) expiring(now time.Time) (list []memberwatch.App, err error) {
 	}
 }
 
-// certificationMark names the certification that was announced last, by its end.
-func certificationMark(app memberwatch.AppID) string { return "certification/" + string(app) }
+// unannounced returns the ends of an app's certifications that are near and were
+// not announced, by the marks that hold what was.
+func unannounced(r *store.Review, app *memberwatch.App, now time.Time) (map[string]int64, error) {
+	ends := make(map[string]int64)
+	check := func(mark string, end time.Time) error {
+		if end.IsZero() || now.Before(end.Add(-certificationNotice)) {
+			return nil
+		}
+		told, err := r.Mark(mark)
+		if told != end.Unix() {
+			ends[mark] = end.Unix()
+		}
+		return err
+	}
+	mark := "certification/" + string(app.ID)
+	if err := check(mark, app.Expires); err != nil {
+		return nil, err
+	}
+	for _, p := range app.Purposes {
+		if err := check(mark+"\x00"+string(p.Class), p.Expires); err != nil {
+			return nil, err
+		}
+	}
+	return ends, nil
+}
 
 // sweep writes what was found, looking again: it may have changed meanwhile.
 func (t *turn) sweep(found *due) error {
@@ -143,8 +162,14 @@ func (t *turn) sweep(found *due) error {
 	}
 	for i := range found.apps {
 		app := &found.apps[i]
-		if err := t.SetMark(certificationMark(app.ID), app.Expires.Unix()); err != nil {
+		ends, err := unannounced(t.Review, app, t.now)
+		if err != nil {
 			return err
+		}
+		for mark, end := range ends {
+			if err := t.SetMark(mark, end); err != nil {
+				return err
+			}
 		}
 		e := memberwatch.ReviewEvent{Type: memberwatch.EventCertificationExpiring, Subject: "apps/" + string(app.ID), App: app.ID, Time: t.now}
 		if err := t.Emit(e, app); err != nil {

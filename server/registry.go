@@ -43,7 +43,7 @@ var appFields = []filter.Field[memberwatch.AppView]{
 	filter.Text("developer", func(v *memberwatch.AppView) string { return string(v.Developer) }),
 	filter.Text("category", func(v *memberwatch.AppView) string { return v.Category }),
 	filter.Enum("learning_state", enumNames(pb.LearningState_name, "LEARNING_STATE_"), func(v *memberwatch.AppView) int { return int(v.Learning) }),
-	filter.Time("certification_expire_time", func(v *memberwatch.AppView) int64 { return nanosOf(v.Expires) }),
+	filter.Time("certification_expire_time", func(v *memberwatch.AppView) int64 { return nanosOf(v.FirstExpiry()) }),
 	filter.Bool("declared", func(v *memberwatch.AppView) bool { return v.Declared }),
 }
 

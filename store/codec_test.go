@@ -36,7 +36,7 @@ func anyApp(t *rapid.T) memberwatch.App {
 		Certified: anyTime(t), Expires: anyTime(t), Created: anyTime(t), Updated: anyTime(t),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "purposes") {
-		a.Purposes = append(a.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(anyText(t)), Purpose: anyText(t)})
+		a.Purposes = append(a.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(anyText(t)), Purpose: anyText(t), Expires: anyTime(t)})
 	}
 	return a
 }

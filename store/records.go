@@ -30,6 +30,30 @@ func (e *encoder) app(a *memberwatch.App) {
 	e.time(a.Expires)
 	e.time(a.Created)
 	e.time(a.Updated)
+	e.expiries(a.Purposes)
+}
+
+// expiries writes which purposes end on their own, and when. They are the end of
+// the record, and not there if there are none: older records have none.
+func (e *encoder) expiries(purposes []memberwatch.Purpose) {
+	for i := range purposes {
+		if !purposes[i].Expires.IsZero() {
+			e.uint(uint64(i))
+			e.time(purposes[i].Expires)
+		}
+	}
+}
+
+func (d *decoder) expiries(purposes []memberwatch.Purpose) {
+	for next := uint64(0); len(d.b) > 0 && d.err == nil; {
+		i := d.uint()
+		until := d.time()
+		if i < next || i >= uint64(len(purposes)) || until.IsZero() {
+			d.fail("bad end of a purpose")
+			return
+		}
+		purposes[i].Expires, next = until, i+1
+	}
 }
 
 func decodeApp(record []byte) (memberwatch.App, error) {
@@ -47,6 +71,7 @@ func (d *decoder) app() memberwatch.App {
 		a.Purposes = append(a.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(d.string()), Purpose: d.string()})
 	}
 	a.Certified, a.Expires, a.Created, a.Updated = d.time(), d.time(), d.time(), d.time()
+	d.expiries(a.Purposes)
 	return a
 }
 

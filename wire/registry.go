@@ -28,7 +28,7 @@ func EncodeApp(v *memberwatch.AppView) *pb.App {
 		LearningDays:            v.LearningDays,
 	}
 	for _, p := range v.Purposes {
-		m.Purposes = append(m.Purposes, &pb.Purpose{DataClass: string(p.Class), Purpose: p.Purpose})
+		m.Purposes = append(m.Purposes, &pb.Purpose{DataClass: string(p.Class), Purpose: p.Purpose, ExpireTime: encodeTime(p.Expires)})
 	}
 	return m
 }
@@ -57,7 +57,9 @@ func DecodeApp(m *pb.App) (memberwatch.AppView, error) {
 		LearningDays: m.GetLearningDays(),
 	}
 	for _, p := range m.GetPurposes() {
-		v.Purposes = append(v.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(p.GetDataClass()), Purpose: p.GetPurpose()})
+		v.Purposes = append(v.Purposes, memberwatch.Purpose{
+			Class: memberwatch.DataClass(p.GetDataClass()), Purpose: p.GetPurpose(), Expires: parse(&d, "purposes.expire_time", decodeTime, p.GetExpireTime()),
+		})
 	}
 	return v, d.err
 }

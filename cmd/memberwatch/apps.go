@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,11 @@ func printApp(w io.Writer, a *pb.App, format string) error {
 	t.add("installs", number(a.GetInstalls()))
 	t.add("admins", number(a.GetAdmins()))
 	for _, p := range a.GetPurposes() {
-		t.add("may read", p.GetDataClass()+": "+dash(p.GetPurpose()))
+		until := ""
+		if p.GetExpireTime() != nil {
+			until = ", certified until " + instant(p.GetExpireTime())
+		}
+		t.add("may read", p.GetDataClass()+": "+dash(p.GetPurpose())+until)
 	}
 	t.add("certified", instant(a.GetCertifyTime()))
 	t.add("certified until", instant(a.GetCertificationExpireTime()))
@@ -113,6 +118,7 @@ func printApp(w io.Writer, a *pb.App, format string) error {
 type appFlags struct {
 	app                memberwatch.App
 	purposes           []string
+	ends               []string
 	certified, expires moment
 }
 
@@ -131,6 +137,7 @@ func newAppsPut() *cobra.Command {
 	flags.Int64Var(&f.app.Installs, "installs", 0, "how many users have it; 0: unknown")
 	flags.Int64Var(&f.app.Admins, "admins", 0, "how many admins use it; 0: unknown")
 	flags.StringArrayVar(&f.purposes, "purpose", nil, "a data class it may read and why, CLASS=REASON; may be repeated")
+	flags.StringArrayVar(&f.ends, "purpose-expires", nil, "when the certification for one data class ends, CLASS=TIME; may be repeated")
 	flags.Var(&f.certified, "certified", "when the developer last certified the purposes")
 	flags.Var(&f.expires, "expires", "when the certification ends")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -158,6 +165,18 @@ func (f *appFlags) complete(id string) error {
 			return usagef("--purpose %q: write CLASS=REASON", p)
 		}
 		f.app.Purposes = append(f.app.Purposes, memberwatch.Purpose{Class: memberwatch.DataClass(class), Purpose: why})
+	}
+	for _, end := range f.ends {
+		class, text, _ := strings.Cut(end, "=")
+		i := slices.IndexFunc(f.app.Purposes, func(p memberwatch.Purpose) bool { return string(p.Class) == class })
+		if i < 0 {
+			return usagef("--purpose-expires %q: no --purpose names data class %q", end, class)
+		}
+		var until ahead
+		if err := until.Set(text); err != nil {
+			return usagef("--purpose-expires %q: %v", end, err)
+		}
+		f.app.Purposes[i].Expires = until.time
 	}
 	return nil
 }

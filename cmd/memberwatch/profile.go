@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
+	"github.com/memberwatch/memberwatch/wire"
 )
 
 // profile is all a reviewer asks about an app, from the services that know it.
@@ -163,7 +165,7 @@ func newReportCertifications() *cobra.Command {
 		err = pages(0, maxPage, func(token string, size int) (int, string, error) {
 			answer, err := service.ListApps(cmd.Context(), &pb.ListAppsRequest{Filter: filter, PageSize: int32(size), PageToken: token})
 			for _, app := range answer.GetApps() {
-				if err := addCertifications(cmd.OutOrStdout(), &t, app, format.value); err != nil {
+				if err := addCertifications(cmd.OutOrStdout(), &t, app, within.time, format.value); err != nil {
 					return 0, "", err
 				}
 			}
@@ -177,20 +179,30 @@ func newReportCertifications() *cobra.Command {
 	return cmd
 }
 
-// addCertifications adds a line for each data class of an app, or prints the app.
-func addCertifications(w io.Writer, t *table, app *pb.App, format string) error {
+// addCertifications adds a line for each data class of an app whose certification
+// ends within a time, or prints the app.
+func addCertifications(w io.Writer, t *table, app *pb.App, within time.Time, format string) error {
 	if format == "json" {
 		return writeJSON(w, app)
 	}
-	ends := date(app.GetCertificationExpireTime())
-	if app.GetCertificationExpireTime().AsTime().Before(time.Now()) {
-		ends += " ENDED"
+	declared, err := wire.DecodeApp(app)
+	if err != nil {
+		return err
 	}
-	for _, p := range app.GetPurposes() {
-		t.add(bare(app.GetName()), p.GetDataClass(), dash(p.GetPurpose()), dash(app.GetDeveloper()), ends)
+	ends := func(until time.Time) string {
+		text := date(timestamppb.New(until))
+		if until.Before(time.Now()) {
+			text += " ENDED"
+		}
+		return text
 	}
-	if len(app.GetPurposes()) == 0 {
-		t.add(bare(app.GetName()), "-", "-", dash(app.GetDeveloper()), ends)
+	for _, p := range declared.Purposes {
+		if until := declared.CertifiedUntil(p.Class); !until.IsZero() && !until.After(within) {
+			t.add(bare(app.GetName()), string(p.Class), dash(p.Purpose), dash(app.GetDeveloper()), ends(until))
+		}
+	}
+	if len(declared.Purposes) == 0 {
+		t.add(bare(app.GetName()), "-", "-", dash(app.GetDeveloper()), ends(declared.Expires))
 	}
 	return nil
 }

@@ -278,7 +278,9 @@ type Purpose struct {
 	// The data class, in the platform's own vocabulary.
 	DataClass string `protobuf:"bytes,1,opt,name=data_class,json=dataClass,proto3" json:"data_class,omitempty"`
 	// The certified reason.
-	Purpose       string `protobuf:"bytes,2,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Purpose string `protobuf:"bytes,2,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	// When the certification for this data class ends, if not with the app's.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +327,13 @@ func (x *Purpose) GetPurpose() string {
 		return x.Purpose
 	}
 	return ""
+}
+
+func (x *Purpose) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
 }
 
 // Restriction says that a data class or endpoint may not be used by some apps
@@ -1426,11 +1435,13 @@ const file_memberwatch_v1_registry_proto_rawDesc = "" +
 	"\vevent_count\x18\x0f \x01(\x03R\n" +
 	"eventCount\x12D\n" +
 	"\x0elearning_state\x18\x10 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\x12#\n" +
-	"\rlearning_days\x18\x11 \x01(\x05R\flearningDays\"B\n" +
+	"\rlearning_days\x18\x11 \x01(\x05R\flearningDays\"\x7f\n" +
 	"\aPurpose\x12\x1d\n" +
 	"\n" +
 	"data_class\x18\x01 \x01(\tR\tdataClass\x12\x18\n" +
-	"\apurpose\x18\x02 \x01(\tR\apurpose\"\xf2\x02\n" +
+	"\apurpose\x18\x02 \x01(\tR\apurpose\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xf2\x02\n" +
 	"\vRestriction\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -1568,42 +1579,43 @@ var file_memberwatch_v1_registry_proto_depIdxs = []int32{
 	21, // 5: memberwatch.v1.App.first_event_time:type_name -> google.protobuf.Timestamp
 	21, // 6: memberwatch.v1.App.last_event_time:type_name -> google.protobuf.Timestamp
 	0,  // 7: memberwatch.v1.App.learning_state:type_name -> memberwatch.v1.LearningState
-	21, // 8: memberwatch.v1.Restriction.effective_time:type_name -> google.protobuf.Timestamp
-	22, // 9: memberwatch.v1.Restriction.grace:type_name -> google.protobuf.Duration
-	21, // 10: memberwatch.v1.Restriction.lift_time:type_name -> google.protobuf.Timestamp
-	1,  // 11: memberwatch.v1.PutAppRequest.app:type_name -> memberwatch.v1.App
-	1,  // 12: memberwatch.v1.PutAppResponse.app:type_name -> memberwatch.v1.App
-	1,  // 13: memberwatch.v1.GetAppResponse.app:type_name -> memberwatch.v1.App
-	1,  // 14: memberwatch.v1.ListAppsResponse.apps:type_name -> memberwatch.v1.App
-	3,  // 15: memberwatch.v1.PutRestrictionRequest.restriction:type_name -> memberwatch.v1.Restriction
-	3,  // 16: memberwatch.v1.PutRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
-	3,  // 17: memberwatch.v1.ListRestrictionsResponse.restrictions:type_name -> memberwatch.v1.Restriction
-	21, // 18: memberwatch.v1.LiftRestrictionRequest.lift_time:type_name -> google.protobuf.Timestamp
-	3,  // 19: memberwatch.v1.LiftRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
-	21, // 20: memberwatch.v1.Attestation.attest_time:type_name -> google.protobuf.Timestamp
-	18, // 21: memberwatch.v1.PutAttestationRequest.attestation:type_name -> memberwatch.v1.Attestation
-	18, // 22: memberwatch.v1.PutAttestationResponse.attestation:type_name -> memberwatch.v1.Attestation
-	4,  // 23: memberwatch.v1.RegistryService.PutApp:input_type -> memberwatch.v1.PutAppRequest
-	6,  // 24: memberwatch.v1.RegistryService.GetApp:input_type -> memberwatch.v1.GetAppRequest
-	8,  // 25: memberwatch.v1.RegistryService.ListApps:input_type -> memberwatch.v1.ListAppsRequest
-	10, // 26: memberwatch.v1.RegistryService.PutRestriction:input_type -> memberwatch.v1.PutRestrictionRequest
-	12, // 27: memberwatch.v1.RegistryService.ListRestrictions:input_type -> memberwatch.v1.ListRestrictionsRequest
-	14, // 28: memberwatch.v1.RegistryService.LiftRestriction:input_type -> memberwatch.v1.LiftRestrictionRequest
-	16, // 29: memberwatch.v1.RegistryService.PutCanaries:input_type -> memberwatch.v1.PutCanariesRequest
-	19, // 30: memberwatch.v1.RegistryService.PutAttestation:input_type -> memberwatch.v1.PutAttestationRequest
-	5,  // 31: memberwatch.v1.RegistryService.PutApp:output_type -> memberwatch.v1.PutAppResponse
-	7,  // 32: memberwatch.v1.RegistryService.GetApp:output_type -> memberwatch.v1.GetAppResponse
-	9,  // 33: memberwatch.v1.RegistryService.ListApps:output_type -> memberwatch.v1.ListAppsResponse
-	11, // 34: memberwatch.v1.RegistryService.PutRestriction:output_type -> memberwatch.v1.PutRestrictionResponse
-	13, // 35: memberwatch.v1.RegistryService.ListRestrictions:output_type -> memberwatch.v1.ListRestrictionsResponse
-	15, // 36: memberwatch.v1.RegistryService.LiftRestriction:output_type -> memberwatch.v1.LiftRestrictionResponse
-	17, // 37: memberwatch.v1.RegistryService.PutCanaries:output_type -> memberwatch.v1.PutCanariesResponse
-	20, // 38: memberwatch.v1.RegistryService.PutAttestation:output_type -> memberwatch.v1.PutAttestationResponse
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	21, // 8: memberwatch.v1.Purpose.expire_time:type_name -> google.protobuf.Timestamp
+	21, // 9: memberwatch.v1.Restriction.effective_time:type_name -> google.protobuf.Timestamp
+	22, // 10: memberwatch.v1.Restriction.grace:type_name -> google.protobuf.Duration
+	21, // 11: memberwatch.v1.Restriction.lift_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: memberwatch.v1.PutAppRequest.app:type_name -> memberwatch.v1.App
+	1,  // 13: memberwatch.v1.PutAppResponse.app:type_name -> memberwatch.v1.App
+	1,  // 14: memberwatch.v1.GetAppResponse.app:type_name -> memberwatch.v1.App
+	1,  // 15: memberwatch.v1.ListAppsResponse.apps:type_name -> memberwatch.v1.App
+	3,  // 16: memberwatch.v1.PutRestrictionRequest.restriction:type_name -> memberwatch.v1.Restriction
+	3,  // 17: memberwatch.v1.PutRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
+	3,  // 18: memberwatch.v1.ListRestrictionsResponse.restrictions:type_name -> memberwatch.v1.Restriction
+	21, // 19: memberwatch.v1.LiftRestrictionRequest.lift_time:type_name -> google.protobuf.Timestamp
+	3,  // 20: memberwatch.v1.LiftRestrictionResponse.restriction:type_name -> memberwatch.v1.Restriction
+	21, // 21: memberwatch.v1.Attestation.attest_time:type_name -> google.protobuf.Timestamp
+	18, // 22: memberwatch.v1.PutAttestationRequest.attestation:type_name -> memberwatch.v1.Attestation
+	18, // 23: memberwatch.v1.PutAttestationResponse.attestation:type_name -> memberwatch.v1.Attestation
+	4,  // 24: memberwatch.v1.RegistryService.PutApp:input_type -> memberwatch.v1.PutAppRequest
+	6,  // 25: memberwatch.v1.RegistryService.GetApp:input_type -> memberwatch.v1.GetAppRequest
+	8,  // 26: memberwatch.v1.RegistryService.ListApps:input_type -> memberwatch.v1.ListAppsRequest
+	10, // 27: memberwatch.v1.RegistryService.PutRestriction:input_type -> memberwatch.v1.PutRestrictionRequest
+	12, // 28: memberwatch.v1.RegistryService.ListRestrictions:input_type -> memberwatch.v1.ListRestrictionsRequest
+	14, // 29: memberwatch.v1.RegistryService.LiftRestriction:input_type -> memberwatch.v1.LiftRestrictionRequest
+	16, // 30: memberwatch.v1.RegistryService.PutCanaries:input_type -> memberwatch.v1.PutCanariesRequest
+	19, // 31: memberwatch.v1.RegistryService.PutAttestation:input_type -> memberwatch.v1.PutAttestationRequest
+	5,  // 32: memberwatch.v1.RegistryService.PutApp:output_type -> memberwatch.v1.PutAppResponse
+	7,  // 33: memberwatch.v1.RegistryService.GetApp:output_type -> memberwatch.v1.GetAppResponse
+	9,  // 34: memberwatch.v1.RegistryService.ListApps:output_type -> memberwatch.v1.ListAppsResponse
+	11, // 35: memberwatch.v1.RegistryService.PutRestriction:output_type -> memberwatch.v1.PutRestrictionResponse
+	13, // 36: memberwatch.v1.RegistryService.ListRestrictions:output_type -> memberwatch.v1.ListRestrictionsResponse
+	15, // 37: memberwatch.v1.RegistryService.LiftRestriction:output_type -> memberwatch.v1.LiftRestrictionResponse
+	17, // 38: memberwatch.v1.RegistryService.PutCanaries:output_type -> memberwatch.v1.PutCanariesResponse
+	20, // 39: memberwatch.v1.RegistryService.PutAttestation:output_type -> memberwatch.v1.PutAttestationResponse
+	32, // [32:40] is the sub-list for method output_type
+	24, // [24:32] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_registry_proto_init() }
