@@ -130,3 +130,36 @@ func TestKnowledgeBoundIsOne(t *testing.T) {
 		t.Errorf("less than expected gives %g, want 1", p)
 	}
 }
+
+// TestCertificationsExpireByDataClass: a class whose certification is over raises,
+// the app's others do not.
+func TestCertificationsExpireByDataClass(t *testing.T) {
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		class string
+		after time.Duration
+		want  int
+	}{
+		"before its end":      {"x", -time.Hour, 0},
+		"after its end":       {"x", time.Hour, 1},
+		"another, before":     {"y", time.Hour, 0},
+		"another, after both": {"y", 48 * time.Hour, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, DefaultConfig())
+			r.apply(memberwatch.Change{App: &memberwatch.App{
+				ID: "a", Expires: at.Add(24 * time.Hour), Purposes: []memberwatch.Purpose{{Class: "x", Expires: at}, {Class: "y"}},
+			}})
+			r.observe(&memberwatch.Event{App: "a", Time: at.Add(test.after).UnixNano(), DataClasses: []string{test.class}, Disclosed: []uint64{1}})
+			expired := 0
+			for _, s := range r.opened() {
+				if s.Kind == memberwatch.KindExpired {
+					expired++
+				}
+			}
+			if expired != test.want {
+				t.Errorf("%d signals, want %d", expired, test.want)
+			}
+		})
+	}
+}

@@ -527,3 +527,44 @@ func TestDismissAll(t *testing.T) {
 		t.Error("nobody dismissed them")
 	}
 }
+
+// TestCertificationReminders announces each end once, of the app and of its data
+// classes, and a new one again.
+func TestCertificationReminders(t *testing.T) {
+	d := open(t)
+	app := memberwatch.App{ID: "clock", Purposes: []memberwatch.Purpose{{Class: "profile_name", Expires: time.Now().Add(72 * time.Hour)}, {Class: "group_membership"}}}
+	put := func() {
+		t.Helper()
+		if _, _, err := d.monitor.PutApp(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reminders := func(want int) {
+		t.Helper()
+		if err := d.Sweep(); err != nil {
+			t.Fatal(err)
+		}
+		events, got := must(d.monitor.Platform().ReviewEvents(0, 100)), 0
+		for _, e := range events {
+			if e.Type == memberwatch.EventCertificationExpiring && e.App == "clock" {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%d reminders, want %d", got, want)
+		}
+	}
+	reminders(0)
+	put()
+	reminders(1)
+	reminders(1)
+	app.Expires = time.Now().Add(365 * 24 * time.Hour) // far away
+	put()
+	reminders(1)
+	app.Expires = time.Now().Add(10 * 24 * time.Hour)
+	put()
+	reminders(2)
+	app.Purposes[0].Expires = time.Now().Add(96 * time.Hour) // renewed, for a day
+	put()
+	reminders(3)
+}

@@ -166,6 +166,9 @@ func (t *turn) sweep(found *due) error {
 		if err != nil {
 			return err
 		}
+		if len(ends) == 0 {
+			continue
+		}
 		for mark, end := range ends {
 			if err := t.SetMark(mark, end); err != nil {
 				return err
