@@ -113,8 +113,11 @@ func TestTheSecondPersonIsProven(t *testing.T) {
 		key, person string
 		role        pb.Role
 	}{
-		{"ana", "ana", pb.Role_ROLE_LEAD}, {"ana again", "ana", pb.Role_ROLE_LEAD}, {"ben", "ben", pb.Role_ROLE_LEAD},
-		{"cleo", "cleo", pb.Role_ROLE_REVIEWER}, {"gate", "gate", pb.Role_ROLE_PLATFORM},
+		{"ana", "ana", pb.Role_ROLE_LEAD},
+		{"ana again", "ana", pb.Role_ROLE_LEAD},
+		{"ben", "ben", pb.Role_ROLE_LEAD},
+		{"cleo", "cleo", pb.Role_ROLE_REVIEWER},
+		{"gate", "gate", pb.Role_ROLE_PLATFORM},
 	} {
 		_, secret := s.token(t, root, who.person, who.role)
 		tokens[who.key] = by(t.Context(), secret)
