@@ -50,6 +50,9 @@ const (
 	KindDormant Kind = "dormant-wake"
 	// KindColdStart is a new app that reads far more than its peers did at its age.
 	KindColdStart Kind = "cold-start"
+	// KindCoordination is a group of apps that read the same members within minutes
+	// of each other, again and again.
+	KindCoordination Kind = "coordination"
 	// KindFleet is the whole population moving at once. It accuses nobody.
 	KindFleet Kind = "fleet-shift"
 )

@@ -18,9 +18,10 @@ type Fleet struct {
 	spells  allSpells
 	day     dayTally
 
-	population population
-	episodes   []episode // open signals of the fleet
-	updates    []memberwatch.Update
+	population   population
+	coordination coordination
+	episodes     []episode // open signals of the fleet
+	updates      []memberwatch.Update
 }
 
 // dayTally gathers the tallies of days that are not folded in yet, by day.
@@ -90,21 +91,24 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 	}
 	f.endQuiet(t.Window.Start)
 	f.watchPopulation(t)
+	f.watchCoordination(t)
 	f.remember(t)
 	return j
 }
 
-// remember adds a tally to its day.
+// remember adds to its day what of a tally is not done with.
 func (f *Fleet) remember(t *Tally) {
+	rest := *t
+	rest.touched = nil
 	day := dayOf(t.Window.Start)
 	for i, d := range f.day.days {
 		if d == day {
-			f.day.parts[i].Merge(t)
+			f.day.parts[i].Merge(&rest)
 			return
 		}
 	}
 	merged := new(Tally)
-	merged.Merge(t)
+	merged.Merge(&rest)
 	f.day.days = append(f.day.days, day)
 	f.day.parts = append(f.day.parts, merged)
 }
@@ -196,6 +200,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	f.spells.encode(e)
 	e.uint(uint64(f.population.days))
 	e.uint(uint64(f.population.moved))
+	f.coordination.encode(e)
 	f.encodeEpisodes(e)
 	e.uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
@@ -218,6 +223,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	f.peers.decode(d)
 	f.spells.decode(d)
 	f.population = population{uint32(d.uint()), uint32(d.uint())}
+	f.coordination.decode(d)
 	f.decodeEpisodes(d)
 	for range d.count(2) {
 		day, t := int32(d.int()), new(Tally)

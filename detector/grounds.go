@@ -28,15 +28,16 @@ type grounds interface {
 
 // sorts are the kinds of grounds; the number of each is stored, so it stays.
 var sorts = [...]func() grounds{
-	1: func() grounds { return new(judged) },
-	2: func() grounds { return new(broken) },
-	3: func() grounds { return new(woken) },
-	4: func() grounds { return new(estranged) },
-	5: func() grounds { return new(outgrown) },
-	6: func() grounds { return new(outstanding) },
-	7: func() grounds { return new(knowing) },
-	8: func() grounds { return new(moved) },
-	9: func() grounds { return new(brood) },
+	1:  func() grounds { return new(judged) },
+	2:  func() grounds { return new(broken) },
+	3:  func() grounds { return new(woken) },
+	4:  func() grounds { return new(estranged) },
+	5:  func() grounds { return new(outgrown) },
+	6:  func() grounds { return new(outstanding) },
+	7:  func() grounds { return new(knowing) },
+	8:  func() grounds { return new(moved) },
+	9:  func() grounds { return new(brood) },
+	10: func() grounds { return new(acting) },
 }
 
 func sortOf(g grounds) uint64 {
@@ -59,6 +60,8 @@ func sortOf(g grounds) uint64 {
 		return 8
 	case *brood:
 		return 9
+	case *acting:
+		return 10
 	default:
 		panic(fmt.Sprintf("bug: grounds %T have no number", g))
 	}

@@ -87,6 +87,7 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 	}
 	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
 	hour.pieces.count(ev)
+	day.touched.add(ev)
 	for _, w := range [2]*window{hour, day} {
 		w.calls++
 		w.records += ev.RecordCount()

@@ -27,6 +27,8 @@ type Tally struct {
 	// feature, in a partition that has none to compare them with.
 	first [Features]moments
 	peers peers
+	// touched holds what each app touched on a day.
+	touched map[memberwatch.AppID]touches
 }
 
 // Bins of moves: ln ratios from -4 to 4.
@@ -60,6 +62,17 @@ func (t *Tally) add(c *comparison) {
 			t.hot[f][i]++
 		}
 	}
+}
+
+// touch takes what an app touched; the list is copied.
+func (t *Tally) touch(app memberwatch.AppID, ts touches) {
+	if len(ts) == 0 {
+		return
+	}
+	if t.touched == nil {
+		t.touched = make(map[memberwatch.AppID]touches)
+	}
+	t.touched[app] = slices.Clone(ts)
 }
 
 // medianMove is the median distance of a feature's windows from what was
@@ -98,10 +111,16 @@ func (t *Tally) Merge(o *Tally) {
 		t.first[f].add(o.first[f], 1)
 	}
 	t.peers.merge(o.peers, 1)
+	if len(o.touched) > 0 && t.touched == nil {
+		t.touched = make(map[memberwatch.AppID]touches)
+	}
+	maps.Copy(t.touched, o.touched) // an app is in one partition
 }
 
 // empty tells whether nothing was counted.
-func (t *Tally) empty() bool { return len(t.ranks) == 0 && len(t.births.byCategory) == 0 }
+func (t *Tally) empty() bool {
+	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched) == 0
+}
 
 const tallyVersion = 2
 
@@ -122,6 +141,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 		t.first[f].encode(e)
 	}
 	t.peers.encode(e)
+	e.touched(t.touched)
 	return e.finish()
 }
 
@@ -141,6 +161,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 		t.first[f].decode(d)
 	}
 	t.peers.decode(d)
+	t.touched = d.touched()
 	return d.finish()
 }
 

@@ -39,8 +39,9 @@ type window struct {
 	questions
 	strange strange
 	pieces  pieces // of days without the hours that are open
-	// Of days only: calls by hour.
-	hours [hoursPerDay]uint32
+	// Of days only: calls by hour, and whom they touched.
+	hours   [hoursPerDay]uint32
+	touched touches
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -70,6 +71,7 @@ func (w *window) reset(at memberwatch.Window) {
 	if w.sets = w.sets[:0]; w.sets == nil {
 		w.sets = w.some[:0]
 	}
+	w.touched = w.touched[:0]
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -210,6 +212,7 @@ func (w *window) encodeDay(e *encoder) {
 		c.encode(e)
 		e.uint(uint64(c.calls))
 	}
+	w.touched.encode(e)
 }
 
 func (w *window) decodeDay(d *decoder) {
@@ -225,6 +228,7 @@ func (w *window) decodeDay(d *decoder) {
 		}
 		w.sets = append(w.sets, c)
 	}
+	w.touched.decode(d)
 }
 
 // slot is the place of a window in the week of a stream: its weekday or its hour
