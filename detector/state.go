@@ -174,7 +174,7 @@ func (s *State) ResetLedger() {
 	s.recent.booked = len(s.recent.words)
 }
 
-const stateVersion = 2
+const stateVersion = 3
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
