@@ -50,6 +50,9 @@ const (
 	KindDormant Kind = "dormant-wake"
 	// KindColdStart is a new app that reads far more than its peers did at its age.
 	KindColdStart Kind = "cold-start"
+	// KindCohort is a number of new apps of one shape that the fleet's past does not
+	// know, which share out the members between them.
+	KindCohort Kind = "cohort"
 	// KindCoordination is a group of apps that read the same members within minutes
 	// of each other, again and again.
 	KindCoordination Kind = "coordination"

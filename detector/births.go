@@ -121,6 +121,25 @@ func (b *births) merge(o *births, weight float64) {
 	}
 }
 
+// without returns births but for those of some shapes.
+func (b *births) without(litters map[uint64]*litter, marked map[uint64]int32) births {
+	rest := b.clone()
+	for _, shape := range slices.Sorted(maps.Keys(litters)) {
+		if _, ok := marked[shape]; !ok {
+			continue
+		}
+		o := litters[shape]
+		for age := range birthAges {
+			rest.at(allCategories)[volumeAt+age].add(o.volumes[age], -1)
+			rest.at(allCategories)[age].add(o.totals[age], -1)
+			if o.category != allCategories {
+				rest.at(o.category)[age].add(o.totals[age], -1)
+			}
+		}
+	}
+	return rest
+}
+
 func (b *births) clone() births {
 	var c births
 	c.merge(b, 1)

@@ -26,7 +26,8 @@ type Calibration struct {
 	cells   [cellCount]cell
 	births  births
 	peers   map[string]*ranking
-	laws    [Features]law // of slow evidence
+	laws    [Features]law    // of slow evidence
+	marked  map[uint64]int32 // shapes of cohorts, which teach nothing
 }
 
 // Ranks are kept in bins of the surprise.

@@ -39,11 +39,12 @@ func (e *Engine) close(s *State, w *window, x values) {
 	}
 	p := e.compare(s, w, x)
 	if at.Scale == memberwatch.Day {
+		e.bring(s, w)
 		e.infancy(s, w, x)
 		if !s.joint() {
 			e.tally(w.Window).touch(s.App, w.touched)
 		}
-		if s.days() >= e.cfg.ReadyDays && !s.joint() {
+		if s.days() >= e.cfg.ReadyDays && s.teaches(e.calibration(dayOf(at.Start))) {
 			e.tally(w.Window).peers.add(e.category(s.App), &x)
 		}
 	}

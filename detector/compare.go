@@ -51,7 +51,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	if asked := float64(w.records + w.misses); asked > 0 {
 		p.misses = float64(w.misses) / asked
 	}
-	ranked := s.days() >= rankedDays && !s.joint()
+	ranked := s.days() >= rankedDays && s.teaches(cal)
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {

@@ -272,6 +272,7 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 		e.reuse(u.w)
 	}
 	t := e.tally(w)
+	t.trimLitters()
 	delete(e.tallies, w)
 	delete(e.open, w)
 	delete(e.crowds, w)

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"maps"
 	"math"
 
 	"github.com/memberwatch/memberwatch"
@@ -20,6 +21,7 @@ type Fleet struct {
 
 	population   population
 	coordination coordination
+	cohorts      cohorts
 	episodes     []episode // open signals of the fleet
 	updates      []memberwatch.Update
 }
@@ -92,6 +94,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 	f.endQuiet(t.Window.Start)
 	f.watchPopulation(t)
 	f.watchCoordination(t)
+	f.watchCohorts(t)
 	f.remember(t)
 	return j
 }
@@ -99,7 +102,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 // remember adds to its day what of a tally is not done with.
 func (f *Fleet) remember(t *Tally) {
 	rest := *t
-	rest.touched = nil
+	rest.touched, rest.litters, rest.births = nil, nil, t.births.without(t.litters, f.cohorts.marked)
 	day := dayOf(t.Window.Start)
 	for i, d := range f.day.days {
 		if d == day {
@@ -168,7 +171,7 @@ func (f *Fleet) Through() int32 { return f.through }
 // Calibration returns the calibration of the days folded in so far. It shares
 // nothing with the fleet.
 func (f *Fleet) Calibration() *Calibration {
-	c := &Calibration{Through: f.through, births: f.births.clone(), peers: f.peers.rank()}
+	c := &Calibration{Through: f.through, births: f.births.clone(), peers: f.peers.rank(), marked: maps.Clone(f.cohorts.marked)}
 	for id := range f.hist {
 		if f.hist[id] != nil {
 			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))][id/(int(Features)*strata)%int(streams)])
@@ -201,6 +204,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	e.uint(uint64(f.population.days))
 	e.uint(uint64(f.population.moved))
 	f.coordination.encode(e)
+	f.cohorts.encode(e)
 	f.encodeEpisodes(e)
 	e.uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
@@ -224,6 +228,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	f.spells.decode(d)
 	f.population = population{uint32(d.uint()), uint32(d.uint())}
 	f.coordination.decode(d)
+	f.cohorts.decode(d)
 	f.decodeEpisodes(d)
 	for range d.count(2) {
 		day, t := int32(d.int()), new(Tally)

@@ -38,6 +38,7 @@ var sorts = [...]func() grounds{
 	8:  func() grounds { return new(moved) },
 	9:  func() grounds { return new(brood) },
 	10: func() grounds { return new(acting) },
+	11: func() grounds { return new(brought) },
 }
 
 func sortOf(g grounds) uint64 {
@@ -62,6 +63,8 @@ func sortOf(g grounds) uint64 {
 		return 9
 	case *acting:
 		return 10
+	case *brought:
+		return 11
 	default:
 		panic(fmt.Sprintf("bug: grounds %T have no number", g))
 	}

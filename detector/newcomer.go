@@ -52,6 +52,11 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 		e.coldStart(s, w, category, i, total)
 		e.tally(w.Window).births.add(category, i, total)
 		e.tally(w.Window).births.add(allCategories, volumeAt+i, s.infant.reach)
+		if s.shape != 0 {
+			l := e.tally(w.Window).litter(s.shape)
+			l.totals[i].see(math.Log1p(total))
+			l.volumes[i].see(math.Log1p(s.infant.reach))
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ type State struct {
 	slow   [Features]series
 	rise   [Features]evidence // of the slow stream
 	infant infancy
+	shape  uint64 // of its first day; 0: not known
 	mix    mix
 	// Of the days of the slow stream, and of exclusions.
 	learnt   [Features]learnt
@@ -362,6 +363,7 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	e.f64(s.infant.reach)
 	e.f64(s.infant.actors)
 	e.uint(uint64(s.infant.done))
+	e.u64(s.shape)
 	s.mix.encode(e)
 	e.int(s.unlearnt)
 	for _, l := range s.learnt {
@@ -381,6 +383,7 @@ func (s *State) loadBaseline(b []byte) error {
 		s.rise[f].decode(d)
 	}
 	s.infant = infancy{reach: d.f64(), actors: d.f64(), done: uint8(d.uint())}
+	s.shape = d.u64()
 	s.mix.decode(d)
 	s.unlearnt = d.int()
 	for f := range s.learnt {

@@ -29,6 +29,7 @@ type Tally struct {
 	peers peers
 	// touched holds what each app touched on a day.
 	touched map[memberwatch.AppID]touches
+	litters map[uint64]*litter // young apps by shape
 }
 
 // Bins of moves: ln ratios from -4 to 4.
@@ -114,12 +115,15 @@ func (t *Tally) Merge(o *Tally) {
 	if len(o.touched) > 0 && t.touched == nil {
 		t.touched = make(map[memberwatch.AppID]touches)
 	}
-	maps.Copy(t.touched, o.touched) // an app is in one partition
+	maps.Copy(t.touched, o.touched)   // an app is in one partition
+	for shape, b := range o.litters { // each shape on its own: the order does not matter
+		t.litter(shape).merge(b)
+	}
 }
 
 // empty tells whether nothing was counted.
 func (t *Tally) empty() bool {
-	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched) == 0
+	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters) == 0
 }
 
 const tallyVersion = 2
@@ -142,6 +146,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	}
 	t.peers.encode(e)
 	e.touched(t.touched)
+	e.litters(t.litters)
 	return e.finish()
 }
 
@@ -162,6 +167,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	}
 	t.peers.decode(d)
 	t.touched = d.touched()
+	d.litters(t)
 	return d.finish()
 }
 
