@@ -9,22 +9,27 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
-	"github.com/memberwatch/memberwatch/bench/trial"
 )
 
 // Cosharing compares a log of accounts that act together with a null: the same
 // log after each account was moved by a random whole number of days. That keeps
 // its volume and its hours and breaks what it does together with others, so
-// only signals beyond the null's speak of coordination.
+// what the log raises and the null does not speaks of coordination.
 type Cosharing struct {
-	Name          string         `json:"name"`
-	Events        int64          `json:"events"`
-	Apps          int            `json:"apps"`
-	Signals       int            `json:"signals"`
-	Shifted       int            `json:"shifted_signals"`
-	Kinds         map[string]int `json:"kinds"`
-	ShiftedKinds  map[string]int `json:"shifted_kinds"`
-	Distinguished bool           `json:"distinguished"` // the two counts' 95 % intervals lie apart
+	Name         string         `json:"name"`
+	Events       int64          `json:"events"`
+	Apps         int            `json:"apps"`
+	Signals      int            `json:"signals"`
+	Shifted      int            `json:"shifted_signals"`
+	Kinds        map[string]int `json:"kinds"`
+	ShiftedKinds map[string]int `json:"shifted_kinds"`
+	// Coordination counts the signals that speak of it, Named the accounts they
+	// name, and Shifted… the same of the null.
+	Coordination        int `json:"coordination_signals"`
+	Named               int `json:"accounts_named"`
+	ShiftedCoordination int `json:"shifted_coordination_signals"`
+	// Distinguished tells that the log raises such signals and the null none.
+	Distinguished bool `json:"distinguished"`
 }
 
 // post is one shared thing.
@@ -53,16 +58,31 @@ func RunCosharing(ctx context.Context, dir string, watch func(int64)) ([]Coshari
 			return nil, err
 		}
 		one.Events, one.Apps, one.Signals, one.Kinds = r.events, len(r.volumes), len(signals), kinds(signals)
+		one.Coordination, one.Named = coordination(signals)
 		if _, signals, err = runPosts(ctx, shift(posts), watch); err != nil {
 			return nil, err
 		}
 		one.Shifted, one.ShiftedKinds = len(signals), kinds(signals)
-		low, _ := trial.Counted(one.Signals)
-		_, high := trial.Counted(one.Shifted)
-		one.Distinguished = low > high
+		one.ShiftedCoordination, _ = coordination(signals)
+		one.Distinguished = one.Coordination > 0 && one.ShiftedCoordination == 0
 		results = append(results, one)
 	}
 	return results, nil
+}
+
+// coordination counts the signals of apps that act together, and the apps they
+// name.
+func coordination(signals []memberwatch.Signal) (n, apps int) {
+	named := make(map[memberwatch.AppID]bool)
+	for i := range signals {
+		if signals[i].Kind == memberwatch.KindCoordination {
+			n++
+			for _, app := range signals[i].Apps {
+				named[app] = true
+			}
+		}
+	}
+	return n, len(named)
 }
 
 func readPosts(path string) ([]post, error) {

@@ -64,12 +64,13 @@ func printLogs(w io.Writer, r *logs.Result) error {
 		}
 	}
 	for _, c := range r.Cosharing {
-		verdict := "NOT DETECTED: no more than without coordination"
+		verdict := "NOT DETECTED"
 		if c.Distinguished {
-			verdict = "detected: more than without coordination"
+			verdict = "detected"
 		}
-		fmt.Fprintf(w, "cosharing %s: %s of %s; %s as it is, %d after the shift: %s\n",
-			c.Name, plural(c.Events, "event"), plural(c.Apps, "account"), plural(c.Signals, "signal"), c.Shifted, verdict)
+		fmt.Fprintf(w, "cosharing %s: %s of %s; %s of coordination naming %s as it is, %d after the shift: %s (%d and %d signals of all kinds)\n",
+			c.Name, plural(c.Events, "event"), plural(c.Apps, "account"), plural(c.Coordination, "signal"), plural(c.Named, "account"),
+			c.ShiftedCoordination, verdict, c.Signals, c.Shifted)
 	}
 	if len(r.Missing) > 0 {
 		fmt.Fprintf(w, "not in the folder, left out: %s\n", strings.Join(r.Missing, ", "))
