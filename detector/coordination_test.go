@@ -2,10 +2,12 @@ package detector
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"pgregory.net/rapid"
 )
 
 // deed is one app's reading of one member.
@@ -15,7 +17,7 @@ type deed struct {
 	member      uint64
 }
 
-// coordinated returns a day's bystanders: thirty apps that read twenty members each,
+// bystanders returns a day's bystanders: thirty apps that read twenty members each,
 // of whom a few are everybody's.
 func bystanders(day int) []deed {
 	var all []deed
@@ -118,4 +120,31 @@ func reloaded(t *testing.T, fleet *Fleet) *Fleet {
 	}
 	restored.updates = fleet.updates
 	return restored
+}
+
+func TestTouchesDoNotKnowTheirOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) memberwatch.Event {
+			return memberwatch.Event{Time: rapid.Int64Range(0, dayLength).Draw(t, "time"), Disclosed: rapid.SliceOfN(rapid.Uint64(), 0, 5).Draw(t, "members")}
+		}), 0, 80).Draw(t, "events")
+		var one, other touches
+		for i := range events {
+			one.add(&events[i])
+			other.add(&events[len(events)-1-i])
+		}
+		other.add(&memberwatch.Event{Disclosed: make([]uint64, touchFew+1)}) // a list of many is no deed
+		if !slices.Equal(one, other) || !slices.IsSorted(one) || len(one) > keepTouches {
+			t.Fatalf("got %v and %v", one, other)
+		}
+		e := newEncoder(nil, 1)
+		one.encode(e)
+		b, err := e.finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read touches
+		if read.decode(newDecoder(b, 1, "touches")); !slices.Equal(one, read) {
+			t.Fatalf("wrote %v, read %v", one, read)
+		}
+	})
 }

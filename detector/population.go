@@ -19,8 +19,9 @@ import (
 // told as return period is how often it has happened to this fleet. It says
 // nothing of a population that falls silent, since windows without events are not
 // compared.
-// Source: 16 pedestrian counters, where by this rule 9 nights in 19 months
-// moved, both turns of the year among them; CRAN, some 10 days in 5 years.
+// Source: 16 pedestrian counters in Melbourne, which by this rule moved on 17 of
+// 525 days, nearly all of them holidays or public events, both turns of the year
+// among them; on CRAN 19 of 1,812 days moved in downloads.
 
 const (
 	populationPart = 0.5

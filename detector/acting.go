@@ -1,0 +1,76 @@
+package detector
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// acting are the grounds of a signal about apps that act together.
+type acting struct {
+	at       memberwatch.Window
+	apps     uint64
+	links    uint64
+	compared uint64 // pairs that have met at all
+	best     pair   // the pair with the most members in common
+	members  uint64 // of that pair, at least
+	usual    float64
+}
+
+func (c *coordination) grounds(at memberwatch.Window, group []pair) *acting {
+	g := &acting{at: at, apps: uint64(len(appsOf(group))), links: uint64(len(group)), compared: uint64(len(c.pairs))}
+	for _, p := range group {
+		if m := c.pairs[p]; uint64(m.members()) > g.members {
+			g.best, g.members, g.usual = p, uint64(m.members()), m.usual[0]+m.usual[1]
+		}
+	}
+	return g
+}
+
+// p is the probability that chance links as many pairs.
+func (g *acting) p() float64 { return poissonTail(int(g.links), float64(float64(g.compared)*linkedP)) }
+
+// finding words the grounds.
+func (g *acting) finding(float64) memberwatch.Finding {
+	expected := float64(g.compared) * linkedP
+	text := fmt.Sprintf("%d pairs of apps have met on %d or more members, by chance %s", g.links, linkedMembers, small(expected))
+	most := fmt.Sprintf("%s and %s on at least %d, by chance %s", g.best.a, g.best.b, g.members, small(g.usual))
+	return memberwatch.Finding{
+		Kind: memberwatch.KindCoordination, Window: g.at, Time: g.at.End() - 1, Stream: memberwatch.StreamBurst, FleetFactor: 1,
+		ReturnPeriod: periodOf(g.p(), dayBurst),
+		Sentence:     fmt.Sprintf("%d apps read the same members within minutes of each other, again and again: %s; most of all %s", g.apps, text, most),
+		Factors: []memberwatch.Factor{{
+			Feature: "linked_pairs", Observed: float64(g.links), Expected: expected, High: math.Ceil(expected + float64(3*math.Sqrt(expected))),
+			P: g.p(), ReturnPeriod: periodOf(g.p(), dayBurst), Share: 1, Text: text,
+		}},
+		Caveats: []string{"apps that serve the same community at fixed times would look alike"},
+	}
+}
+
+// small writes a small expected number for people.
+func small(v float64) string {
+	if v < 0.1 {
+		return "less than 0.1"
+	}
+	return number(v)
+}
+
+func (g *acting) encode(e *encoder) {
+	e.window(g.at)
+	for _, n := range [...]uint64{g.apps, g.links, g.compared, g.members} {
+		e.uint(n)
+	}
+	e.string(string(g.best.a))
+	e.string(string(g.best.b))
+	e.f64(g.usual)
+}
+
+func (g *acting) decode(d *decoder) {
+	*g = acting{at: d.window(), apps: d.uint(), links: d.uint(), compared: d.uint(), members: d.uint()}
+	g.best = pair{memberwatch.AppID(d.string()), memberwatch.AppID(d.string())}
+	g.usual = d.f64()
+	if g.usual < 0 || g.links > math.MaxInt32 {
+		d.fail("meetings out of range")
+	}
+}
