@@ -264,7 +264,7 @@ func (p *partition) committed(c *checkpoint) {
 }
 
 // flush applies nothing more: it writes checkpoints until nothing is left to
-// write. It returns early when the monitor must stop.
+// write, what is new first: from then on the states may stay behind. It returns early when the monitor must stop.
 func (p *partition) flush() {
 	for !p.stopped() {
 		if p.commits.inFlight() {
@@ -275,10 +275,13 @@ func (p *partition) flush() {
 			}
 			continue
 		}
-		if !p.changes.any && len(p.changes.dirty)+len(p.waiters) == 0 {
-			return
+		if !p.changes.any {
+			p.kept.Store(true)
+			if len(p.changes.dirty)+len(p.waiters) == 0 {
+				return
+			}
+			p.changes.whole = true
 		}
-		p.changes.whole = true
 		p.checkpoint()
 	}
 }

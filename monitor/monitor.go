@@ -123,7 +123,8 @@ func (m *Monitor) start() {
 // Close ends the intake, applies what is queued, writes the final checkpoints,
 // publishes their signals and closes the files. When ctx is done before, it
 // stops at once: what was not committed is lost here and will be resent by the
-// producers, as after a crash. Calls in progress end with ErrUnavailable.
+// producers, as after a crash, and Close fails if there is any. Calls in progress
+// end with ErrUnavailable.
 func (m *Monitor) Close(ctx context.Context) error {
 	err := errors.New("monitor is closed")
 	m.closed.Do(func() { err = m.shutDown(ctx) })
@@ -147,13 +148,25 @@ func (m *Monitor) shutDown(ctx context.Context) error {
 	case <-ended:
 		err = m.publisher.publishAll()
 	case <-ctx.Done():
-		err = fmt.Errorf("close before the final checkpoint: %w", context.Cause(ctx))
+		if !m.kept() {
+			err = fmt.Errorf("close before the final checkpoint: %w", context.Cause(ctx))
+		}
 	}
 	close(m.flushed)
 	close(m.stop)
 	<-ended
 	m.others.Wait()
 	return errors.Join(err, m.store.Close())
+}
+
+// kept tells whether all partitions have on the disk what they applied.
+func (m *Monitor) kept() bool {
+	for _, p := range m.partitions {
+		if !p.kept.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *Monitor) producerList() []*producer {

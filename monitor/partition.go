@@ -40,6 +40,7 @@ type partition struct {
 	began    time.Time // of the newest checkpoint
 	saved    time.Time // of the newest one with states
 
+	kept  atomic.Bool // all that was applied is on the disk, for good
 	stats partitionStats
 }
 
