@@ -8,6 +8,7 @@ import (
 // counts it in the partition's tally. The window is then pending. Score first,
 // learn after: a window never explains itself.
 func (e *Engine) Close(s *State, at memberwatch.Window) {
+	e.refresh(s) // after a restart no event may have done so
 	defer e.endQuiet(s, at)
 	w := s.openAt(at)
 	if w == nil {

@@ -22,6 +22,9 @@ func FuzzStream(f *testing.F) {
 	f.Add(uint64(2), []byte("the quick brown fox jumps over the lazy dog"))
 	f.Add(uint64(3), bytes.Repeat([]byte{4, 200, 9, 41, 5}, 12))
 	f.Add(uint64(4), bytes.Repeat([]byte{3, 30, 7}, 30))
+	certified := bytes.Repeat([]byte{1}, 55) // and loaded before its next event
+	certified[14], certified[28], certified[35] = 18*steps+stepAhead, 34*steps+stepControl, 2*steps+stepReload
+	f.Add(uint64(8096869871376861961), certified)
 	f.Fuzz(func(t *testing.T, seed uint64, plan []byte) {
 		if len(plan) > 200 {
 			return
