@@ -39,6 +39,7 @@ type Engine struct {
 	enlisted map[memberwatch.DeveloperID]struct{} // developers with a state
 
 	updates []memberwatch.Update
+	clues   []memberwatch.Clue // what closed windows were worth
 
 	texts map[string]string  // names of data classes and endpoints, to be shared
 	today memberwatch.Window // the day of the newest call of dayOf

@@ -39,6 +39,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 		}
 		trials, verdicts = append(trials, t), append(verdicts, v)
 	}
+	e.keepClues(s, p, verdicts)
 	e.raiseJudged(s, p, cal, trials, verdicts)
 }
 

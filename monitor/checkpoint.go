@@ -102,7 +102,7 @@ func (p *partition) checkpoint() {
 	c := &checkpoint{number: p.commits.started, began: p.began}
 	c.commit = store.PartitionCommit{
 		Apps: p.changes.owners, Routes: p.changes.routes, Tallies: p.changes.tallies, SetAside: p.changes.setAside,
-		Outbox: p.engine.TakeUpdates(), OutboxDone: p.m.publisher.done(p.index),
+		Outbox: p.engine.TakeUpdates(), Clues: p.engine.TakeClues(), OutboxDone: p.m.publisher.done(p.index),
 		TalliesDone: p.judged, RollUpBelow: p.closedDay(), LedgerFrom: p.ledgerFrom(), Progress: p.progress,
 	}
 	c.commit.Engine = p.arena(p.engine.AppendBinary)

@@ -222,6 +222,7 @@ func (p *partition) replay(changes *[]memberwatch.Change) error {
 			})
 	})
 	p.engine.TakeUpdates()
+	p.engine.TakeClues()
 	p.changes.any = len(p.changes.setAside) > 0
 	p.stats.behind.Store(p.journal.bytes > 0)
 	// States come due apart from each other, so that not all are written at once.

@@ -60,6 +60,51 @@ func (m *Monitor) PutTuning(ctx context.Context, t memberwatch.Tuning, expected 
 	})
 }
 
+// Clues visits what closed windows were worth that start from an event time on,
+// whether or not they raised anything.
+func (m *Monitor) Clues(ctx context.Context, from int64, visit func(memberwatch.Clue) error) error {
+	for _, p := range m.partitions {
+		err := p.file.Clues(from, func(c memberwatch.Clue) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return visit(c)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TryTuning holds a tuning against the clues of the last days of event time: what
+// it would have raised, beside what the one in force comes to and what was raised
+// in fact. Kinds of which there are no clues, those of rules and of new apps, are
+// as they were raised, unless they are in shadow.
+func (m *Monitor) TryTuning(ctx context.Context, t memberwatch.Tuning, days int) (memberwatch.Trial, error) {
+	if err := t.Validate(); err != nil {
+		return memberwatch.Trial{}, err
+	}
+	then, err := m.options.Detector.Tuned(&t)
+	if err != nil {
+		return memberwatch.Trial{}, err
+	}
+	inForce, err := m.Tuning(ctx)
+	if err != nil {
+		return memberwatch.Trial{}, err
+	}
+	now, err := m.options.Detector.Tuned(&inForce.Tuning)
+	if err != nil {
+		return memberwatch.Trial{}, err
+	}
+	to := m.watermark()
+	x := trying{now: &now, then: &then, from: to - int64(days)*memberwatch.Day.Length(), to: to}
+	if err := m.collect(ctx, &x); err != nil {
+		return memberwatch.Trial{}, err
+	}
+	return x.result(), nil
+}
+
 // tuningRevision is that of the tuning in force, 0 as configured.
 func (r *registry) tuningRevision() int64 {
 	if r.tuning == nil {

@@ -76,9 +76,11 @@ var permissions = map[string]permission{
 	pb.ReportService_QueryAccess_FullMethodName:  {roles: readers},
 	pb.ReportService_ExportPacket_FullMethodName: {roles: readers},
 
-	pb.TuningService_GetTuning_FullMethodName:   {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
-	pb.TuningService_ListTunings_FullMethodName: {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
-	pb.TuningService_ApplyTuning_FullMethodName: {roles: []memberwatch.Role{memberwatch.RoleLead, memberwatch.RoleAdmin}},
+	pb.TuningService_GetTuning_FullMethodName:      {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
+	pb.TuningService_ListTunings_FullMethodName:    {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
+	pb.TuningService_BacktestTuning_FullMethodName: {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
+	pb.TuningService_ListClues_FullMethodName:      {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},
+	pb.TuningService_ApplyTuning_FullMethodName:    {roles: []memberwatch.Role{memberwatch.RoleLead, memberwatch.RoleAdmin}},
 
 	pb.DeliveryService_CreateEndpoint_FullMethodName:    {roles: admins},
 	pb.DeliveryService_GetEndpoint_FullMethodName:       {roles: overseers},

@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+
+	"google.golang.org/grpc"
 
 	"github.com/memberwatch/memberwatch"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
@@ -15,6 +18,10 @@ type Tuner interface {
 	Tuning(ctx context.Context) (memberwatch.TuningView, error)
 	// Tunings returns up to limit tunings that were applied before a revision, newest first; 0 begins at the newest.
 	Tunings(ctx context.Context, before int64, limit int) ([]memberwatch.Change, error)
+	// TryTuning holds a tuning against the evidence of the last days.
+	TryTuning(ctx context.Context, t memberwatch.Tuning, days int) (memberwatch.Trial, error)
+	// Clues visits the evidence kept of windows that start from an event time on; 0 means all.
+	Clues(ctx context.Context, from int64, visit func(memberwatch.Clue) error) error
 	// PutTuning applies a tuning if the one in force is of the expected revision, or that is negative.
 	PutTuning(ctx context.Context, t memberwatch.Tuning, expected int64) (memberwatch.Change, error)
 }
@@ -75,4 +82,57 @@ func (s *tuningService) ApplyTuning(ctx context.Context, r *pb.ApplyTuningReques
 		return nil, wire.InField("tuning", err)
 	}
 	return &pb.ApplyTuningResponse{Tuning: wire.EncodeTuningChange(&change)}, nil
+}
+
+// trialDays are those that a request asks for.
+func trialDays(days int32) (int, error) {
+	switch {
+	case days < 0:
+		return 0, invalidField("days", "DAYS_INVALID", fmt.Sprintf("%d days are negative", days), "leave it out for 28")
+	case days == 0:
+		return 28, nil
+	default:
+		return min(int(days), 400), nil
+	}
+}
+
+// BacktestTuning says what a tuning would have raised.
+func (s *tuningService) BacktestTuning(ctx context.Context, r *pb.BacktestTuningRequest) (*pb.BacktestTuningResponse, error) {
+	days, err := trialDays(r.GetDays())
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tuner.TryTuning(ctx, wire.DecodeTuning(r.GetTuning()), days)
+	if err != nil {
+		return nil, wire.InField("tuning", err)
+	}
+	return wire.EncodeTrial(&t), nil
+}
+
+// cluesPage is how many clues go in one message.
+const cluesPage = 500
+
+// ListClues sends the evidence of the last days before the newest closed window.
+func (s *tuningService) ListClues(r *pb.ListCluesRequest, g grpc.ServerStreamingServer[pb.ListCluesResponse]) error {
+	days, err := trialDays(r.GetDays())
+	if err != nil {
+		return err
+	}
+	span, err := s.tuner.TryTuning(g.Context(), memberwatch.Tuning{Configured: true}, days)
+	if err != nil {
+		return err
+	}
+	page := &pb.ListCluesResponse{}
+	err = s.tuner.Clues(g.Context(), span.From, func(c memberwatch.Clue) error {
+		if page.Clues = append(page.Clues, wire.EncodeClue(&c)); len(page.GetClues()) < cluesPage {
+			return nil
+		}
+		full := page
+		page = &pb.ListCluesResponse{}
+		return g.Send(full)
+	})
+	if err != nil || len(page.GetClues()) == 0 {
+		return err
+	}
+	return g.Send(page)
 }

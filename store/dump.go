@@ -23,7 +23,7 @@ func Dump(dir string, w io.Writer) error {
 		return err
 	}
 	for i := range n {
-		buckets := append([][]byte{bucketMeta, bucketApps, bucketLedger, bucketClasses}, bucketStates[:]...)
+		buckets := append([][]byte{bucketMeta, bucketApps, bucketLedger, bucketClasses, bucketClues}, bucketStates[:]...)
 		if err := dumpFile(dir, PartitionFile(i), buckets, out); err != nil {
 			return err
 		}

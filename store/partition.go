@@ -22,6 +22,7 @@ var (
 	bucketLedger   = []byte("ledger")  // day, class, app, after: a ledger row
 	bucketWeeks    = []byte("weeks")   // first day, class, app, after: the ledger rows of a week united
 	bucketJournal  = []byte("journal") // sequence: a bucket with what was applied since the states were written
+	bucketClues    = []byte("clues")   // start of a window, scale, entity: what it was worth
 	bucketOutbox   = []byte("outbox")  // sequence: a signal update
 	bucketTallies  = []byte("tallies") // window: opaque bytes for the fleet
 	bucketMarks    = []byte("marks")   // producer: a mark
@@ -32,7 +33,7 @@ var (
 	keyEngine      = []byte("engine")
 	keyRollUp      = []byte("roll-up")
 	partitionNames = append([][]byte{
-		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketJournal, bucketOutbox, bucketTallies,
+		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketJournal, bucketClues, bucketOutbox, bucketTallies,
 		bucketMarks, bucketClasses, bucketDamaged,
 	}, bucketStates[:]...)
 )
@@ -51,6 +52,7 @@ type PartitionCommit struct {
 	States   []StatePart
 	Ledger   []memberwatch.LedgerRow // deltas; counts add to the stored row, sketches unite with it
 	Outbox   []memberwatch.Update
+	Clues    []memberwatch.Clue // of windows that the fleet has judged
 	Tallies  []Tally
 	Marks    []Mark
 	Classes  []memberwatch.Count // totals, not deltas
@@ -72,7 +74,7 @@ type PartitionCommit struct {
 	// RollUpBelow lets the ledger rows of weeks that end before this day be united,
 	// a bounded number with each commit. Rows may still be added to them.
 	RollUpBelow int32
-	// LedgerFrom drops ledger rows of days before this one, a bounded number
+	// LedgerFrom drops clues and ledger rows of days before this one, a bounded number
 	// with each commit.
 	LedgerFrom int32
 }
@@ -161,6 +163,7 @@ func (p *Partition) Commit(c *PartitionCommit) (Committed, error) {
 		done.Damaged = w.ledger(c, p.merge)
 		w.rollUp(c.RollUpBelow, p.merge)
 		w.expireLedger(c.LedgerFrom)
+		w.clues(c)
 		done.OutboxLast = w.outbox(c)
 		return w.err
 	})

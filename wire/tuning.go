@@ -45,3 +45,49 @@ func EncodeShares(shares []memberwatch.FeatureShare) []*pb.FeatureShare {
 	}
 	return list
 }
+
+// EncodeTrial returns the message for a tuning held against evidence.
+func EncodeTrial(t *memberwatch.Trial) *pb.BacktestTuningResponse {
+	return &pb.BacktestTuningResponse{
+		StartTime: encodeNanos(t.From), EndTime: encodeNanos(t.To), Raised: int64(t.Raised),
+		Now: encodeTrialOutcome(&t.Now), Then: encodeTrialOutcome(&t.Then),
+		Gone: encodeTrialSignals(t.Gone), Come: encodeTrialSignals(t.Come),
+	}
+}
+
+func encodeTrialOutcome(o *memberwatch.TrialOutcome) *pb.BacktestOutcome {
+	return &pb.BacktestOutcome{
+		Signals: int64(o.Signals), SignalsPerDay: o.PerDay, Precision: o.Precision,
+		Kinds: EncodeCounts(o.Kinds), Verdicts: EncodeCounts(o.Verdicts),
+	}
+}
+
+func encodeTrialSignals(signals []memberwatch.TrialSignal) []*pb.BacktestSignal {
+	list := make([]*pb.BacktestSignal, len(signals))
+	for i, s := range signals {
+		list[i] = &pb.BacktestSignal{
+			App: AppName(s.App), Developer: string(s.Developer), Kind: string(s.Kind),
+			OpenTime: encodeNanos(s.Opened), LastTime: encodeNanos(s.Last), Verdict: s.Verdict,
+		}
+	}
+	return list
+}
+
+// EncodeClue returns the message for a clue.
+func EncodeClue(c *memberwatch.Clue) *pb.Clue {
+	return &pb.Clue{
+		App: AppName(c.App), Developer: string(c.Developer), Window: encodeWindow(c.Window), Kind: string(c.Kind),
+		Feature: c.Feature, ReturnPeriodDays: c.Period, Share: c.Share,
+	}
+}
+
+// DecodeClue returns the clue of a message.
+func DecodeClue(m *pb.Clue) (memberwatch.Clue, error) {
+	var d decoder
+	c := memberwatch.Clue{
+		App: parse(&d, "app", optional(ParseAppName), m.GetApp()), Developer: memberwatch.DeveloperID(m.GetDeveloper()),
+		Window: parse(&d, "window", decodeWindow, m.GetWindow()), Kind: memberwatch.Kind(m.GetKind()), Feature: m.GetFeature(),
+		Period: m.GetReturnPeriodDays(), Share: m.GetShare(),
+	}
+	return c, d.err
+}

@@ -16,7 +16,7 @@ import (
 )
 
 func newTune() *cobra.Command {
-	return group("tune", "Decide what evidence is raised", newTuneShow(), newTuneLog(), newTuneSet(), newTuneShadow(), newTuneRevert())
+	return group("tune", "Decide what evidence is raised", newTuneShow(), newTuneLog(), newTuneTry(), newTuneSet(), newTuneShadow(), newTuneRevert())
 }
 
 func newTuneShow() *cobra.Command {
@@ -149,30 +149,14 @@ func newTuneSet() *cobra.Command {
 		Example: "  memberwatch tune set --budget 2800 --comment 'half as many'\n  memberwatch tune set --weight reach=0.5",
 	}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
-	budget := cmd.Flags().Float64("budget", 0, "app-days in which one false signal is accepted; 0: as it is")
-	weights := cmd.Flags().StringToString("weight", nil, "factor on the configured share of a feature, such as reach=0.5; may be repeated")
+	var f tuningFlags
+	f.bind(cmd)
 	comment := cmd.Flags().String("comment", "", "why")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		factors := make(map[string]float64)
-		for feature, text := range *weights {
-			f, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				return usagef("--weight %s=%s: %q is no number", feature, text, text)
-			}
-			factors[feature] = f
-		}
-		if *budget == 0 && len(factors) == 0 {
+		if !f.given() {
 			return &usageError{message: "there is nothing to set", hint: "give --budget or --weight"}
 		}
-		return applyChange(cmd, *server, format.value, *comment, func(t *pb.Tuning) {
-			if *budget != 0 {
-				t.BudgetAppDays = *budget
-			}
-			if t.Weights == nil {
-				t.Weights = make(map[string]float64)
-			}
-			maps.Copy(t.GetWeights(), factors)
-		})
+		return applyChange(cmd, *server, format.value, *comment, f.apply)
 	}
 	return cmd
 }
@@ -188,13 +172,14 @@ func newTuneShadow() *cobra.Command {
 	off := cmd.Flags().Bool("off", false, "raise them again")
 	comment := cmd.Flags().String("comment", "", "why")
 	cmd.RunE = func(cmd *cobra.Command, kinds []string) error {
-		return applyChange(cmd, *server, format.value, *comment, func(t *pb.Tuning) {
+		return applyChange(cmd, *server, format.value, *comment, func(t *pb.Tuning) error {
 			rest := slices.DeleteFunc(t.GetShadowKinds(), func(kind string) bool { return slices.Contains(kinds, kind) })
 			if !*off {
 				rest = append(rest, kinds...)
 			}
 			slices.Sort(rest)
 			t.ShadowKinds = slices.Compact(rest)
+			return nil
 		})
 	}
 	return cmd
@@ -252,7 +237,7 @@ func earlierTuning(tunings []*pb.Tuning, args []string) (*pb.Tuning, error) {
 }
 
 // applyChange changes the tuning in force.
-func applyChange(cmd *cobra.Command, server, format, comment string, change func(*pb.Tuning)) error {
+func applyChange(cmd *cobra.Command, server, format, comment string, change func(*pb.Tuning) error) error {
 	answer, err := currentTuning(cmd.Context(), server)
 	if err != nil {
 		return err
@@ -260,7 +245,9 @@ func applyChange(cmd *cobra.Command, server, format, comment string, change func
 	t := answer.GetTuning()
 	inForce := t.GetRevision()
 	t.Configured, t.Comment = false, comment
-	change(t)
+	if err := change(t); err != nil {
+		return err
+	}
 	return applyTuning(cmd, server, format, t, inForce)
 }
 

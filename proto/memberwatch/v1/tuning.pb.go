@@ -511,11 +511,538 @@ func (x *ApplyTuningResponse) GetTuning() *Tuning {
 	return nil
 }
 
+// BacktestTuningRequest asks what a tuning would have raised.
+type BacktestTuningRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tuning.
+	Tuning *Tuning `protobuf:"bytes,1,opt,name=tuning,proto3" json:"tuning,omitempty"`
+	// Over how many days of event time before the newest closed window; 0 means 28,
+	// more than 400 is 400.
+	Days          int32 `protobuf:"varint,2,opt,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestTuningRequest) Reset() {
+	*x = BacktestTuningRequest{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestTuningRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestTuningRequest) ProtoMessage() {}
+
+func (x *BacktestTuningRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestTuningRequest.ProtoReflect.Descriptor instead.
+func (*BacktestTuningRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BacktestTuningRequest) GetTuning() *Tuning {
+	if x != nil {
+		return x.Tuning
+	}
+	return nil
+}
+
+func (x *BacktestTuningRequest) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+// BacktestTuningResponse compares a tuning with the one in force. Signals of kinds
+// that rest on no window, such as those of rules, are as they were raised, unless
+// the kind is in shadow.
+type BacktestTuningResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The start of the time it rests on.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Its end (exclusive).
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// How many signals were raised in fact; some were withdrawn when the whole
+	// population turned out to have moved.
+	Raised int64 `protobuf:"varint,3,opt,name=raised,proto3" json:"raised,omitempty"`
+	// What the tuning in force comes to.
+	Now *BacktestOutcome `protobuf:"bytes,4,opt,name=now,proto3" json:"now,omitempty"`
+	// What the other one comes to.
+	Then *BacktestOutcome `protobuf:"bytes,5,opt,name=then,proto3" json:"then,omitempty"`
+	// Signals that would not have been raised, at most the newest 100.
+	Gone []*BacktestSignal `protobuf:"bytes,6,rep,name=gone,proto3" json:"gone,omitempty"`
+	// Signals that would have been raised besides, at most the newest 100.
+	Come          []*BacktestSignal `protobuf:"bytes,7,rep,name=come,proto3" json:"come,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestTuningResponse) Reset() {
+	*x = BacktestTuningResponse{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestTuningResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestTuningResponse) ProtoMessage() {}
+
+func (x *BacktestTuningResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestTuningResponse.ProtoReflect.Descriptor instead.
+func (*BacktestTuningResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *BacktestTuningResponse) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *BacktestTuningResponse) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *BacktestTuningResponse) GetRaised() int64 {
+	if x != nil {
+		return x.Raised
+	}
+	return 0
+}
+
+func (x *BacktestTuningResponse) GetNow() *BacktestOutcome {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
+func (x *BacktestTuningResponse) GetThen() *BacktestOutcome {
+	if x != nil {
+		return x.Then
+	}
+	return nil
+}
+
+func (x *BacktestTuningResponse) GetGone() []*BacktestSignal {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+func (x *BacktestTuningResponse) GetCome() []*BacktestSignal {
+	if x != nil {
+		return x.Come
+	}
+	return nil
+}
+
+// BacktestOutcome is what a tuning comes to.
+type BacktestOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Signals.
+	Signals int64 `protobuf:"varint,1,opt,name=signals,proto3" json:"signals,omitempty"`
+	// Signals a day.
+	SignalsPerDay float64 `protobuf:"fixed64,2,opt,name=signals_per_day,json=signalsPerDay,proto3" json:"signals_per_day,omitempty"`
+	// Signals by kind.
+	Kinds []*NamedCount `protobuf:"bytes,3,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// Signals by the verdict of the case about the same app at that time: ABUSE,
+	// EXPECTED and so on; NONE where nobody has decided.
+	Verdicts []*NamedCount `protobuf:"bytes,4,rep,name=verdicts,proto3" json:"verdicts,omitempty"`
+	// The share of ABUSE among those with a verdict of ABUSE, EXPECTED or BENIGN; 0
+	// when there is none.
+	Precision     float64 `protobuf:"fixed64,5,opt,name=precision,proto3" json:"precision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestOutcome) Reset() {
+	*x = BacktestOutcome{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestOutcome) ProtoMessage() {}
+
+func (x *BacktestOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestOutcome.ProtoReflect.Descriptor instead.
+func (*BacktestOutcome) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *BacktestOutcome) GetSignals() int64 {
+	if x != nil {
+		return x.Signals
+	}
+	return 0
+}
+
+func (x *BacktestOutcome) GetSignalsPerDay() float64 {
+	if x != nil {
+		return x.SignalsPerDay
+	}
+	return 0
+}
+
+func (x *BacktestOutcome) GetKinds() []*NamedCount {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *BacktestOutcome) GetVerdicts() []*NamedCount {
+	if x != nil {
+		return x.Verdicts
+	}
+	return nil
+}
+
+func (x *BacktestOutcome) GetPrecision() float64 {
+	if x != nil {
+		return x.Precision
+	}
+	return 0
+}
+
+// BacktestSignal is a signal as it would be.
+type BacktestSignal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}; empty for all apps of the developer together.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// The developer.
+	Developer string `protobuf:"bytes,2,opt,name=developer,proto3" json:"developer,omitempty"`
+	// The kind.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The end of the window that would have opened it.
+	OpenTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
+	// The end of its last window.
+	LastTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	// The verdict of the case about the app at that time; empty without.
+	Verdict       string `protobuf:"bytes,6,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestSignal) Reset() {
+	*x = BacktestSignal{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestSignal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestSignal) ProtoMessage() {}
+
+func (x *BacktestSignal) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestSignal.ProtoReflect.Descriptor instead.
+func (*BacktestSignal) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BacktestSignal) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *BacktestSignal) GetDeveloper() string {
+	if x != nil {
+		return x.Developer
+	}
+	return ""
+}
+
+func (x *BacktestSignal) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *BacktestSignal) GetOpenTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenTime
+	}
+	return nil
+}
+
+func (x *BacktestSignal) GetLastTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastTime
+	}
+	return nil
+}
+
+func (x *BacktestSignal) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+// ListCluesRequest asks for evidence.
+type ListCluesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in BacktestTuningRequest.
+	Days          int32 `protobuf:"varint,1,opt,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCluesRequest) Reset() {
+	*x = ListCluesRequest{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCluesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCluesRequest) ProtoMessage() {}
+
+func (x *ListCluesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCluesRequest.ProtoReflect.Descriptor instead.
+func (*ListCluesRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListCluesRequest) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+// ListCluesResponse holds some of the evidence, in no order.
+type ListCluesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The clues.
+	Clues         []*Clue `protobuf:"bytes,1,rep,name=clues,proto3" json:"clues,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCluesResponse) Reset() {
+	*x = ListCluesResponse{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCluesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCluesResponse) ProtoMessage() {}
+
+func (x *ListCluesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCluesResponse.ProtoReflect.Descriptor instead.
+func (*ListCluesResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListCluesResponse) GetClues() []*Clue {
+	if x != nil {
+		return x.Clues
+	}
+	return nil
+}
+
+// Clue is what one feature of one closed window was worth.
+type Clue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}; empty for all apps of the developer together.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// The developer.
+	Developer string `protobuf:"bytes,2,opt,name=developer,proto3" json:"developer,omitempty"`
+	// The window.
+	Window *Window `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	// The kind of signal it speaks for.
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The feature.
+	Feature string `protobuf:"bytes,5,opt,name=feature,proto3" json:"feature,omitempty"`
+	// Its return period in app-days.
+	ReturnPeriodDays float64 `protobuf:"fixed64,6,opt,name=return_period_days,json=returnPeriodDays,proto3" json:"return_period_days,omitempty"`
+	// Its share of the budget before the feature's factor. It is a hit when the
+	// product of all three reaches the budget.
+	Share         float64 `protobuf:"fixed64,7,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Clue) Reset() {
+	*x = Clue{}
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Clue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Clue) ProtoMessage() {}
+
+func (x *Clue) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_tuning_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Clue.ProtoReflect.Descriptor instead.
+func (*Clue) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_tuning_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Clue) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Clue) GetDeveloper() string {
+	if x != nil {
+		return x.Developer
+	}
+	return ""
+}
+
+func (x *Clue) GetWindow() *Window {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Clue) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Clue) GetFeature() string {
+	if x != nil {
+		return x.Feature
+	}
+	return ""
+}
+
+func (x *Clue) GetReturnPeriodDays() float64 {
+	if x != nil {
+		return x.ReturnPeriodDays
+	}
+	return 0
+}
+
+func (x *Clue) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
 var File_memberwatch_v1_tuning_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_tuning_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/tuning.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x03\n" +
+	"\x1bmemberwatch/v1/tuning.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amemberwatch/v1/admin.proto\x1a\x1bmemberwatch/v1/signal.proto\"\x98\x03\n" +
 	"\x06Tuning\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x1e\n" +
 	"\n" +
@@ -552,10 +1079,49 @@ const file_memberwatch_v1_tuning_proto_rawDesc = "" +
 	"\x11expected_revision\x18\x02 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01B\x14\n" +
 	"\x12_expected_revision\"E\n" +
 	"\x13ApplyTuningResponse\x12.\n" +
-	"\x06tuning\x18\x01 \x01(\v2\x16.memberwatch.v1.TuningR\x06tuning2\x91\x02\n" +
+	"\x06tuning\x18\x01 \x01(\v2\x16.memberwatch.v1.TuningR\x06tuning\"[\n" +
+	"\x15BacktestTuningRequest\x12.\n" +
+	"\x06tuning\x18\x01 \x01(\v2\x16.memberwatch.v1.TuningR\x06tuning\x12\x12\n" +
+	"\x04days\x18\x02 \x01(\x05R\x04days\"\xf2\x02\n" +
+	"\x16BacktestTuningResponse\x129\n" +
+	"\n" +
+	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x16\n" +
+	"\x06raised\x18\x03 \x01(\x03R\x06raised\x121\n" +
+	"\x03now\x18\x04 \x01(\v2\x1f.memberwatch.v1.BacktestOutcomeR\x03now\x123\n" +
+	"\x04then\x18\x05 \x01(\v2\x1f.memberwatch.v1.BacktestOutcomeR\x04then\x122\n" +
+	"\x04gone\x18\x06 \x03(\v2\x1e.memberwatch.v1.BacktestSignalR\x04gone\x122\n" +
+	"\x04come\x18\a \x03(\v2\x1e.memberwatch.v1.BacktestSignalR\x04come\"\xdb\x01\n" +
+	"\x0fBacktestOutcome\x12\x18\n" +
+	"\asignals\x18\x01 \x01(\x03R\asignals\x12&\n" +
+	"\x0fsignals_per_day\x18\x02 \x01(\x01R\rsignalsPerDay\x120\n" +
+	"\x05kinds\x18\x03 \x03(\v2\x1a.memberwatch.v1.NamedCountR\x05kinds\x126\n" +
+	"\bverdicts\x18\x04 \x03(\v2\x1a.memberwatch.v1.NamedCountR\bverdicts\x12\x1c\n" +
+	"\tprecision\x18\x05 \x01(\x01R\tprecision\"\xe0\x01\n" +
+	"\x0eBacktestSignal\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12\x1c\n" +
+	"\tdeveloper\x18\x02 \x01(\tR\tdeveloper\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x127\n" +
+	"\topen_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bopenTime\x127\n" +
+	"\tlast_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\x12\x18\n" +
+	"\averdict\x18\x06 \x01(\tR\averdict\"&\n" +
+	"\x10ListCluesRequest\x12\x12\n" +
+	"\x04days\x18\x01 \x01(\x05R\x04days\"?\n" +
+	"\x11ListCluesResponse\x12*\n" +
+	"\x05clues\x18\x01 \x03(\v2\x14.memberwatch.v1.ClueR\x05clues\"\xd8\x01\n" +
+	"\x04Clue\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12\x1c\n" +
+	"\tdeveloper\x18\x02 \x01(\tR\tdeveloper\x12.\n" +
+	"\x06window\x18\x03 \x01(\v2\x16.memberwatch.v1.WindowR\x06window\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
+	"\afeature\x18\x05 \x01(\tR\afeature\x12,\n" +
+	"\x12return_period_days\x18\x06 \x01(\x01R\x10returnPeriodDays\x12\x14\n" +
+	"\x05share\x18\a \x01(\x01R\x05share2\xc6\x03\n" +
 	"\rTuningService\x12P\n" +
 	"\tGetTuning\x12 .memberwatch.v1.GetTuningRequest\x1a!.memberwatch.v1.GetTuningResponse\x12V\n" +
-	"\vListTunings\x12\".memberwatch.v1.ListTuningsRequest\x1a#.memberwatch.v1.ListTuningsResponse\x12V\n" +
+	"\vListTunings\x12\".memberwatch.v1.ListTuningsRequest\x1a#.memberwatch.v1.ListTuningsResponse\x12_\n" +
+	"\x0eBacktestTuning\x12%.memberwatch.v1.BacktestTuningRequest\x1a&.memberwatch.v1.BacktestTuningResponse\x12R\n" +
+	"\tListClues\x12 .memberwatch.v1.ListCluesRequest\x1a!.memberwatch.v1.ListCluesResponse0\x01\x12V\n" +
 	"\vApplyTuning\x12\".memberwatch.v1.ApplyTuningRequest\x1a#.memberwatch.v1.ApplyTuningResponseB\xc1\x01\n" +
 	"\x12com.memberwatch.v1B\vTuningProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -571,39 +1137,65 @@ func file_memberwatch_v1_tuning_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_tuning_proto_rawDescData
 }
 
-var file_memberwatch_v1_tuning_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_memberwatch_v1_tuning_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_memberwatch_v1_tuning_proto_goTypes = []any{
-	(*Tuning)(nil),                // 0: memberwatch.v1.Tuning
-	(*FeatureShare)(nil),          // 1: memberwatch.v1.FeatureShare
-	(*GetTuningRequest)(nil),      // 2: memberwatch.v1.GetTuningRequest
-	(*GetTuningResponse)(nil),     // 3: memberwatch.v1.GetTuningResponse
-	(*ListTuningsRequest)(nil),    // 4: memberwatch.v1.ListTuningsRequest
-	(*ListTuningsResponse)(nil),   // 5: memberwatch.v1.ListTuningsResponse
-	(*ApplyTuningRequest)(nil),    // 6: memberwatch.v1.ApplyTuningRequest
-	(*ApplyTuningResponse)(nil),   // 7: memberwatch.v1.ApplyTuningResponse
-	nil,                           // 8: memberwatch.v1.Tuning.WeightsEntry
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Tuning)(nil),                 // 0: memberwatch.v1.Tuning
+	(*FeatureShare)(nil),           // 1: memberwatch.v1.FeatureShare
+	(*GetTuningRequest)(nil),       // 2: memberwatch.v1.GetTuningRequest
+	(*GetTuningResponse)(nil),      // 3: memberwatch.v1.GetTuningResponse
+	(*ListTuningsRequest)(nil),     // 4: memberwatch.v1.ListTuningsRequest
+	(*ListTuningsResponse)(nil),    // 5: memberwatch.v1.ListTuningsResponse
+	(*ApplyTuningRequest)(nil),     // 6: memberwatch.v1.ApplyTuningRequest
+	(*ApplyTuningResponse)(nil),    // 7: memberwatch.v1.ApplyTuningResponse
+	(*BacktestTuningRequest)(nil),  // 8: memberwatch.v1.BacktestTuningRequest
+	(*BacktestTuningResponse)(nil), // 9: memberwatch.v1.BacktestTuningResponse
+	(*BacktestOutcome)(nil),        // 10: memberwatch.v1.BacktestOutcome
+	(*BacktestSignal)(nil),         // 11: memberwatch.v1.BacktestSignal
+	(*ListCluesRequest)(nil),       // 12: memberwatch.v1.ListCluesRequest
+	(*ListCluesResponse)(nil),      // 13: memberwatch.v1.ListCluesResponse
+	(*Clue)(nil),                   // 14: memberwatch.v1.Clue
+	nil,                            // 15: memberwatch.v1.Tuning.WeightsEntry
+	(*timestamppb.Timestamp)(nil),  // 16: google.protobuf.Timestamp
+	(*NamedCount)(nil),             // 17: memberwatch.v1.NamedCount
+	(*Window)(nil),                 // 18: memberwatch.v1.Window
 }
 var file_memberwatch_v1_tuning_proto_depIdxs = []int32{
-	8,  // 0: memberwatch.v1.Tuning.weights:type_name -> memberwatch.v1.Tuning.WeightsEntry
-	9,  // 1: memberwatch.v1.Tuning.from_time:type_name -> google.protobuf.Timestamp
-	9,  // 2: memberwatch.v1.Tuning.apply_time:type_name -> google.protobuf.Timestamp
+	15, // 0: memberwatch.v1.Tuning.weights:type_name -> memberwatch.v1.Tuning.WeightsEntry
+	16, // 1: memberwatch.v1.Tuning.from_time:type_name -> google.protobuf.Timestamp
+	16, // 2: memberwatch.v1.Tuning.apply_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: memberwatch.v1.GetTuningResponse.tuning:type_name -> memberwatch.v1.Tuning
 	1,  // 4: memberwatch.v1.GetTuningResponse.shares:type_name -> memberwatch.v1.FeatureShare
 	0,  // 5: memberwatch.v1.ListTuningsResponse.tunings:type_name -> memberwatch.v1.Tuning
 	0,  // 6: memberwatch.v1.ApplyTuningRequest.tuning:type_name -> memberwatch.v1.Tuning
 	0,  // 7: memberwatch.v1.ApplyTuningResponse.tuning:type_name -> memberwatch.v1.Tuning
-	2,  // 8: memberwatch.v1.TuningService.GetTuning:input_type -> memberwatch.v1.GetTuningRequest
-	4,  // 9: memberwatch.v1.TuningService.ListTunings:input_type -> memberwatch.v1.ListTuningsRequest
-	6,  // 10: memberwatch.v1.TuningService.ApplyTuning:input_type -> memberwatch.v1.ApplyTuningRequest
-	3,  // 11: memberwatch.v1.TuningService.GetTuning:output_type -> memberwatch.v1.GetTuningResponse
-	5,  // 12: memberwatch.v1.TuningService.ListTunings:output_type -> memberwatch.v1.ListTuningsResponse
-	7,  // 13: memberwatch.v1.TuningService.ApplyTuning:output_type -> memberwatch.v1.ApplyTuningResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	0,  // 8: memberwatch.v1.BacktestTuningRequest.tuning:type_name -> memberwatch.v1.Tuning
+	16, // 9: memberwatch.v1.BacktestTuningResponse.start_time:type_name -> google.protobuf.Timestamp
+	16, // 10: memberwatch.v1.BacktestTuningResponse.end_time:type_name -> google.protobuf.Timestamp
+	10, // 11: memberwatch.v1.BacktestTuningResponse.now:type_name -> memberwatch.v1.BacktestOutcome
+	10, // 12: memberwatch.v1.BacktestTuningResponse.then:type_name -> memberwatch.v1.BacktestOutcome
+	11, // 13: memberwatch.v1.BacktestTuningResponse.gone:type_name -> memberwatch.v1.BacktestSignal
+	11, // 14: memberwatch.v1.BacktestTuningResponse.come:type_name -> memberwatch.v1.BacktestSignal
+	17, // 15: memberwatch.v1.BacktestOutcome.kinds:type_name -> memberwatch.v1.NamedCount
+	17, // 16: memberwatch.v1.BacktestOutcome.verdicts:type_name -> memberwatch.v1.NamedCount
+	16, // 17: memberwatch.v1.BacktestSignal.open_time:type_name -> google.protobuf.Timestamp
+	16, // 18: memberwatch.v1.BacktestSignal.last_time:type_name -> google.protobuf.Timestamp
+	14, // 19: memberwatch.v1.ListCluesResponse.clues:type_name -> memberwatch.v1.Clue
+	18, // 20: memberwatch.v1.Clue.window:type_name -> memberwatch.v1.Window
+	2,  // 21: memberwatch.v1.TuningService.GetTuning:input_type -> memberwatch.v1.GetTuningRequest
+	4,  // 22: memberwatch.v1.TuningService.ListTunings:input_type -> memberwatch.v1.ListTuningsRequest
+	8,  // 23: memberwatch.v1.TuningService.BacktestTuning:input_type -> memberwatch.v1.BacktestTuningRequest
+	12, // 24: memberwatch.v1.TuningService.ListClues:input_type -> memberwatch.v1.ListCluesRequest
+	6,  // 25: memberwatch.v1.TuningService.ApplyTuning:input_type -> memberwatch.v1.ApplyTuningRequest
+	3,  // 26: memberwatch.v1.TuningService.GetTuning:output_type -> memberwatch.v1.GetTuningResponse
+	5,  // 27: memberwatch.v1.TuningService.ListTunings:output_type -> memberwatch.v1.ListTuningsResponse
+	9,  // 28: memberwatch.v1.TuningService.BacktestTuning:output_type -> memberwatch.v1.BacktestTuningResponse
+	13, // 29: memberwatch.v1.TuningService.ListClues:output_type -> memberwatch.v1.ListCluesResponse
+	7,  // 30: memberwatch.v1.TuningService.ApplyTuning:output_type -> memberwatch.v1.ApplyTuningResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_tuning_proto_init() }
@@ -611,6 +1203,8 @@ func file_memberwatch_v1_tuning_proto_init() {
 	if File_memberwatch_v1_tuning_proto != nil {
 		return
 	}
+	file_memberwatch_v1_admin_proto_init()
+	file_memberwatch_v1_signal_proto_init()
 	file_memberwatch_v1_tuning_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -618,7 +1212,7 @@ func file_memberwatch_v1_tuning_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_tuning_proto_rawDesc), len(file_memberwatch_v1_tuning_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TuningService_GetTuning_FullMethodName   = "/memberwatch.v1.TuningService/GetTuning"
-	TuningService_ListTunings_FullMethodName = "/memberwatch.v1.TuningService/ListTunings"
-	TuningService_ApplyTuning_FullMethodName = "/memberwatch.v1.TuningService/ApplyTuning"
+	TuningService_GetTuning_FullMethodName      = "/memberwatch.v1.TuningService/GetTuning"
+	TuningService_ListTunings_FullMethodName    = "/memberwatch.v1.TuningService/ListTunings"
+	TuningService_BacktestTuning_FullMethodName = "/memberwatch.v1.TuningService/BacktestTuning"
+	TuningService_ListClues_FullMethodName      = "/memberwatch.v1.TuningService/ListClues"
+	TuningService_ApplyTuning_FullMethodName    = "/memberwatch.v1.TuningService/ApplyTuning"
 )
 
 // TuningServiceClient is the client API for TuningService service.
@@ -35,6 +37,13 @@ type TuningServiceClient interface {
 	GetTuning(ctx context.Context, in *GetTuningRequest, opts ...grpc.CallOption) (*GetTuningResponse, error)
 	// ListTunings pages through the tunings that were applied, newest first.
 	ListTunings(ctx context.Context, in *ListTuningsRequest, opts ...grpc.CallOption) (*ListTuningsResponse, error)
+	// BacktestTuning says what a tuning would have raised over the last days, by the
+	// evidence that was kept of closed windows: from a twentieth of the budget on,
+	// as long as the ledger. Nothing changes.
+	BacktestTuning(ctx context.Context, in *BacktestTuningRequest, opts ...grpc.CallOption) (*BacktestTuningResponse, error)
+	// ListClues sends the evidence that was kept of closed windows, for sweeps of
+	// many tunings.
+	ListClues(ctx context.Context, in *ListCluesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListCluesResponse], error)
 	// ApplyTuning changes how evidence is decided, from the first full hour on that
 	// lies after all events that have arrived. It is a numbered control change in
 	// the audit log; applying an earlier one again takes it back.
@@ -69,6 +78,35 @@ func (c *tuningServiceClient) ListTunings(ctx context.Context, in *ListTuningsRe
 	return out, nil
 }
 
+func (c *tuningServiceClient) BacktestTuning(ctx context.Context, in *BacktestTuningRequest, opts ...grpc.CallOption) (*BacktestTuningResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BacktestTuningResponse)
+	err := c.cc.Invoke(ctx, TuningService_BacktestTuning_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tuningServiceClient) ListClues(ctx context.Context, in *ListCluesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListCluesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[0], TuningService_ListClues_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListCluesRequest, ListCluesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TuningService_ListCluesClient = grpc.ServerStreamingClient[ListCluesResponse]
+
 func (c *tuningServiceClient) ApplyTuning(ctx context.Context, in *ApplyTuningRequest, opts ...grpc.CallOption) (*ApplyTuningResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ApplyTuningResponse)
@@ -90,6 +128,13 @@ type TuningServiceServer interface {
 	GetTuning(context.Context, *GetTuningRequest) (*GetTuningResponse, error)
 	// ListTunings pages through the tunings that were applied, newest first.
 	ListTunings(context.Context, *ListTuningsRequest) (*ListTuningsResponse, error)
+	// BacktestTuning says what a tuning would have raised over the last days, by the
+	// evidence that was kept of closed windows: from a twentieth of the budget on,
+	// as long as the ledger. Nothing changes.
+	BacktestTuning(context.Context, *BacktestTuningRequest) (*BacktestTuningResponse, error)
+	// ListClues sends the evidence that was kept of closed windows, for sweeps of
+	// many tunings.
+	ListClues(*ListCluesRequest, grpc.ServerStreamingServer[ListCluesResponse]) error
 	// ApplyTuning changes how evidence is decided, from the first full hour on that
 	// lies after all events that have arrived. It is a numbered control change in
 	// the audit log; applying an earlier one again takes it back.
@@ -109,6 +154,12 @@ func (UnimplementedTuningServiceServer) GetTuning(context.Context, *GetTuningReq
 }
 func (UnimplementedTuningServiceServer) ListTunings(context.Context, *ListTuningsRequest) (*ListTuningsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTunings not implemented")
+}
+func (UnimplementedTuningServiceServer) BacktestTuning(context.Context, *BacktestTuningRequest) (*BacktestTuningResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BacktestTuning not implemented")
+}
+func (UnimplementedTuningServiceServer) ListClues(*ListCluesRequest, grpc.ServerStreamingServer[ListCluesResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListClues not implemented")
 }
 func (UnimplementedTuningServiceServer) ApplyTuning(context.Context, *ApplyTuningRequest) (*ApplyTuningResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApplyTuning not implemented")
@@ -170,6 +221,35 @@ func _TuningService_ListTunings_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TuningService_BacktestTuning_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BacktestTuningRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TuningServiceServer).BacktestTuning(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TuningService_BacktestTuning_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TuningServiceServer).BacktestTuning(ctx, req.(*BacktestTuningRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TuningService_ListClues_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListCluesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TuningServiceServer).ListClues(m, &grpc.GenericServerStream[ListCluesRequest, ListCluesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TuningService_ListCluesServer = grpc.ServerStreamingServer[ListCluesResponse]
+
 func _TuningService_ApplyTuning_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ApplyTuningRequest)
 	if err := dec(in); err != nil {
@@ -204,10 +284,20 @@ var TuningService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _TuningService_ListTunings_Handler,
 		},
 		{
+			MethodName: "BacktestTuning",
+			Handler:    _TuningService_BacktestTuning_Handler,
+		},
+		{
 			MethodName: "ApplyTuning",
 			Handler:    _TuningService_ApplyTuning_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ListClues",
+			Handler:       _TuningService_ListClues_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "memberwatch/v1/tuning.proto",
 }
