@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -74,24 +75,17 @@ func NewEvidence(c detector.Config, records []Record, labels *Labels, days float
 		e.cases[n].half = half[app]
 	}
 	for i := range records {
-		e.add(&records[i], half)
+		e.add(&records[i])
 	}
 	return e
 }
 
 // add takes a record over. Signals on the whole population are about nobody.
-func (e *Evidence) add(r *Record, half map[memberwatch.AppID]int) {
+func (e *Evidence) add(r *Record) {
 	if r.Signal.App == "" {
 		return
 	}
-	s := signal{app: r.Signal.App, kind: r.Signal.Kind}
-	if h, ok := half[s.app]; ok {
-		s.half = h
-	} else {
-		f := fnv.New32a()
-		f.Write([]byte(s.app))
-		s.half = int(f.Sum32() >> 7 & 1)
-	}
+	s := signal{app: r.Signal.App, kind: r.Signal.Kind, half: e.halfOf(r.Signal.App)}
 	findings := r.Findings
 	if len(findings) == 0 {
 		findings = []memberwatch.Finding{r.Signal.Strongest}
@@ -127,6 +121,53 @@ func (e *Evidence) lift(f *finding, period float64) {
 		}
 	}
 	f.parts = append(f.parts, part{period: period, share: e.Config.Budget / period * (1 + 1e-12)})
+}
+
+// AddClues takes over what a service has kept of closed windows: the clues of one
+// app and kind that come within a week of each other are one signal.
+func (e *Evidence) AddClues(clues []memberwatch.Clue) {
+	clues = slices.Clone(clues)
+	slices.SortStableFunc(clues, func(a, b memberwatch.Clue) int {
+		return cmp.Or(strings.Compare(string(a.App), string(b.App)), strings.Compare(string(a.Kind), string(b.Kind)), cmp.Compare(a.Window.End(), b.Window.End()))
+	})
+	for from := 0; from < len(clues); {
+		to := from + 1
+		for to < len(clues) && clues[to].App == clues[from].App && clues[to].Kind == clues[from].Kind &&
+			clues[to].Window.End()-clues[to-1].Window.End() < e.Config.QuietDays*memberwatch.Day.Length() {
+			to++
+		}
+		if clues[from].App != "" {
+			e.addRun(clues[from:to])
+		}
+		from = to
+	}
+}
+
+// addRun takes over a run of clues as one signal.
+func (e *Evidence) addRun(run []memberwatch.Clue) {
+	s := signal{app: run[0].App, kind: run[0].Kind, half: e.halfOf(run[0].App)}
+	for i := range run {
+		c := &run[i]
+		s.findings = append(s.findings, finding{time: c.Window.End() - 1, parts: []part{{c.Feature, c.Period, c.Share}}})
+	}
+	for n := range e.cases {
+		if l := &e.cases[n].label; l.App == s.app && l.covers(run[0].Window.Start, run[len(run)-1].Window.End()) {
+			s.cases = append(s.cases, n)
+		}
+	}
+	e.signals = append(e.signals, s)
+}
+
+// halfOf returns the half that an app belongs to.
+func (e *Evidence) halfOf(app memberwatch.AppID) int {
+	for n := range e.cases {
+		if e.cases[n].label.App == app {
+			return e.cases[n].half
+		}
+	}
+	f := fnv.New32a()
+	f.Write([]byte(app))
+	return int(f.Sum32() >> 7 & 1)
 }
 
 // Setting is a way to decide. The zero value of a field leaves things as they

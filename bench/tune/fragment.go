@@ -3,13 +3,15 @@ package tune
 import (
 	"fmt"
 	"strings"
+
+	"github.com/memberwatch/memberwatch"
 )
 
 // reason words what speaks for the choice and against it.
 func (r *Proposal) reason() {
 	say := func(format string, args ...any) { r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...)) }
 	if r.Chosen == nil {
-		say("no budget alone brings the alerts down to %g a day: rules are raised whatever the budget", r.Wanted)
+		say("no single change brings the alerts down to %g a day: rules are raised whatever the budget", r.Wanted)
 		return
 	}
 	say("%.2f alerts a day instead of %.2f; %d of %d labelled abuses found instead of %d",
@@ -21,13 +23,6 @@ func (r *Proposal) reason() {
 	}
 	if r.Chosen.Cases < 10 {
 		say("%d labelled abuses say little about recall: its 95 %% interval is %.2f to %.2f", r.Chosen.Cases, r.Chosen.RecallLow, r.Chosen.RecallHigh)
-	}
-	for _, o := range r.Others {
-		if o.Recall > r.Chosen.Recall {
-			say("%s would meet it too and find %d of %d; serve has no setting for that, the detector's configuration has",
-				o.describe(), o.Found, o.Cases)
-			break
-		}
 	}
 }
 
@@ -53,10 +48,36 @@ func (r *Proposal) Fragment() string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# One false alert accepted in so many app-days, for at most %g alerts a day.\n", r.Wanted)
+	fmt.Fprintf(&b, "# For at most %g alerts a day:\n", r.Wanted)
 	for _, reason := range r.Reasons {
 		fmt.Fprintf(&b, "# - %s\n", reason)
 	}
-	fmt.Fprintf(&b, "budget: %g\n", r.Chosen.Budget)
+	switch c := &r.Chosen.Setting; {
+	case c.Shadow != "":
+		fmt.Fprintf(&b, "shadow: [%s]\n", c.Shadow)
+	case c.Feature != "":
+		fmt.Fprintf(&b, "weights:\n  %s: %g\n", c.Feature, c.Weight)
+	default:
+		fmt.Fprintf(&b, "budget: %g\n", c.Budget)
+	}
 	return b.String()
+}
+
+// Apply makes the setting's change to a tuning.
+func (s *Setting) Apply(t *memberwatch.Tuning) {
+	switch {
+	case s.Shadow != "":
+		t.Shadow = append(t.Shadow, s.Shadow)
+	case s.Feature != "":
+		if t.Weights == nil {
+			t.Weights = make(map[string]float64)
+		}
+		factor := 1.0
+		if f, ok := t.Weights[s.Feature]; ok {
+			factor = f
+		}
+		t.Weights[s.Feature] = factor * s.Weight
+	default:
+		t.Budget = s.Budget
+	}
 }

@@ -94,22 +94,26 @@ func (e *Evidence) Curve(s Setting, half int) []Point {
 // Proposal is the smallest change that meets the wanted number of alerts, and
 // what else would.
 type Proposal struct {
-	Wanted  float64  `json:"wanted_alerts_per_day"`
-	Before  Point    `json:"before"`  // as configured, on all apps
-	Chosen  *Point   `json:"chosen"`  // on all apps; nil: nothing meets it
-	Train   *Point   `json:"train"`   // the same setting, on the half it was chosen on
-	Test    *Point   `json:"test"`    // and on the other
-	Others  []Point  `json:"others"`  // other changes that meet it, on all apps
-	Curve   []Point  `json:"curve"`   // over budgets, on all apps
-	Reasons []string `json:"reasons"` // why the chosen one
+	Wanted float64 `json:"wanted_alerts_per_day"`
+	Before Point   `json:"before"` // as configured, on all apps
+	Chosen *Point  `json:"chosen"` // on all apps; nil: nothing meets it
+	Train  *Point  `json:"train"`  // the same setting, on the half it was chosen on
+	Test   *Point  `json:"test"`   // and on the other
+	Others []Point `json:"others"` // other changes that meet it, on all apps
+	// Rescored are the chosen change and the best others with all events scored
+	// again under them, on all apps; empty unless that was asked for.
+	Rescored []Point  `json:"rescored,omitempty"`
+	Curve    []Point  `json:"curve"`   // over budgets, on all apps
+	Reasons  []string `json:"reasons"` // why the chosen one
 }
 
 // weights are the factors on one feature's share that are tried.
 var weights = []float64{0.5, 0.25, 0.1}
 
-// Propose chooses the least strict budget that meets a number of alerts a day
-// on one half of the apps, checks it on the other, and lists what changing one
-// share or one kind instead would come to. Configured is the budget in force.
+// Propose chooses the smallest single change, of the budget, of one feature's
+// share or of one kind, that meets a number of alerts a day on one half of the
+// apps, checks it on the other, and lists what other changes would come to.
+// Configured is the budget in force.
 func (e *Evidence) Propose(wanted, configured float64) *Proposal {
 	now := Setting{Budget: max(configured, e.Config.Budget)}
 	r := &Proposal{Wanted: wanted, Before: e.At(now, All), Curve: e.Curve(Setting{}, All), Others: []Point{}}
@@ -118,14 +122,11 @@ func (e *Evidence) Propose(wanted, configured float64) *Proposal {
 		r.Reasons = append(r.Reasons, "the budget in force meets it: nothing needs to change")
 		return r
 	}
-	for _, p := range e.Curve(Setting{}, Train) {
-		if p.Budget > now.Budget && p.AlertsPerDay <= wanted {
-			r.choose(e, Setting{Budget: roundUp(p.Budget)})
-			break
-		}
+	if best := e.smallest(wanted, now.Budget); best != nil {
+		r.choose(e, *best)
 	}
-	for _, s := range e.alternatives(now.Budget) {
-		if p := e.At(s, All); p.AlertsPerDay <= wanted {
+	for _, s := range e.candidates(wanted, now.Budget) {
+		if p := e.At(s, All); p.AlertsPerDay <= wanted && (r.Chosen == nil || s != r.Chosen.Setting) {
 			r.Others = append(r.Others, p)
 		}
 	}
@@ -134,6 +135,36 @@ func (e *Evidence) Propose(wanted, configured float64) *Proposal {
 	})
 	r.reason()
 	return r
+}
+
+// smallest returns, of the single changes that meet the wanted number on the half
+// for choosing, the one that loses the fewest abuses there, and of those the one
+// that silences the fewest signals; of equals a budget. Nil: there is none.
+func (e *Evidence) smallest(wanted, inForce float64) *Setting {
+	var best *Point
+	for _, s := range e.candidates(wanted, inForce) {
+		p := e.At(s, Train)
+		if p.AlertsPerDay <= wanted && (best == nil || p.Found > best.Found || p.Found == best.Found && p.Alerts > best.Alerts) {
+			best = &p
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return &best.Setting
+}
+
+// candidates are the least strict budget that meets the wanted number on the half
+// for choosing, and all single changes of a share or a kind.
+func (e *Evidence) candidates(wanted, inForce float64) []Setting {
+	var list []Setting
+	for _, p := range e.Curve(Setting{}, Train) {
+		if p.Budget > inForce && p.AlertsPerDay <= wanted {
+			list = append(list, Setting{Budget: roundUp(p.Budget)})
+			break
+		}
+	}
+	return append(list, e.alternatives(inForce)...)
 }
 
 func (r *Proposal) choose(e *Evidence, s Setting) {

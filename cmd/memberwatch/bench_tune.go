@@ -10,10 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/bench/feed"
@@ -21,8 +19,6 @@ import (
 	"github.com/memberwatch/memberwatch/bench/tune"
 	"github.com/memberwatch/memberwatch/client"
 	"github.com/memberwatch/memberwatch/detector"
-	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
-	"github.com/memberwatch/memberwatch/wire"
 )
 
 // tuneFlags say where evidence and labels come from, and what is wanted.
@@ -32,21 +28,25 @@ type tuneFlags struct {
 	from, labels    string
 	budget          string
 	fragment        string
+	days            int
+	rescore, apply  bool
 	format          *choice
 }
 
 func newBenchTune() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "tune", Short: "Choose the budget that meets a number of alerts a day", Args: exactly(),
-		Long: "tune takes evidence, from a file of events that it scores once or from what a running service has\n" +
-			"recorded, and labels of apps, and decides every finding again under other budgets, shares and\n" +
-			"kinds, without scoring anything again. It proposes the smallest change of the budget that meets\n" +
-			"the wanted number of alerts a day, chosen on one half of the apps and checked on the other, and\n" +
-			"prints it as a fragment of the file for serve --config.\n\n" +
+		Use: "tune", Short: "Choose the change that meets a number of alerts a day", Args: exactly(),
+		Long: "tune takes evidence, from a file of events that it scores or from what a running service has kept of\n" +
+			"closed windows, and labels of apps, and decides all of it again under other budgets, shares of\n" +
+			"features and kinds. It proposes the smallest change that meets the wanted number of alerts a day,\n" +
+			"chosen on one half of the apps and checked on the other, and prints it as a fragment of the file\n" +
+			"for serve --config. --rescore also scores all events again under it; --apply makes the change in\n" +
+			"the running service, and memberwatch tune revert takes it back.\n\n" +
 			"Labels are CSV: app,label,from,to with abuse or benign, the times being optional; the app * stands\n" +
-			"for all others. Events are files as for replay; every app in them needs a label.",
+			"for all others. Events are files as for replay; every app in them needs a label. Without labels\n" +
+			"the verdicts of the service's cases are taken, and apps without one count as honest.",
 		Example: "  memberwatch bench tune --events access.csv.gz --mapping mapping.yaml --labels labels.csv --budget 5/day\n" +
-			"  memberwatch bench tune --from 127.0.0.1:7443 --labels labels.csv --budget 5/day",
+			"  memberwatch bench tune --from 127.0.0.1:7600 --budget 5/day --days 60 --apply",
 	}
 	var f tuneFlags
 	flags := cmd.Flags()
@@ -54,41 +54,34 @@ func newBenchTune() *cobra.Command {
 	flags.StringVar(&f.mapping, "mapping", "", "YAML file that says what the columns of a CSV file are, as for replay")
 	flags.StringSliceVar(&f.assignments, "map", nil, "mapping of columns, FIELD=VALUE,..., as for replay")
 	flags.StringVar(&f.from, "from", "", "address of a running service whose recorded evidence to use")
-	flags.StringVar(&f.labels, "labels", "", "CSV file of labels")
+	flags.StringVar(&f.labels, "labels", "", "CSV file of labels; with --from and without it, the verdicts of cases")
 	flags.StringVar(&f.budget, "budget", "", "wanted number of alerts, such as 5/day or 10/week")
 	flags.StringVar(&f.fragment, "fragment", "", "file to write the configuration fragment to; none: print it")
 	f.format = formatFlag(cmd, "table", "json")
-	cobra.CheckErr(errors.Join(cmd.MarkFlagRequired("labels"), cmd.MarkFlagRequired("budget")))
+	flags.IntVar(&f.days, "days", 28, "with --from: days of event time to look back, at most 400")
+	flags.BoolVar(&f.rescore, "rescore", false, "with --events: score all events again under the proposed change and the best others")
+	flags.BoolVar(&f.apply, "apply", false, "with --from: apply the proposed change to the service")
+	cobra.CheckErr(cmd.MarkFlagRequired("budget"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return cmd
 }
 
 func (f *tuneFlags) run(cmd *cobra.Command) error {
-	if (f.events == "") == (f.from == "") {
-		return &usageError{message: "evidence comes from --events or from --from", hint: "name one of them"}
+	if err := f.check(); err != nil {
+		return err
 	}
 	wanted, err := perDay(f.budget)
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(f.labels)
+	labels, err := f.readLabels()
 	if err != nil {
 		return err
 	}
-	labels, err := tune.ReadLabels(f.labels, file)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return hinted{err, "labels are CSV: app,label,from,to, the label being abuse or benign"}
-	}
-	var evidence *tune.Evidence
-	if f.events != "" {
-		evidence, err = f.score(cmd, labels)
-	} else {
-		evidence, err = fetchEvidence(cmd.Context(), f.from, labels)
-	}
+	proposal, err := f.propose(cmd, labels, wanted)
 	if err != nil {
 		return err
 	}
-	proposal := evidence.Propose(wanted, detector.DefaultConfig().Budget)
 	if f.fragment != "" && proposal.Chosen != nil {
 		if err := os.WriteFile(f.fragment, []byte(proposal.Fragment()), 0o644); err != nil { //nolint:gosec // settings are no secret
 			return fmt.Errorf("write fragment: %w", err)
@@ -99,6 +92,75 @@ func (f *tuneFlags) run(cmd *cobra.Command) error {
 	}
 	return printProposal(cmd.OutOrStdout(), proposal, f.fragment)
 }
+
+// check refuses flags that do not go together.
+func (f *tuneFlags) check() error {
+	switch {
+	case (f.events == "") == (f.from == ""):
+		return &usageError{message: "evidence comes from --events or from --from", hint: "name one of them"}
+	case f.events != "" && f.labels == "":
+		return &usageError{message: "--events needs --labels", hint: "a CSV file with the columns app,label"}
+	case f.apply && f.from == "" || f.rescore && f.events == "":
+		return &usageError{message: "--apply goes with --from, --rescore with --events", hint: "leave it out"}
+	case f.days < 1 || f.days > 400:
+		return usagef("--days %d must be 1 to 400", f.days)
+	}
+	return nil
+}
+
+// readLabels returns nothing when verdicts shall be the labels.
+func (f *tuneFlags) readLabels() (*tune.Labels, error) {
+	if f.labels == "" {
+		return nil, nil
+	}
+	file, err := os.Open(f.labels)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := tune.ReadLabels(f.labels, file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, hinted{err, "labels are CSV: app,label,from,to, the label being abuse or benign"}
+	}
+	return labels, nil
+}
+
+// propose takes evidence from where the flags say, and acts on the proposal.
+func (f *tuneFlags) propose(cmd *cobra.Command, labels *tune.Labels, wanted float64) (*tune.Proposal, error) {
+	if f.from != "" {
+		return f.proposeFrom(cmd, labels, wanted)
+	}
+	evidence, err := f.score(cmd, labels, trial.RecordingConfig())
+	if err != nil {
+		return nil, err
+	}
+	proposal := evidence.Propose(wanted, detector.DefaultConfig().Budget)
+	if !f.rescore || proposal.Chosen == nil {
+		return proposal, nil
+	}
+	settings := []tune.Setting{proposal.Chosen.Setting}
+	for i := range proposal.Others[:min(len(proposal.Others), rescored)] {
+		settings = append(settings, proposal.Others[i].Setting)
+	}
+	for _, s := range settings {
+		tuning := memberwatch.Tuning{}
+		s.Apply(&tuning)
+		config, err := detector.DefaultConfig().Tuned(&tuning)
+		if err != nil {
+			return nil, err
+		}
+		again, err := f.score(cmd, labels, &config)
+		if err != nil {
+			return nil, err
+		}
+		p := again.At(tune.Setting{Budget: config.Budget}, tune.All)
+		p.Setting = s
+		proposal.Rescored = append(proposal.Rescored, p)
+	}
+	return proposal, nil
+}
+
+// rescored is how many other changes are scored again beside the chosen one.
+const rescored = 3
 
 // perDay reads a number of alerts in a time.
 func perDay(text string) (float64, error) {
@@ -111,15 +173,14 @@ func perDay(text string) (float64, error) {
 	return n / days, nil
 }
 
-// score runs a file of events through a service that records more than it would
-// raise by default.
-func (f *tuneFlags) score(cmd *cobra.Command, labels *tune.Labels) (*tune.Evidence, error) {
+// score runs a file of events through a service with a configuration, such as one
+// that records more than it would raise by default.
+func (f *tuneFlags) score(cmd *cobra.Command, labels *tune.Labels, config *detector.Config) (*tune.Evidence, error) {
 	source, err := f.open(cmd)
 	if err != nil {
 		return nil, err
 	}
 	defer source.Close() //nolint:errcheck // only read from
-	config := trial.RecordingConfig()
 	ctx := cmd.Context()
 	service, err := feed.Open(ctx, feed.Options{Detector: config})
 	if err != nil {
@@ -210,74 +271,6 @@ func (f *tuneFlags) send(ctx context.Context, service *feed.Feed, in *source, la
 	return seen, first, last, nil
 }
 
-// fetchEvidence takes what a running service has recorded.
-func fetchEvidence(ctx context.Context, target string, labels *tune.Labels) (*tune.Evidence, error) {
-	conn, err := dial(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close() //nolint:errcheck // only read from
-	known, span, err := fetchApps(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	if err := labels.CheckKnown(func(app memberwatch.AppID) bool { return known[app] }); err != nil {
-		return nil, err
-	}
-	for app := range known {
-		if !labels.Has(app) {
-			return nil, hinted{fmt.Errorf("%s: app %q of %s has no label", labels.File, app, target), "label it, or all others with a row *,benign"}
-		}
-	}
-	signals, err := fetchSignals(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
-	var records []tune.Record
-	for _, s := range signals {
-		answer, err := pb.NewSignalServiceClient(conn).ExplainSignal(ctx, &pb.ExplainSignalRequest{Name: wire.SignalName(s.ID)})
-		if err != nil {
-			return nil, err
-		}
-		record := tune.Record{Signal: s}
-		for _, m := range answer.GetFindings() {
-			finding, err := wire.DecodeFinding(s.Kind, m)
-			if err != nil {
-				return nil, err
-			}
-			record.Findings = append(record.Findings, finding)
-		}
-		records = append(records, record)
-	}
-	return tune.NewEvidence(detector.DefaultConfig(), records, labels, max(span.Hours()/24, 1), len(known)), nil
-}
-
-// fetchApps lists the apps that made events, and how long those go on.
-func fetchApps(ctx context.Context, conn *grpc.ClientConn) (known map[memberwatch.AppID]bool, span time.Duration, err error) {
-	known = make(map[memberwatch.AppID]bool)
-	var first, last time.Time
-	err = pages(0, maxPage, func(token string, size int) (int, string, error) {
-		answer, err := pb.NewRegistryServiceClient(conn).ListApps(ctx, &pb.ListAppsRequest{PageSize: int32(size), PageToken: token})
-		for _, a := range answer.GetApps() {
-			if a.GetFirstEventTime() == nil {
-				continue
-			}
-			known[memberwatch.AppID(bare(a.GetName()))] = true
-			if t := a.GetFirstEventTime().AsTime(); first.IsZero() || t.Before(first) {
-				first = t
-			}
-			if t := a.GetLastEventTime().AsTime(); t.After(last) {
-				last = t
-			}
-		}
-		return len(answer.GetApps()), answer.GetNextPageToken(), err
-	})
-	if err == nil && len(known) == 0 {
-		err = hinted{errors.New("the service has seen no events"), "stream some first"}
-	}
-	return known, last.Sub(first), err
-}
-
 func printProposal(w io.Writer, r *tune.Proposal, file string) error {
 	t := table{columns: []column{
 		left("SETTING"), right("ALERTS A DAY"), right("PRECISION"), right("FOUND"), right("RECALL"), right("95 %"), right("COST"),
@@ -299,6 +292,18 @@ func printProposal(w io.Writer, r *tune.Proposal, file string) error {
 	}
 	if err := t.writeTo(w); err != nil {
 		return err
+	}
+	if len(r.Rescored) > 0 {
+		fmt.Fprintf(w, "\nall events scored again:\n\n")
+		again := table{columns: t.columns}
+		for i := range r.Rescored {
+			p := &r.Rescored[i]
+			again.add(p.Describe(), fmt.Sprintf("%.2f", p.AlertsPerDay), fmt.Sprintf("%.2f", p.Precision), fmt.Sprintf("%d of %d", p.Found, p.Cases),
+				fmt.Sprintf("%.2f", p.Recall), fmt.Sprintf("%.2f–%.2f", p.RecallLow, p.RecallHigh), number(int64(p.Cost)))
+		}
+		if err := again.writeTo(w); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(w, "\nprecision, recall and cost (a missed abuse counts as %d false alerts) over budgets:\n\n", tune.MissCost)
 	curve := table{columns: []column{right("BUDGET (APP-DAYS)"), right("ALERTS A DAY"), right("PRECISION"), right("RECALL"), right("COST")}}

@@ -112,6 +112,23 @@ func TestBenchTune(t *testing.T) {
 	if err != nil || !strings.Contains(table, "budget: 1400") {
 		t.Errorf("from a service: %v\n%s", err, table)
 	}
+	tried, err := s.monitor.TryTuning(t.Context(), memberwatch.Tuning{Budget: 14_000}, 28)
+	if err != nil || tried.Raised == 0 || tried.Now.Signals == 0 || tried.Then.Signals >= tried.Now.Signals || len(tried.Come) > 0 {
+		t.Errorf("of %d raised, the tuning in force comes to %d and a stricter one to %d, %d come; %v",
+			tried.Raised, tried.Now.Signals, tried.Then.Signals, len(tried.Come), err)
+	}
+	unchanged, err := s.monitor.TryTuning(t.Context(), memberwatch.Tuning{}, 28)
+	if err != nil || len(unchanged.Gone)+len(unchanged.Come) > 0 || unchanged.Now.Signals != unchanged.Then.Signals {
+		t.Errorf("without a change: %+v, %v", unchanged, err)
+	}
+	strict := fmt.Sprintf("%g/day", tried.Now.PerDay/2)
+	table, stderr, err := bench(t, "tune", "--from", s.address, "--budget", strict, "--apply")
+	if err != nil || !strings.Contains(table, "on the other half") {
+		t.Errorf("from a service without labels: %v\n%s", err, table)
+	}
+	if v, err := s.monitor.Tuning(t.Context()); err != nil || v.Revision == 0 || !strings.HasPrefix(v.Comment, "bench tune: ") || !strings.Contains(stderr, "applied as tuning") {
+		t.Errorf("applied was %+v, %v; said was %q", v, err, stderr)
+	}
 }
 
 func TestBenchTuneBadInput(t *testing.T) {

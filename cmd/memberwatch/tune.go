@@ -253,11 +253,16 @@ func applyChange(cmd *cobra.Command, server, format, comment string, change func
 
 // applyTuning applies a tuning if nobody else has meanwhile.
 func applyTuning(cmd *cobra.Command, server, format string, t *pb.Tuning, inForce int64) error {
-	answer, err := ask(cmd.Context(), server, func(c *grpc.ClientConn) call[*pb.ApplyTuningRequest, *pb.ApplyTuningResponse] {
-		return pb.NewTuningServiceClient(c).ApplyTuning
-	}, &pb.ApplyTuningRequest{Tuning: t, ExpectedRevision: &inForce})
+	applied, err := putTuning(cmd.Context(), server, t, inForce)
 	if err != nil {
 		return err
 	}
-	return printTunings(cmd.OutOrStdout(), []*pb.Tuning{answer.GetTuning()}, format)
+	return printTunings(cmd.OutOrStdout(), []*pb.Tuning{applied}, format)
+}
+
+func putTuning(ctx context.Context, server string, t *pb.Tuning, inForce int64) (*pb.Tuning, error) {
+	answer, err := ask(ctx, server, func(c *grpc.ClientConn) call[*pb.ApplyTuningRequest, *pb.ApplyTuningResponse] {
+		return pb.NewTuningServiceClient(c).ApplyTuning
+	}, &pb.ApplyTuningRequest{Tuning: t, ExpectedRevision: &inForce})
+	return answer.GetTuning(), err
 }
