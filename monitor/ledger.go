@@ -32,7 +32,9 @@ func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([
 	for range runtime.GOMAXPROCS(0) { // more readers would push each other's sums out of the caches
 		readers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(gathered); i = int(next.Add(1)) - 1 {
-				gathered[i], errs[i] = m.gather(ctx, m.store.Partitions[i], &q)
+				if gathered[i], errs[i] = m.gather(ctx, m.store.Partitions[i], &q); errs[i] == nil {
+					gathered[i].sum()
+				}
 			}
 		})
 	}
@@ -58,6 +60,8 @@ type access struct {
 	seen   days
 	held   days
 	group  uint64 // key of the group asked for
+	total  tally  // all rows together
+	room   []uint64
 }
 
 // days are the newest of the days that rows have named: rows come in the order
@@ -213,6 +217,7 @@ func (a *access) tally(o *owner, class []byte) *tally {
 	t := a.byKey[key]
 	if t == nil {
 		t = &tally{row: memberwatch.AccessRow{App: key.app, Developer: key.developer, Class: key.class}}
+		t.members.Lend(a.words())
 		a.byKey[key] = t
 	}
 	if a.query.ByDeveloper {
@@ -220,6 +225,29 @@ func (a *access) tally(o *owner, class []byte) *tally {
 	}
 	o.sums = append(o.sums, t)
 	return t
+}
+
+// roomSums is for how many sums memory is taken at once: one by one they are many.
+const roomSums = 64
+
+// words returns memory for one sum of members.
+func (a *access) words() []uint64 {
+	const n = sketch.WordsAtMost
+	if len(a.room) < n {
+		a.room = make([]uint64, n*max(min(len(a.byKey), roomSums), 1))
+	}
+	words := a.room[:n:n]
+	a.room = a.room[n:]
+	return words
+}
+
+// sum adds all sums of a partition, and counts each while other partitions are
+// still read.
+func (a *access) sum() {
+	for _, t := range a.byKey {
+		t.members.Estimate()
+		a.total.join(t)
+	}
 }
 
 func (t *tally) sees(app memberwatch.AppID) {
@@ -275,6 +303,7 @@ func (a *access) join(part *access) {
 		}
 		mine.join(t)
 	}
+	a.total.join(&part.total)
 	a.days, a.sure = append(a.days, part.days...), append(a.sure, part.sure...)
 }
 
@@ -284,7 +313,12 @@ func (t *tally) join(o *tally) {
 	r.Records += s.Records
 	r.Denials += s.Denials
 	r.CallsAfter += s.CallsAfter
-	r.FirstDay, r.LastDay = min(r.FirstDay, s.FirstDay), max(r.LastDay, s.LastDay)
+	if r.ActiveDays == 0 {
+		r.FirstDay = s.FirstDay
+	}
+	if s.ActiveDays > 0 {
+		r.FirstDay, r.LastDay = min(r.FirstDay, s.FirstDay), max(r.LastDay, s.LastDay)
+	}
 	r.ActiveDays, r.CertainDays = max(r.ActiveDays, s.ActiveDays), max(r.CertainDays, s.CertainDays)
 	r.AtMost = r.AtMost || s.AtMost
 	for app := range o.apps {
@@ -297,7 +331,6 @@ func (t *tally) join(o *tally) {
 
 // rows returns the answer.
 func (a *access) rows() ([]memberwatch.AccessRow, memberwatch.AccessRow) {
-	var total tally
 	rows := make([]memberwatch.AccessRow, 0, len(a.byKey))
 	apps := make(map[memberwatch.AppID]struct{})
 	for _, t := range a.byKey {
@@ -310,11 +343,8 @@ func (a *access) rows() ([]memberwatch.AccessRow, memberwatch.AccessRow) {
 		for app := range t.apps {
 			apps[app] = struct{}{}
 		}
-		if total.row.ActiveDays == 0 {
-			total.row.FirstDay = t.row.FirstDay
-		}
-		total.join(t)
 	}
+	total := &a.total
 	total.estimate(a.query)
 	total.row.ActiveDays, total.row.CertainDays = distinctDays(a.days), distinctDays(a.sure)
 	total.row.Apps, total.row.Class = int32(len(apps)), a.query.Class

@@ -110,22 +110,27 @@ func (d *Distinct) Merge(o *Distinct) {
 			d.words = append(d.words[:0], union[:n]...)
 		}
 	case o.Exact():
-		d.recount()
 		for _, key := range o.words {
-			(*registers)(d.words).observe(key, &d.tally)
+			d.raise(key)
 		}
 	case d.Exact():
 		var own [exactLimit]uint64
 		n := copy(own[:], d.words)
 		d.CopyFrom(o)
-		d.recount()
 		for _, key := range own[:n] {
-			(*registers)(d.words).observe(key, &d.tally)
+			d.raise(key)
 		}
 	default:
 		if (*registers)(d.words).merge((*registers)(o.words)) {
 			d.tally = uncounted
 		}
+	}
+}
+
+// raise adds a mixed key to the registers and leaves the tally to count.
+func (d *Distinct) raise(key uint64) {
+	if (*registers)(d.words).raise(key) {
+		d.tally = uncounted
 	}
 }
 
@@ -137,15 +142,17 @@ func (d *Distinct) MergeBinary(b []byte) error {
 	switch {
 	case err != nil:
 	case used == 0:
-		var room [exactLimit]uint64 // so that nothing is allocated
-		o := Distinct{words: room[:0]}
-		if err = o.decodeExact(body); err == nil {
-			d.Merge(&o)
-		}
+		err = d.mergeKeys(body)
 	case d.Exact():
-		var o Distinct
-		if err = o.decodeDense(body, int(used)); err == nil {
-			d.Merge(&o)
+		var own [exactLimit]uint64
+		n := copy(own[:], d.words)
+		if err = d.decodeDense(body, int(used)); err != nil {
+			d.Reset()
+			d.words = append(d.words, own[:n]...)
+			break
+		}
+		for _, key := range own[:n] {
+			d.raise(key)
 		}
 	default:
 		err = d.mergeDense(body, int(used))
@@ -199,6 +206,54 @@ func FindBinary(b []byte, h uint64) (Presence, error) {
 	}
 	return Possible, nil
 }
+
+// mergeKeys adds encoded keys, without making a counter of them.
+func (d *Distinct) mergeKeys(body []byte) error {
+	n := len(body) / 8
+	if n > exactLimit {
+		return fmt.Errorf("%w: %d exact keys, at most %d", ErrCorrupt, n, exactLimit)
+	}
+	for i := 1; i < n; i++ {
+		if wordAt(body, i) <= wordAt(body, i-1) {
+			return fmt.Errorf("%w: key %d is out of order", ErrCorrupt, i)
+		}
+	}
+	if !d.Exact() {
+		for i := range n {
+			d.raise(wordAt(body, i))
+		}
+		return nil
+	}
+	var union [2 * exactLimit]uint64
+	size, own := 0, d.words
+	for i := range n {
+		key := wordAt(body, i)
+		for len(own) > 0 && own[0] < key {
+			union[size] = own[0]
+			size, own = size+1, own[1:]
+		}
+		if len(own) > 0 && own[0] == key {
+			own = own[1:]
+		}
+		union[size] = key
+		size++
+	}
+	size += copy(union[size:], own)
+	if size > exactLimit {
+		d.densify(union[:size])
+		return nil
+	}
+	d.words = append(d.words[:0], union[:size]...)
+	return nil
+}
+
+// Lend gives an empty counter memory to work in, of at most the capacity of the
+// words, which nobody else may use. With WordsAtMost of them it never takes any of
+// its own.
+func (d *Distinct) Lend(words []uint64) { d.words = words[:0] }
+
+// WordsAtMost is how many words a counter needs at most.
+const WordsAtMost = wordCount
 
 // mergeDense takes the larger of each pair of registers, those of the counter and
 // those of an encoded one.

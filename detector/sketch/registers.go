@@ -77,13 +77,10 @@ func placeOf(key uint64) (lane, rank uint64) {
 
 // observe folds one mixed key in and reports whether a register rose.
 func (r *registers) observe(key uint64, t *tally) bool {
-	lane, rank := placeOf(key)
-	g := r.group(key >> 58)
-	old := g.at(lane)
+	old, rank := r.lift(key)
 	if rank <= old {
 		return false
 	}
-	g.flip(lane, old^rank)
 	if old == 0 {
 		t.zeros--
 	} else {
@@ -91,6 +88,24 @@ func (r *registers) observe(key uint64, t *tally) bool {
 	}
 	t.sum += 1 << (maxRank - rank)
 	return true
+}
+
+// lift raises the register of a mixed key to the key's rank, and returns what it
+// was before.
+func (r *registers) lift(key uint64) (old, rank uint64) {
+	lane, rank := placeOf(key)
+	g := r.group(key >> 58)
+	if old = g.at(lane); rank > old {
+		g.flip(lane, old^rank)
+	}
+	return old, rank
+}
+
+// raise folds one mixed key in, reports whether a register rose, and leaves the
+// tally to count.
+func (r *registers) raise(key uint64) bool {
+	old, rank := r.lift(key)
+	return rank > old
 }
 
 // merge takes the larger of each pair of registers and reports whether any
