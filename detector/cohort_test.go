@@ -35,13 +35,12 @@ func TestCohort(t *testing.T) {
 		apart      bool
 		found      int // day of the signal, -1 for none
 	}{
-		"twelve a day":            {days: 80, births: func(day int) int { return 12 * min(max(day-59, 0), 1) }, apart: true, found: 60},
-		"two a day":               {days: 80, births: func(day int) int { return 2 * min(max(day-59, 0), 1) }, apart: true, found: 63},
-		"they read the same":      {days: 80, births: func(day int) int { return 12 * min(max(day-59, 0), 1) }, found: -1},
-		"they have always come":   {days: 200, births: func(day int) int { return 1 + day%3 }, apart: true, found: -1},
-		"more than ever, by half": {days: 200, births: func(day int) int { return 2 + min(day/150, 1) }, apart: true, found: -1},
-		"nobody knows what is new": {days: 20, births: func(day int) int { return 12 * min(max(day-14, 0), 1) }, apart: true,
-			found: -1},
+		"twelve a day":             {days: 80, births: func(day int) int { return 12 * min(max(day-59, 0), 1) }, apart: true, found: 60},
+		"two a day":                {days: 80, births: func(day int) int { return 2 * min(max(day-59, 0), 1) }, apart: true, found: 63},
+		"they read the same":       {days: 80, births: func(day int) int { return 12 * min(max(day-59, 0), 1) }, found: -1},
+		"they have always come":    {days: 200, births: func(day int) int { return 1 + day%3 }, apart: true, found: -1},
+		"more than ever, by half":  {days: 200, births: func(day int) int { return 2 + min(day/150, 1) }, apart: true, found: -1},
+		"nobody knows what is new": {days: 20, births: func(day int) int { return 12 * min(max(day-14, 0), 1) }, apart: true, found: -1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -53,8 +53,10 @@ func TestCoordination(t *testing.T) {
 		want  []string // apps named
 	}{
 		"nobody acts together": {90, bystanders, nil},
-		"five apps on three members a day": {20, func(day int) []deed { return append(bystanders(day), ring(day, 5, 3)...) },
-			[]string{"ring-0", "ring-1", "ring-2", "ring-3", "ring-4"}},
+		"five apps on three members a day": {
+			20, func(day int) []deed { return append(bystanders(day), ring(day, 5, 3)...) },
+			[]string{"ring-0", "ring-1", "ring-2", "ring-3", "ring-4"},
+		},
 		"four apps may be one": {20, func(day int) []deed { return append(bystanders(day), ring(day, 4, 3)...) }, nil},
 		"one member over and over": {40, func(day int) []deed {
 			all := ring(day, 8, 3)
