@@ -18,6 +18,7 @@ import (
 type profile struct {
 	app      *pb.App
 	access   accessAnswer
+	peers    accessAnswer // of the apps of its category
 	signals  []*pb.Signal
 	cases    []*pb.Case
 	remedies []*pb.Remediation
@@ -60,6 +61,11 @@ func readProfile(cmd *cobra.Command, server, app string, since *moment) (p profi
 	if p.access, err = queryAccess(cmd, server, &pb.QueryAccessRequest{App: app, Since: since.proto()}, 0); err != nil {
 		return p, err
 	}
+	if category := p.app.GetCategory(); category != "" {
+		if p.peers, err = queryAccess(cmd, server, &pb.QueryAccessRequest{Category: category, Since: since.proto()}, 0); err != nil {
+			return p, err
+		}
+	}
 	filter := "app = " + strconv.Quote(bare(app))
 	if p.signals, err = listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: filter}, profileItems); err != nil {
 		return p, err
@@ -88,6 +94,7 @@ func (p *profile) print(w io.Writer, since string) error {
 	head.add("baseline", fmt.Sprintf("%s, %s of its own", learningName(a.GetLearningState()), plural(a.GetLearningDays(), "day")))
 	head.add("seen", date(a.GetFirstEventTime())+" to "+date(a.GetLastEventTime())+", "+plural(a.GetEventCount(), "event"))
 	head.add("members reached", estimate(p.access.total.GetMembers()))
+	head.add("reach among peers", p.rank())
 	head.add("grants unused", dash(strings.Join(p.unused(), " ")))
 	if err := head.writeTo(w); err != nil {
 		return err
@@ -116,6 +123,27 @@ func (p *profile) print(w io.Writer, since string) error {
 	}
 	fmt.Fprintln(w, "\nremediations")
 	return printRemediations(w, p.remedies, "table")
+}
+
+// rank tells how the app's reach, that of its most read data class, lies among
+// the apps of its category that read anything.
+func (p *profile) rank() string {
+	reach := make(map[string]float64)
+	for _, r := range p.peers.rows {
+		reach[r.GetApp()] = max(reach[r.GetApp()], r.GetMembers().GetValue())
+	}
+	own, read := reach[p.app.GetName()]
+	delete(reach, p.app.GetName())
+	if !read || len(reach) == 0 {
+		return "-"
+	}
+	below := 0
+	for _, members := range reach {
+		if members < own {
+			below++
+		}
+	}
+	return fmt.Sprintf("more than %d of %s of category %s", below, plural(len(reach), "other app"), p.app.GetCategory())
 }
 
 // purposes maps the granted data classes to their purposes.
