@@ -3,6 +3,7 @@ package detector
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -161,7 +162,7 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 // moved.
 func Withdraw(f memberwatch.Finding) memberwatch.Finding {
 	f.Provisional = false
-	f.Caveats = append(f.Caveats[:len(f.Caveats):len(f.Caveats)], "withdrawn: the whole population moved in this window")
+	f.Caveats = append(slices.Clip(f.Caveats), "withdrawn: the whole population moved in this window")
 	return f
 }
 

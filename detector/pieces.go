@@ -158,7 +158,7 @@ func (g *judged) influences(t trial, v verdict) []memberwatch.Influence {
 		list = append(list, memberwatch.Influence{
 			Dimension: dimensionNames[x.dimension()], Name: x.name, Share: share, Without: left, P: without.p,
 			Text: fmt.Sprintf("without %s %s, %.0f %% of it all, it would be ordinary: %s %s",
-				dimensionWords[x.dimension()], x.name, 100*share, number(left), featureWords[t.feature]),
+				dimensionWords[x.dimension()], x.name, math.Floor(100*share), number(left), featureWords[t.feature]),
 		})
 	}
 	slices.SortStableFunc(list, func(a, b memberwatch.Influence) int { return cmp.Compare(a.Share, b.Share) })

@@ -91,7 +91,8 @@ func bare(name string) string {
 func subject(x interface {
 	GetApp() string
 	GetDeveloper() string
-}) string {
+},
+) string {
 	if x.GetApp() == "" && x.GetDeveloper() != "" {
 		return "developer " + x.GetDeveloper()
 	}
