@@ -58,7 +58,7 @@ func liveThroughFullDisk(t *testing.T) {
 	late := s.connect(t)
 	late.send(openMessage("gw-2"))
 	expect(t, late.ends(), codes.ResourceExhausted, "STORAGE_FULL")
-	if page, err := pb.NewRegistryServiceClient(s).ListApps(t.Context(), &pb.ListAppsRequest{}); err != nil || len(page.GetApps()) == 0 {
+	if page, err := pb.NewRegistryServiceClient(s).ListApps(as(t.Context(), "ana"), &pb.ListAppsRequest{}); err != nil || len(page.GetApps()) == 0 {
 		t.Errorf("reading on a full disk: %d apps, %v", len(page.GetApps()), err)
 	}
 	if m, err := healthpb.NewHealthClient(s).Check(t.Context(), &healthpb.HealthCheckRequest{Service: "memberwatch.v1.SignalService"}); err != nil || m.GetStatus() != healthpb.HealthCheckResponse_SERVING {
