@@ -143,7 +143,7 @@ var rooms = map[string]room{
 		why:       "feeds the contract to other processes, and must not know what the one that scores is made of",
 	},
 	"bench/report": {
-		imports:   []string{".", "bench/trial"},
+		imports:   []string{".", "bench/scenario", "bench/trial"},
 		libraries: []string{"gonum.org/v1/plot/..."},
 		why:       "draws results, wherever they come from",
 	},

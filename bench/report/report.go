@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/memberwatch/memberwatch/bench/scenario"
 	"github.com/memberwatch/memberwatch/bench/trial"
 )
 
@@ -82,6 +83,7 @@ func Write(dir string, in Input) (string, error) {
 		"percent": func(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) },
 		"two":     func(v float64) string { return fmt.Sprintf("%.2f", v) },
 		"hours":   hours,
+		"spent":   spent,
 		"whole":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
 		"shade":   shade,
 	}).ParseFS(page, "page.html")
@@ -203,6 +205,22 @@ func sorted(ids []string) []string {
 	return slices.SortedFunc(slices.Values(ids), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
+}
+
+// spent words what was spent of a target.
+func spent(unit string, v float64) string {
+	switch scenario.Unit(unit) {
+	case scenario.Hours:
+		return hours(v)
+	case scenario.LeakShare:
+		return fmt.Sprintf("%.1f %%", 100*v)
+	case scenario.Loss:
+		return fmt.Sprintf("%.0f points", 100*v)
+	case scenario.Level:
+		return fmt.Sprintf("×%.2f", v)
+	default:
+		return fmt.Sprintf("%.0f %s", v, unit)
+	}
 }
 
 // hours words a length of time.
