@@ -65,7 +65,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindRestricted, KindUncertified, KindExpired, KindCanary, KindImpossible, KindFirstSeen, KindVolumeBurst, KindVolumeSlow,
 		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
-		KindDormant, KindColdStart, KindFleet,
+		KindDormant, KindColdStart, KindFleet, KindCohort, KindCoordination,
 	}
 }
 
