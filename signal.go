@@ -46,6 +46,9 @@ const (
 	KindClassShift Kind = "class-shift"
 	// KindMetronome is an app that calls like a clock, day and night.
 	KindMetronome Kind = "metronome"
+	// KindDisplaced is volume that a restriction took and that comes back by another
+	// data class, endpoint or app of the same developer.
+	KindDisplaced Kind = "displacement"
 	// KindDormant is a long-silent app that wakes up.
 	KindDormant Kind = "dormant-wake"
 	// KindColdStart is a new app that reads far more than its peers did at its age.
@@ -238,8 +241,9 @@ type Finding struct {
 	Record []byte `json:",omitempty"`
 }
 
-// Signal is an app's run of findings of one kind: what a reviewer sees. One of
-// the whole fleet has neither app nor developer.
+// Signal is an app's run of findings of one kind: what a reviewer sees. Without an
+// app it is about all of a developer's apps together, without either about the
+// whole fleet.
 type Signal struct {
 	ID           SignalID
 	App          AppID

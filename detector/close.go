@@ -39,8 +39,10 @@ func (e *Engine) close(s *State, w *window, x values) {
 		}
 	}
 	p := e.compare(s, w, x)
+	e.gather(s, w, &p)
 	if at.Scale == memberwatch.Day {
 		e.bring(s, w)
+		e.displacement(s, w, &p)
 		e.infancy(s, w, x)
 		if !s.joint() {
 			e.tally(w.Window).touch(s.App, w.touched)
@@ -55,13 +57,14 @@ func (e *Engine) close(s *State, w *window, x values) {
 	if at.Scale == memberwatch.Day {
 		s.foldHistory(at)
 		s.learnMix(w)
+		s.learnHabit(w)
 		for i := range s.names {
 			s.names[i].forget(uint16(dayOf(at.Start)))
 		}
 		s.met = [dimensions]met{}
 		s.dirty |= PartTotals
 	}
-	e.remove(s, w, &p)
+	e.remove(s, w)
 	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
 		note(e.waiting, at, s.App)
@@ -73,7 +76,7 @@ const keptWindows = 512
 
 // remove takes a closed window out. Its developer's union takes its memory, or
 // another app's next window does.
-func (e *Engine) remove(s *State, w *window, p *pending) {
+func (e *Engine) remove(s *State, w *window) {
 	for i := range s.open {
 		if s.open[i] == w {
 			s.open = append(s.open[:i], s.open[i+1:]...)
@@ -81,7 +84,7 @@ func (e *Engine) remove(s *State, w *window, p *pending) {
 			break
 		}
 	}
-	if !e.unite(s, w, p) {
+	if !e.unite(s, w) {
 		e.reuse(w)
 	}
 }

@@ -21,6 +21,8 @@ type pending struct {
 	prefix, lead string  // of a developer's: through how many apps, and which most
 	total        totals  // where somebody may ask for its pieces
 	pieces       pieces
+	rule         memberwatch.RestrictionID // whose loss came back
+	moved        float64                   // part of it
 }
 
 // comparison is one feature of a window beside one predictive.
@@ -177,6 +179,8 @@ func (p *pending) encode(e *encoder) {
 	e.string(p.lead)
 	p.total.encode(e)
 	p.pieces.encode(e)
+	e.string(string(p.rule))
+	e.f64(p.moved)
 	e.uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
@@ -195,6 +199,7 @@ func (p *pending) decode(d *decoder) {
 	p.prefix, p.lead = d.string(), d.string()
 	p.total.decode(d)
 	p.pieces.decode(d)
+	p.rule, p.moved = memberwatch.RestrictionID(d.string()), d.f64()
 	for range d.count(minComparison) {
 		var c comparison
 		c.decode(d)

@@ -23,6 +23,11 @@ type Config struct {
 	// several apps. Weights and FirstSeen share the rest, which is the apps'. As there
 	// are fewer such developers than apps, together they stay below the budget.
 	Developers float64
+	// Displacement is the part of the budget that volume has which comes back
+	// elsewhere, in the 30 days after a restriction and for those only from whom it
+	// takes something. It is apart and large: apps have these chances on hardly one
+	// of fifty of their days.
+	Displacement float64
 	// ReadyDays is how many days of its own an app needs before its baseline
 	// counts as READY.
 	ReadyDays int32
@@ -70,6 +75,7 @@ func DefaultConfig() Config {
 		},
 		FirstSeen:    0.03,
 		Developers:   0.05,
+		Displacement: 2.00,
 		ReadyDays:    14,
 		FirstDays:    3,
 		DormantDays:  90,
@@ -82,10 +88,7 @@ func DefaultConfig() Config {
 // streamWeight returns the share of the budget a feature has in one stream. An
 // app whose events name no actor spends the per-actor share on the rest.
 func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
-	w := c.Weights[f].of(stream)
-	if c.Factors[f] != 0 {
-		w *= c.Factors[f]
-	}
+	w := c.Weights[f].of(stream) * c.factor(f)
 	if actors {
 		return w
 	}
@@ -99,6 +102,14 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 		}
 	}
 	return w * (1 - c.FirstSeen) / rest
+}
+
+// factor is by what a tuning multiplies the weights of a feature.
+func (c *Config) factor(f Feature) float64 {
+	if c.Factors[f] != 0 {
+		return c.Factors[f]
+	}
+	return 1
 }
 
 func (w Weight) of(stream streamID) float64 {

@@ -36,6 +36,7 @@ type union struct {
 	most    [counts]float64 // largest a_f
 	excess  [counts]float64 // sum of a_f
 	newborn newborn
+	moved   displacement
 }
 
 // part is what one app had in a developer's window.
@@ -60,34 +61,23 @@ func (c *Config) budgetPart(joint bool) float64 {
 
 // weight is the share of the budget that an entity's feature has in a stream.
 func (c *Config) weight(s *State, f Feature, stream streamID) float64 {
+	if f == Displaced {
+		return c.Displacement * c.factor(f) / float64(len(dayStreams))
+	}
 	return c.streamWeight(f, stream, s.actors) * c.budgetPart(s.joint())
 }
 
-// unite adds an app's closed window to its developer's and tells whether it took
-// the window's memory.
-func (e *Engine) unite(s *State, w *window, p *pending) (taken bool) {
+// gather notes what an app's closing window is to its developer's, before the app
+// learns it.
+func (e *Engine) gather(s *State, w *window, p *pending) {
 	if s.Developer == "" || s.joint() {
-		return false
+		return
 	}
 	u := e.unions[s.Developer]
-	if taken = u == nil; taken {
-		u = &union{w: w}
+	if u == nil {
+		u = new(union)
 		e.unions[s.Developer] = u
 	}
-	u.measure(s, w, p)
-	if age, young := e.inFirstWeek(s, dayOf(w.Start)); young && w.Scale == memberwatch.Day {
-		u.newborn.add(age, s.infant)
-	}
-	if taken {
-		w.disarm()
-		return true
-	}
-	u.w.merge(w)
-	return false
-}
-
-// measure notes the app's part in the union.
-func (u *union) measure(s *State, w *window, p *pending) {
 	u.parts = append(u.parts, part{s.App, w.members.Estimate()})
 	burst := burstOf(w.Scale)
 	for f := range counts {
@@ -100,6 +90,25 @@ func (u *union) measure(s *State, w *window, p *pending) {
 		u.most[f] = max(u.most[f], excess)
 		u.excess[f] += excess
 	}
+}
+
+// unite adds an app's closed window to its developer's and tells whether that took
+// the window's memory.
+func (e *Engine) unite(s *State, w *window) (taken bool) {
+	u := e.unions[s.Developer]
+	if u == nil || s.joint() {
+		return false
+	}
+	if age, young := e.inFirstWeek(s, dayOf(w.Start)); young && w.Scale == memberwatch.Day {
+		u.newborn.add(age, s.infant)
+	}
+	if u.w != nil {
+		u.w.merge(w)
+		return false
+	}
+	u.w = w
+	w.disarm()
+	return true
 }
 
 // merge adds another app's window: a union of sketches, a sum of counts.
@@ -120,7 +129,7 @@ func (w *window) merge(o *window) {
 // disarm takes out of an app's window what is the app's alone.
 func (w *window) disarm() {
 	w.armed, w.fired = false, 0
-	w.broken, w.sets = w.broken[:0], w.sets[:0]
+	w.broken, w.sets, w.uses = w.broken[:0], w.sets[:0], w.uses[:0]
 	w.questions.reset()
 	w.strange.reset()
 	for f := range w.critical {

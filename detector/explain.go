@@ -50,6 +50,9 @@ func judgedFinding(p *pending, kind memberwatch.Kind, all []verdict, ready int32
 		FleetFactor: top.factor, Members: p.members, Factors: factors(p, all),
 	}
 	f.Sentence = p.prefix + sentence(p, top)
+	if top.feature == Displaced {
+		f.Restriction = p.rule
+	}
 	f.Caveats = caveats(p, top, ready)
 	return f
 }
@@ -139,6 +142,9 @@ func sentence(p *pending, top verdict) string {
 	fmt.Fprintf(&b, "%s %s %s %s, expected %s", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period, span(top.low, top.high))
 	if top.stream == daySlow {
 		b.WriteString(", the latest of a lasting rise")
+	}
+	if top.feature == Displaced {
+		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)
 	}
 	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && (top.feature < Misses && top.feature != Novelty || top.feature.perActor()) {
 		fmt.Fprintf(&b, "; %.0f %% never read by it before", 100*min(fresh/reach, 1))

@@ -19,6 +19,7 @@ const (
 	MissRatio                      // per cent of what was asked for that did not exist
 	ClassShift                     // of the data classes that calls name
 	Evenness                       // of calls over the hours of the day, 100 for a clock
+	Displaced                      // records beside what a restriction covers, after it took effect
 	Features                       // how many there are
 )
 
@@ -27,7 +28,7 @@ const counts = ReachPerActor
 
 var featureNames = [Features]string{
 	"reach", "records", "new_members", "groups", "misses", "denials", "reach_per_actor", "records_per_actor",
-	"miss_ratio", "class_shift", "evenness",
+	"miss_ratio", "class_shift", "evenness", "displaced_records",
 }
 
 // featureWords completes "read …" for people.
@@ -35,10 +36,19 @@ var featureWords = [Features]string{
 	"distinct members", "member records", "members never read before", "groups",
 	"missed look-ups", "refused calls", "distinct members per acting user", "member records per acting user",
 	"% of all it asked for", "points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
+	"member records beside what is restricted",
 }
 
 // String returns the feature's name as it appears in factors.
 func (f Feature) String() string { return featureNames[f] }
+
+// moves is the feature that tells whether everybody moved in one.
+func (f Feature) moves() Feature {
+	if f == Displaced {
+		return Records
+	}
+	return f
+}
 
 func (f Feature) perActor() bool { return f == ReachPerActor || f == RecordsPerActor }
 
@@ -61,6 +71,8 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 		return memberwatch.KindClassShift
 	case Evenness:
 		return memberwatch.KindMetronome
+	case Displaced:
+		return memberwatch.KindDisplaced
 	case Denials:
 		return memberwatch.KindDenials
 	default:

@@ -157,6 +157,7 @@ func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, who
 	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day) {
 		thing = ev.Endpoint
 	}
+	whole.read(use{hash32(ev.Endpoint), set}, ev.RecordCount())
 	if place == "" || thing == "" || len(ev.Disclosed) == 0 || int32(day)-dayOf(s.first) < acquaintance {
 		return
 	}

@@ -29,7 +29,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	verdicts := make([]verdict, 0, len(p.tests))
 	for _, c := range p.tests {
 		t := trial{
-			comparison: c, factor: j.Factor[c.feature], shift: j.Shift[c.feature], rise: s.rise[c.feature],
+			comparison: c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
 			weight: cfg.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		}
 		v, rise := t.settle(cal, p.values.v[c.feature], cfg.Budget)
@@ -133,5 +133,5 @@ var judgedKinds = []memberwatch.Kind{
 	memberwatch.KindVolumeBurst, memberwatch.KindVolumeSlow,
 	memberwatch.KindNovelty, memberwatch.KindBreadth,
 	memberwatch.KindEnumeration, memberwatch.KindDenials,
-	memberwatch.KindClassShift, memberwatch.KindMetronome,
+	memberwatch.KindClassShift, memberwatch.KindMetronome, memberwatch.KindDisplaced,
 }

@@ -53,6 +53,8 @@ type State struct {
 	// Of the days of the slow stream, and of exclusions.
 	learnt   [Features]learnt
 	unlearnt int64 // revision of the newest exclusion that was heeded
+	habit    habit
+	losses   []loss
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
@@ -369,6 +371,11 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	for _, l := range s.learnt {
 		e.uint(uint64(l))
 	}
+	s.habit.encode(e)
+	e.uint(uint64(len(s.losses)))
+	for i := range s.losses {
+		s.losses[i].encode(e)
+	}
 	return e.finish()
 }
 
@@ -388,6 +395,13 @@ func (s *State) loadBaseline(b []byte) error {
 	s.unlearnt = d.int()
 	for f := range s.learnt {
 		s.learnt[f] = learnt(d.uint())
+	}
+	s.habit.decode(d)
+	s.losses = nil
+	for range d.count(40) {
+		var l loss
+		l.decode(d)
+		s.losses = append(s.losses, l)
 	}
 	return d.finish()
 }

@@ -42,6 +42,7 @@ type window struct {
 	// Of days only: calls by hour, and whom they touched.
 	hours   [hoursPerDay]uint32
 	touched touches
+	uses    []useCount // records by way of reading
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -72,6 +73,7 @@ func (w *window) reset(at memberwatch.Window) {
 		w.sets = w.some[:0]
 	}
 	w.touched = w.touched[:0]
+	w.uses = w.uses[:0]
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -213,6 +215,7 @@ func (w *window) encodeDay(e *encoder) {
 		e.uint(uint64(c.calls))
 	}
 	w.touched.encode(e)
+	w.encodeUses(e)
 }
 
 func (w *window) decodeDay(d *decoder) {
@@ -229,6 +232,7 @@ func (w *window) decodeDay(d *decoder) {
 		w.sets = append(w.sets, c)
 	}
 	w.touched.decode(d)
+	w.decodeUses(d)
 }
 
 // slot is the place of a window in the week of a stream: its weekday or its hour
