@@ -22,6 +22,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 			day.takeIn(w)
 			s.owe(day)
 			day.pieces.merge(w.pieces)
+			day.unevenness.add(&w.parts)
 		}
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)
@@ -108,6 +109,7 @@ func (s *State) valuesOf(w *window) values {
 	x.derive()
 	if w.Scale == memberwatch.Day {
 		x.v[Evenness], x.profiled = evenness(&w.hours)
+		x.v[Regularity], x.timed = w.regularity()
 		if !s.certifiedAnew(dayOf(w.Start)) {
 			x.v[ClassShift], x.mixed = s.mix.shift(w.sets)
 		}

@@ -121,6 +121,7 @@ func (w *window) merge(o *window) {
 	w.groups.Merge(&o.groups)
 	w.actors.Merge(&o.actors)
 	w.pieces.merge(o.pieces)
+	w.pieces.merge(o.pieces)
 	for i, n := range o.hours {
 		w.hours[i] += n
 	}

@@ -162,7 +162,7 @@ func verb(f Feature) string {
 		return "made"
 	case MissRatio:
 		return "missed"
-	case ClassShift, Evenness:
+	case ClassShift, Evenness, Regularity:
 		return "scored"
 	default:
 		return "read"

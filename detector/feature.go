@@ -19,6 +19,7 @@ const (
 	MissRatio                      // per cent of what was asked for that did not exist
 	ClassShift                     // of the data classes that calls name
 	Evenness                       // of calls over the hours of the day, 100 for a clock
+	Regularity                     // of calls within the hour, 200 for a clock
 	Displaced                      // records beside what a restriction covers, after it took effect
 	Features                       // how many there are
 )
@@ -28,7 +29,7 @@ const counts = ReachPerActor
 
 var featureNames = [Features]string{
 	"reach", "records", "new_members", "groups", "misses", "denials", "reach_per_actor", "records_per_actor",
-	"miss_ratio", "class_shift", "evenness", "displaced_records",
+	"miss_ratio", "class_shift", "evenness", "regularity", "displaced_records",
 }
 
 // featureWords completes "read …" for people.
@@ -36,7 +37,7 @@ var featureWords = [Features]string{
 	"distinct members", "member records", "members never read before", "groups",
 	"missed look-ups", "refused calls", "distinct members per acting user", "member records per acting user",
 	"% of all it asked for", "points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
-	"member records beside what is restricted",
+	"points of regularity within the hour, 200 being a clock,", "member records beside what is restricted",
 }
 
 // String returns the feature's name as it appears in factors.
@@ -69,7 +70,7 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 		return memberwatch.KindEnumeration
 	case ClassShift:
 		return memberwatch.KindClassShift
-	case Evenness:
+	case Evenness, Regularity:
 		return memberwatch.KindMetronome
 	case Displaced:
 		return memberwatch.KindDisplaced
@@ -89,6 +90,7 @@ type values struct {
 	actors float64 // acting users
 	// Calls behind a ratio; 0: too few to say anything.
 	mixed, profiled float64
+	timed           float64 // hours behind regularity
 	sampled         float64 // part of the members whose novelty is known
 }
 
@@ -134,6 +136,8 @@ func (x *values) exposure(f Feature) float64 {
 		return min(x.mixed, 1)
 	case Evenness:
 		return min(x.profiled, 1)
+	case Regularity:
+		return min(x.timed, 1)
 	default:
 		return 1
 	}

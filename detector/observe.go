@@ -86,6 +86,7 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 		denied = 1
 	}
 	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
+	hour.parts[hour.partAt(ev.Time)]++
 	hour.pieces.count(ev)
 	day.touched.add(ev)
 	for _, w := range [2]*window{hour, day} {

@@ -235,6 +235,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
 		} else {
+			w.encodeParts(e)
 			w.pieces.encode(e)
 		}
 	}
@@ -257,6 +258,7 @@ func (s *State) loadTotals(b []byte) error {
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
 		} else {
+			w.decodeParts(d)
 			w.pieces.decode(d)
 		}
 	}

@@ -43,6 +43,10 @@ type window struct {
 	hours   [hoursPerDay]uint32
 	touched touches
 	uses    []useCount // records by way of reading
+	// Calls by part of the hour, of hours; what the closed hours say of theirs, of
+	// days.
+	parts [hourParts]uint32
+	unevenness
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules
@@ -74,6 +78,7 @@ func (w *window) reset(at memberwatch.Window) {
 	}
 	w.touched = w.touched[:0]
 	w.uses = w.uses[:0]
+	w.parts, w.unevenness = [hourParts]uint32{}, unevenness{}
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
 	}
@@ -216,6 +221,7 @@ func (w *window) encodeDay(e *encoder) {
 	}
 	w.touched.encode(e)
 	w.encodeUses(e)
+	w.unevenness.encode(e)
 }
 
 func (w *window) decodeDay(d *decoder) {
@@ -233,6 +239,7 @@ func (w *window) decodeDay(d *decoder) {
 	}
 	w.touched.decode(d)
 	w.decodeUses(d)
+	w.unevenness.decode(d)
 }
 
 // slot is the place of a window in the week of a stream: its weekday or its hour
