@@ -89,7 +89,7 @@ func DefaultConfig() Config {
 // streamWeight returns the share of the budget a feature has in one stream. An
 // app whose events name no actor spends the per-actor share on the rest.
 func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
-	w := c.Weights[f].of(stream) * c.factor(f)
+	w := c.Weights[f].of(stream) * c.multiplier(f)
 	if actors {
 		return w
 	}
@@ -105,8 +105,8 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 	return w * (1 - c.FirstSeen) / rest
 }
 
-// factor is by what a tuning multiplies the weights of a feature.
-func (c *Config) factor(f Feature) float64 {
+// multiplier is by what a tuning multiplies the weights of a feature.
+func (c *Config) multiplier(f Feature) float64 {
 	if c.Factors[f] != 0 {
 		return c.Factors[f]
 	}

@@ -62,7 +62,7 @@ func (c *Config) budgetPart(joint bool) float64 {
 // weight is the share of the budget that an entity's feature has in a stream.
 func (c *Config) weight(s *State, f Feature, stream streamID) float64 {
 	if f == Displaced {
-		return c.Displacement * c.factor(f) / float64(len(dayStreams))
+		return c.Displacement * c.multiplier(f) / float64(len(dayStreams))
 	}
 	return c.streamWeight(f, stream, s.actors) * c.budgetPart(s.joint())
 }
