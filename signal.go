@@ -1,6 +1,9 @@
 package memberwatch
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SignalID names a signal. It is derived from app, kind and first window, so
 // that a replay derives the same one.
@@ -38,6 +41,9 @@ const (
 	KindNovelty Kind = "new-members"
 	// KindBreadth is far more groups than expected.
 	KindBreadth Kind = "group-breadth"
+	// KindUnattended is far more records than expected that are read for no acting
+	// user.
+	KindUnattended Kind = "unattended-reads"
 	// KindEnumeration is far more missed look-ups than expected.
 	KindEnumeration Kind = "enumeration"
 	// KindDenials is far more refused calls than expected.
@@ -63,11 +69,22 @@ const (
 	KindFleet Kind = "fleet-shift"
 )
 
+// disclosures are the kinds that measure how many people an app reads about.
+var disclosures = []Kind{
+	KindVolumeBurst, KindVolumeSlow, KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindUnattended, KindColdStart,
+}
+
+// Joins tells whether findings of a kind belong to an open signal of another:
+// kinds that measure how many people an app reads about share one.
+func (k Kind) Joins(open Kind) bool {
+	return k == open || slices.Contains(disclosures, k) && slices.Contains(disclosures, open)
+}
+
 // Kinds returns all kinds of signals.
 func Kinds() []Kind {
 	return []Kind{
 		KindRestricted, KindUncertified, KindExpired, KindCanary, KindImpossible, KindFirstSeen, KindVolumeBurst, KindVolumeSlow,
-		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
+		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindUnattended, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
 		KindDormant, KindColdStart, KindFleet, KindCohort, KindCoordination,
 	}
 }

@@ -26,6 +26,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 		}
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)
+		e.infancyHour(s, w)
 	}
 	e.close(s, w, s.valuesOf(w))
 }
@@ -35,7 +36,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	at := w.Window
 	e.arm(s, w)
 	for f := range counts { // what no event has watched since it was armed
-		if x.v[f] >= w.critical[f] {
+		if s.beyond(w, f, x.v[f]) {
 			w.fired |= 1 << f
 		}
 	}
@@ -59,6 +60,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 		s.foldHistory(at)
 		s.learnMix(w)
 		s.learnHabit(w)
+		s.learnAdmins()
 		for i := range s.names {
 			s.names[i].forget(uint16(dayOf(at.Start)))
 		}
@@ -105,7 +107,7 @@ func (s *State) valuesOf(w *window) values {
 		x.v[f] = w.value(f)
 	}
 	x.v[Novelty], x.sampled = s.novelty(w.Window)
-	x.actors = w.actors.Estimate()
+	x.actors, x.named = w.actors.Estimate(), w.named()
 	x.derive()
 	if w.Scale == memberwatch.Day {
 		x.v[Evenness], x.profiled = evenness(&w.hours)
@@ -165,7 +167,7 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 	}
 	for _, stream := range streamsOf(at.Scale) {
 		for f := range Features {
-			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f == Novelty && s.days() < noveltyDays {
+			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f.novel() && s.days() < noveltyDays {
 				continue
 			}
 			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f))

@@ -57,7 +57,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	tally := e.tally(w.Window)
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.weight(s, f, stream) == 0 || s.united != nil && s.united.oneApps(f) || f == Novelty && (s.days() < noveltyDays+e.cfg.ReadyDays || x.v[f]*x.sampled < minCritical) {
+			if !e.tells(s, stream, f, &x) {
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)
@@ -80,6 +80,22 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 // brokenDownP is the p-value from which on a window keeps its pieces.
 const brokenDownP = 0.01
 
+// tells tells whether a feature has something to say about a window.
+func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
+	switch {
+	case x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.weight(s, f, stream) == 0:
+		return false
+	case s.united != nil && s.united.oneApps(f):
+		return false
+	case f.novel():
+		return s.days() >= noveltyDays+e.cfg.ReadyDays && x.v[Novelty]*x.sampled >= minCritical
+	case f.reread(stream):
+		return !x.named
+	default:
+		return true
+	}
+}
+
 // rankedDays is how many days of its own an app needs, one week, for its windows to count
 // among the fleet's ranks: earlier than READY, so that a young installation has
 // ranks of its own when its first apps become ready.
@@ -93,6 +109,7 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 		return comparison{}, false
 	}
 	c := comparison{stream: stream, feature: f, stratum: stratumOf(p.center() * exposed)}
+	p.lift(s.growth(stream, f, at, x.actors)) // which leaves the app in its stratum
 	c.weigh(cal, &p, x.v[f])
 	return c, true
 }

@@ -37,8 +37,8 @@ type Config struct {
 	// DormantDays is how long an app must have been silent for its return to be
 	// a finding of its own.
 	DormantDays int32
-	// DormantReach is how many distinct members a waking app may read in an hour
-	// before that.
+	// DormantReach is how many distinct members a waking app may read in a day
+	// before that: one or two pages.
 	DormantReach float64
 	// QuietHours ends a signal of the burst stream, QuietDays one of the slow
 	// stream or of a rule.
@@ -62,13 +62,15 @@ func DefaultConfig() Config {
 		Budget: 1400,
 		Weights: [Features]Weight{
 			Reach:           {Hour: 0.050, Day: 0.030, Slow: 0.040},
-			Records:         {Hour: 0.015, Day: 0.015, Slow: 0.020},
+			Records:         {Hour: 0.005, Day: 0.005, Slow: 0.020},
 			Novelty:         {Day: 0.020, Slow: 0.020},
 			Breadth:         {Hour: 0.010, Day: 0.025, Slow: 0.015},
 			Misses:          {Hour: 0.030, Day: 0.030, Slow: 0.010},
 			Denials:         {Day: 0.0125, Slow: 0.0075},
-			ReachPerActor:   {Hour: 0.080, Day: 0.140, Slow: 0.160},
-			RecordsPerActor: {Day: 0.050, Slow: 0.090},
+			Unattended:      {Day: 0.050, Slow: 0.010},
+			ReachPerActor:   {Hour: 0.060, Day: 0.090, Slow: 0.110},
+			RecordsPerActor: {Day: 0.020, Slow: 0.040},
+			NoveltyPerActor: {Day: 0.100, Slow: 0.060},
 			MissRatio:       {Day: 0.010, Slow: 0.010},
 			ClassShift:      {Day: 0.050},
 			Evenness:        {Day: 0.005, Slow: 0.015},
@@ -80,7 +82,7 @@ func DefaultConfig() Config {
 		ReadyDays:    14,
 		FirstDays:    3,
 		DormantDays:  90,
-		DormantReach: 100,
+		DormantReach: 40,
 		QuietHours:   24,
 		QuietDays:    7,
 	}
@@ -93,12 +95,12 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 	if actors {
 		return w
 	}
-	if f.perActor() {
+	if f.needsActors() {
 		return 0
 	}
 	rest := 0.0
 	for g := range Features {
-		if !g.perActor() {
+		if !g.needsActors() {
 			rest += c.Weights[g].Hour + c.Weights[g].Day + c.Weights[g].Slow
 		}
 	}

@@ -117,6 +117,8 @@ func (w *window) merge(o *window) {
 	w.records += o.records
 	w.misses += o.misses
 	w.denials += o.denials
+	w.listed += o.listed
+	w.unattended += o.unattended
 	w.members.Merge(&o.members)
 	w.groups.Merge(&o.groups)
 	w.actors.Merge(&o.actors)

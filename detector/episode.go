@@ -9,7 +9,10 @@ import (
 )
 
 // episode is an open signal of an app. There is one for each kind, and of rules
-// that an app can break in several ways one for each.
+// that an app can break in several ways one for each. Kinds that measure the same
+// thing, how many people an app reads about, share one: a harvest is more members,
+// more for each user, new ones and of more groups at once, and is one thing to
+// review. It has the kind that spoke first.
 type episode struct {
 	Signal memberwatch.Signal
 	Dim    string // the restriction or data class, empty for other kinds
@@ -17,13 +20,15 @@ type episode struct {
 	// has spoken for; 0 when the fleet has confirmed all.
 	Provisional int64
 	Confirmed   bool // some finding has been confirmed, or needed no confirmation
+	Days        bool // some finding was about a day
 }
 
-// episode returns the app's open signal of a kind.
-func (s *State) episode(kind memberwatch.Kind, dim string) *episode {
+// episode returns the app's open signal that findings of a kind belong to. What is
+// in shadow joins nothing that is not.
+func (s *State) episode(kind memberwatch.Kind, dim string, shadow bool) *episode {
 	for i := range s.episodes {
-		if s.episodes[i].Signal.Kind == kind && s.episodes[i].Dim == dim {
-			return &s.episodes[i]
+		if ep := &s.episodes[i]; ep.Dim == dim && ep.Signal.Shadow == shadow && kind.Joins(ep.Signal.Kind) {
+			return ep
 		}
 	}
 	return nil
@@ -32,7 +37,7 @@ func (s *State) episode(kind memberwatch.Kind, dim string) *episode {
 // quietAfter is the event time from which on the signal has been quiet for long
 // enough to be over.
 func (ep *episode) quietAfter(cfg *Config) int64 {
-	if ep.Signal.Strongest.Stream == memberwatch.StreamBurst && ep.Signal.Strongest.Window.Scale == memberwatch.Hour {
+	if ep.Signal.Strongest.Stream == memberwatch.StreamBurst && !ep.Days {
 		return ep.Signal.Last + cfg.QuietHours*memberwatch.Hour.Length()
 	}
 	return ep.Signal.Last + cfg.QuietDays*memberwatch.Day.Length()
@@ -40,8 +45,12 @@ func (ep *episode) quietAfter(cfg *Config) int64 {
 
 // raise adds a finding to the app's open signal of its kind, or opens one.
 func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
-	ep, shadow := s.episode(f.Kind, dim), e.shadowed(f.Kind, f.Window.Start)
-	if ep != nil && (f.Time >= ep.quietAfter(&e.cfg) || ep.Signal.Shadow != shadow) {
+	shadow := e.shadowed(f.Kind, f.Window.Start)
+	if was := s.episode(f.Kind, dim, !shadow); was != nil && was.Signal.Kind == f.Kind {
+		e.end(s, was)
+	}
+	ep := s.episode(f.Kind, dim, shadow)
+	if ep != nil && f.Time >= ep.quietAfter(&e.cfg) {
 		e.end(s, ep)
 		ep = nil
 	}
@@ -100,6 +109,7 @@ func (ep *episode) add(f *memberwatch.Finding) {
 	} else {
 		ep.Confirmed = true
 	}
+	ep.Days = ep.Days || f.Window.Scale == memberwatch.Day
 	sig.Occurrences++
 	f.Number = sig.Occurrences
 	sig.Last = max(sig.Last, f.Time)
@@ -166,7 +176,7 @@ func severityOf(f *memberwatch.Finding, budget float64) memberwatch.Severity {
 // withdraw settles a provisional finding that the fleet explains: everybody
 // moved. A signal that rests on nothing else ends.
 func (e *Engine) withdraw(s *State, kind memberwatch.Kind, at memberwatch.Window) {
-	ep := s.episode(kind, "")
+	ep := s.episode(kind, "", e.shadowed(kind, at.Start))
 	if ep == nil || ep.Provisional != at.Start {
 		return
 	}

@@ -21,7 +21,7 @@ func distinct(d *sketch.Distinct) memberwatch.Estimate {
 func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	stream := burstOf(w.Scale)
 	x := values{v: [Features]float64{}}
-	x.v[f] = w.value(f)
+	x.v[f], x.actors = w.value(f), w.actors.Estimate()
 	cal := e.calibration(dayOf(w.Start))
 	t, ok := s.test(cal, stream, f, w.Window, x)
 	if !ok {
@@ -31,7 +31,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 		Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through,
 		total: w.totals(), pieces: s.piecesOf(w),
 	}
-	open := trial{comparison: t, factor: 1, weight: e.on(w.Start).cfg.streamWeight(f, stream, s.actors), crossed: true}
+	open := trial{comparison: t, factor: 1, weight: e.on(w.Start).cfg.weight(s, f, stream), crossed: true}
 	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
 

@@ -14,8 +14,10 @@ const (
 	Breadth                        // distinct groups touched
 	Misses                         // asked-for ids that did not exist
 	Denials                        // calls refused, for lack of permission or for their rate
+	Unattended                     // member records disclosed on calls without an acting user
 	ReachPerActor                  // distinct members for each acting user
 	RecordsPerActor                // records for each acting user
+	NoveltyPerActor                // members never disclosed to the app before, for each acting user
 	MissRatio                      // per cent of what was asked for that did not exist
 	ClassShift                     // of the data classes that calls name
 	Evenness                       // of calls over the hours of the day, 100 for a clock
@@ -28,14 +30,16 @@ const (
 const counts = ReachPerActor
 
 var featureNames = [Features]string{
-	"reach", "records", "new_members", "groups", "misses", "denials", "reach_per_actor", "records_per_actor",
+	"reach", "records", "new_members", "groups", "misses", "denials", "records_unattended", "reach_per_actor", "records_per_actor",
+	"new_members_per_actor",
 	"miss_ratio", "class_shift", "evenness", "regularity", "displaced_records",
 }
 
 // featureWords completes "read …" for people.
 var featureWords = [Features]string{
 	"distinct members", "member records", "members never read before", "groups",
-	"missed look-ups", "refused calls", "distinct members per acting user", "member records per acting user",
+	"missed look-ups", "refused calls", "member records without an acting user", "distinct members per acting user", "member records per acting user",
+	"members never read before per acting user",
 	"% of all it asked for", "points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
 	"points of regularity within the hour, 200 being a clock,", "member records beside what is restricted",
 }
@@ -51,7 +55,14 @@ func (f Feature) moves() Feature {
 	return f
 }
 
-func (f Feature) perActor() bool { return f == ReachPerActor || f == RecordsPerActor }
+func (f Feature) perActor() bool { return f >= ReachPerActor && f <= NoveltyPerActor }
+
+// needsActors tells whether the feature says something of an app only if its
+// calls name acting users.
+func (f Feature) needsActors() bool { return f.perActor() || f == Unattended }
+
+// novel tells whether the feature counts members by what the app knew before.
+func (f Feature) novel() bool { return f == Novelty || f == NoveltyPerActor }
 
 // kind maps a feature and stream to the kind of signal it raises.
 func (f Feature) kind(stream streamID) memberwatch.Kind {
@@ -62,8 +73,10 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 			return memberwatch.KindPerActorSlow
 		}
 		return memberwatch.KindPerActorBurst
-	case Novelty:
+	case Novelty, NoveltyPerActor:
 		return memberwatch.KindNovelty
+	case Unattended:
+		return memberwatch.KindUnattended
 	case Breadth:
 		return memberwatch.KindBreadth
 	case Misses, MissRatio:
@@ -92,6 +105,7 @@ type values struct {
 	mixed, profiled float64
 	timed           float64 // hours behind regularity
 	sampled         float64 // part of the members whose novelty is known
+	named           bool    // most records name their members
 }
 
 // derive fills the ratios of counts. Without a known actor those for each acting
@@ -105,6 +119,7 @@ func (x *values) derive() {
 	}
 	x.v[ReachPerActor] = x.v[Reach] / x.actors
 	x.v[RecordsPerActor] = x.v[Records] / x.actors
+	x.v[NoveltyPerActor] = x.v[Novelty] / x.actors
 }
 
 // fewestAsked is how many look-ups and records a miss ratio needs: with 50 its own
@@ -130,6 +145,11 @@ func (x *values) exposure(f Feature) float64 {
 		return x.actors
 	case Novelty:
 		return x.sampled
+	case NoveltyPerActor:
+		if x.actors < 1 {
+			return 0
+		}
+		return x.actors * x.sampled
 	case MissRatio:
 		return x.asked() / 100
 	case ClassShift:

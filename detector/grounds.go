@@ -162,7 +162,7 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 // moved.
 func Withdraw(f memberwatch.Finding) memberwatch.Finding {
 	f.Provisional = false
-	f.Caveats = append(slices.Clip(f.Caveats), "withdrawn: the whole population moved in this window")
+	f.Caveats = append(slices.Clip(f.Caveats), "withdrawn: the whole population or the acting users of this app account for this window")
 	return f
 }
 

@@ -101,9 +101,10 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 	return v, rise
 }
 
-// raiseJudged raises one finding for each kind that has a hit, and withdraws
-// the provisional ones that the fleet explains.
+// raiseJudged raises one finding for each kind that has a hit, and then withdraws
+// the provisional ones that the fleet explains and no other kind bears out.
 func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []trial, verdicts []verdict) {
+	var explained []memberwatch.Kind
 	for _, kind := range judgedKinds {
 		var mine []trial
 		hit, crossed := false, false
@@ -121,8 +122,11 @@ func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []tr
 		case hit:
 			e.raise(s, "", e.ground(s, &judged{kind: kind, pending: *p, ready: e.cfg.ReadyDays, trials: mine, cal: cal}))
 		case crossed:
-			e.withdraw(s, kind, p.Window)
+			explained = append(explained, kind)
 		}
+	}
+	for _, kind := range explained {
+		e.withdraw(s, kind, p.Window)
 	}
 }
 
@@ -131,7 +135,7 @@ func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []tr
 var judgedKinds = []memberwatch.Kind{
 	memberwatch.KindPerActorBurst, memberwatch.KindPerActorSlow,
 	memberwatch.KindVolumeBurst, memberwatch.KindVolumeSlow,
-	memberwatch.KindNovelty, memberwatch.KindBreadth,
+	memberwatch.KindNovelty, memberwatch.KindBreadth, memberwatch.KindUnattended,
 	memberwatch.KindEnumeration, memberwatch.KindDenials,
 	memberwatch.KindClassShift, memberwatch.KindMetronome, memberwatch.KindDisplaced,
 }

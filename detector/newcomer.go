@@ -38,6 +38,7 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 	}
 	s.infant.reach += x.v[Reach]
 	s.infant.actors += x.actors
+	s.infant.hours = [2]float64{}
 	category := e.category(s.App)
 	for i, due := range ages {
 		bit := uint8(1) << i
@@ -49,7 +50,7 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 		if s.infant.actors >= 1 {
 			total /= s.infant.actors
 		}
-		e.coldStart(s, w, category, i, total)
+		e.coldStart(s, w, i, total, s.infant.actors >= 1)
 		e.tally(w.Window).births.add(category, i, total)
 		e.tally(w.Window).births.add(allCategories, volumeAt+i, s.infant.reach)
 		if s.shape != 0 {
@@ -64,27 +65,57 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 // has not seen counts as new rather than as old and quiet.
 const newcomerDays = 7
 
-// coldStart compares a new app's total since birth with its peers'.
-func (e *Engine) coldStart(s *State, w *window, category string, age int, total float64) {
-	cal := e.calibration(dayOf(w.Start))
-	peers, ok := cal.births.peers(category, age)
-	if !ok && s.infant.actors >= 1 {
-		peers, ok = cal.births.peers(category, settled)
-	}
-	if !ok {
+// infancyHour compares a new app at the end of an hour, with the totals its peers
+// had at the next age: it has had less time, and who comes in two hours counts as
+// two, so the test is on the safe side. It waits for some acting users, whose first
+// calls say little, and raises once for each age.
+func (e *Engine) infancyHour(s *State, w *window) {
+	age, young := e.inFirstWeek(s, dayOf(w.Start))
+	if !young {
 		return
 	}
-	x := math.Log1p(total)
-	p := normalTail(peers.score(x))
-	if p > coldWeight/e.on(w.Start).cfg.Budget {
+	s.infant.hours[0] += w.members.Estimate()
+	s.infant.hours[1] += w.actors.Estimate()
+	s.dirty |= PartBaseline
+	reach, actors := s.infant.reach+s.infant.hours[0], s.infant.actors+s.infant.hours[1]
+	if actors < fewestInfant {
 		return
 	}
-	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, s.infant.actors >= 1}))
+	for i, due := range ages {
+		done, said := uint8(1)<<i, uint8(1)<<(i+birthAges)
+		if age > due || s.infant.done&(done|said) != 0 {
+			continue
+		}
+		if e.coldStart(s, w, i, reach/actors, true) {
+			s.infant.done |= said
+		}
+		return
+	}
 }
 
-// coldWeight is the part of the budget that new apps have at each of their three
-// ages. It is not part of Weights: only new apps have these three chances.
-const coldWeight = 0.3
+// fewestInfant is how many acting users a new app needs for a word before the day
+// is over.
+const fewestInfant = 5
+
+// coldStart compares a new app's total since birth with its peers' and tells
+// whether it stands out.
+func (e *Engine) coldStart(s *State, w *window, age int, total float64, actors bool) bool {
+	cal, category := e.calibration(dayOf(w.Start)), e.category(s.App)
+	peers, ok := cal.births.peers(category, age)
+	if !ok && actors {
+		peers, ok = cal.births.peers(category, settled)
+	}
+	if !ok || normalTail(peers.score(math.Log1p(total))) > coldWeight/e.on(w.Start).cfg.Budget {
+		return false
+	}
+	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, actors}))
+	return true
+}
+
+// coldWeight is the part of a day's budget that new apps have at each of their three
+// ages: three of the seven days that Weights leaves next to unused, as an app
+// without a past is compared with little else.
+const coldWeight = 1
 
 // firstFeatures are compared in the first days: what an app discloses, for each
 // acting user where users are known because that does not depend on size, and

@@ -38,7 +38,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.watch(s, w, ev.Time)
 	}
 	e.acquaint(s, ev, uint16(day), hour, whole)
-	e.wakeAlarm(s, hour, ev.Time)
+	e.wakeAlarm(s, whole, ev.Time)
 	s.dirty |= PartTotals
 	if s.wake != 0 || s.attested != nil || hour.strange.calls > 0 || len(hour.broken) > 0 {
 		s.dirty |= PartHot // what these note of an event is in no other part
@@ -81,9 +81,15 @@ func (e *Engine) accountClass(s *State, ev *memberwatch.Event, day int32, class 
 // fold adds an event to its hour and day windows: the counts at once, members,
 // group and actor when there are enough of them.
 func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) {
-	denied := uint64(0)
+	denied, listed, unattended := uint64(0), uint64(0), uint64(0)
 	if ev.Refused() {
 		denied = 1
+	}
+	if len(ev.Disclosed) > 0 {
+		listed = ev.RecordCount()
+	}
+	if ev.Actor == 0 {
+		unattended = ev.RecordCount()
 	}
 	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
 	hour.parts[hour.partAt(ev.Time)]++
@@ -94,6 +100,8 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 		w.records += ev.RecordCount()
 		w.misses += ev.MissCount()
 		w.denials += denied
+		w.listed += listed
+		w.unattended += unattended
 	}
 	s.actors = s.actors || ev.Actor != 0
 	if s.recent.hour != hour.Start {
@@ -190,7 +198,11 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 		if w.fired&bit != 0 || w.atMost(f, &s.recent) < w.critical[f] {
 			continue
 		}
-		if s.settle(w); w.value(f) < w.critical[f] {
+		least := w.critical[f] * s.mostGrowth(f)
+		if w.atMost(f, &s.recent) < least || f.reread(burstOf(w.Scale)) && w.named() {
+			continue
+		}
+		if s.settle(w); w.value(f) < least {
 			continue
 		}
 		s.dirty |= PartHot

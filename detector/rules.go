@@ -79,7 +79,7 @@ func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memb
 		}
 	}
 	at := memberwatch.WindowAt(memberwatch.Hour, ev.Time)
-	if ep := s.episode(kind, dim); ep != nil && ev.Time < ep.quietAfter(&e.cfg) && ep.Signal.Shadow == e.shadowed(kind, at.Start) {
+	if ep := s.episode(kind, dim, e.shadowed(kind, at.Start)); ep != nil && ev.Time < ep.quietAfter(&e.cfg) {
 		return
 	}
 	dim = strings.Clone(dim) // it may be the receive buffer's
@@ -91,6 +91,14 @@ func exactly(n int) memberwatch.Estimate {
 	return memberwatch.Estimate{Value: float64(n), Low: float64(n), High: float64(n)}
 }
 
+// opened tells whether the breaking of a rule has opened a signal since a time, in
+// shadow or not.
+func (s *State) opened(b *breach, since int64) bool {
+	return slices.ContainsFunc(s.episodes, func(ep episode) bool {
+		return ep.Signal.Kind == b.kind && ep.Dim == b.dim && ep.Signal.Opened >= since
+	})
+}
+
 // breachesClosed reports what each rule's breaking cost in a closed hour, beyond
 // the event that raised the signal.
 func (e *Engine) breachesClosed(s *State, w *window) {
@@ -100,7 +108,7 @@ func (e *Engine) breachesClosed(s *State, w *window) {
 	for i := range w.broken {
 		b := &w.broken[i]
 		if b.calls < 2 {
-			if ep := s.episode(b.kind, b.dim); ep != nil && ep.Signal.Opened >= w.Start {
+			if s.opened(b, w.Start) {
 				continue // the opening finding already said all there is
 			}
 		}
@@ -168,7 +176,7 @@ func (e *Engine) wakeUp(s *State, ev *memberwatch.Event) {
 }
 
 // wakeAlarm raises a dormant app that, back for less than a week, reads more
-// members in an hour than an app that was merely forgotten would.
+// members in a day than an app that was merely forgotten would.
 func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 	if s.wake == 0 {
 		return
@@ -178,7 +186,7 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 		s.wake = 0
 		return
 	}
-	s.absorb()
+	s.settle(w)
 	reach := w.members.Estimate()
 	if reach < e.cfg.DormantReach {
 		return
@@ -199,7 +207,7 @@ type woken struct {
 func (g *woken) finding(float64) memberwatch.Finding {
 	return memberwatch.Finding{
 		Kind: memberwatch.KindDormant, Window: g.at, Time: g.raised, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: g.members,
-		Sentence: fmt.Sprintf("read %s in an hour after %d days of silence", plural(g.members.Value, "distinct member", "distinct members"), g.silence),
+		Sentence: fmt.Sprintf("read %s in a day after %d days of silence", plural(g.members.Value, "distinct member", "distinct members"), g.silence),
 		Factors: []memberwatch.Factor{{
 			Feature: "silent_days", Observed: float64(g.silence), High: float64(g.dormant), Share: 1,
 			Text: fmt.Sprintf("silent for %d days before", g.silence),

@@ -55,12 +55,14 @@ type State struct {
 	unlearnt int64 // revision of the newest exclusion that was heeded
 	habit    habit
 	losses   []loss
+	admins   float32 // who run the app's groups, as the platform declared: a slow mean, 0 if unknown
 }
 
 // infancy sums what a new app has read since birth, for the peer test.
 type infancy struct {
 	reach, actors float64
-	done          uint8 // ages already compared
+	hours         [2]float64 // both, summed over the hours of a day that is not over
+	done          uint8      // ages already compared, and above them those raised before their time
 }
 
 // Part is a set of separately stored parts of a state.
@@ -232,6 +234,8 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		e.uint(w.records)
 		e.uint(w.misses)
 		e.uint(w.denials)
+		e.uint(w.listed)
+		e.uint(w.unattended)
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
 		} else {
@@ -255,6 +259,7 @@ func (s *State) loadTotals(b []byte) error {
 	}
 	for _, w := range s.open {
 		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
+		w.listed, w.unattended = d.uint(), d.uint()
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
 		} else {
@@ -366,6 +371,8 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	}
 	e.f64(s.infant.reach)
 	e.f64(s.infant.actors)
+	e.f64(s.infant.hours[0])
+	e.f64(s.infant.hours[1])
 	e.uint(uint64(s.infant.done))
 	e.u64(s.shape)
 	s.mix.encode(e)
@@ -378,6 +385,7 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	for i := range s.losses {
 		s.losses[i].encode(e)
 	}
+	e.f32(s.admins)
 	return e.finish()
 }
 
@@ -391,7 +399,7 @@ func (s *State) loadBaseline(b []byte) error {
 	for f := range s.rise {
 		s.rise[f].decode(d)
 	}
-	s.infant = infancy{reach: d.f64(), actors: d.f64(), done: uint8(d.uint())}
+	s.infant = infancy{reach: d.f64(), actors: d.f64(), hours: [2]float64{d.f64(), d.f64()}, done: uint8(d.uint())}
 	s.shape = d.u64()
 	s.mix.decode(d)
 	s.unlearnt = d.int()
@@ -405,6 +413,7 @@ func (s *State) loadBaseline(b []byte) error {
 		l.decode(d)
 		s.losses = append(s.losses, l)
 	}
+	s.admins = d.f32()
 	return d.finish()
 }
 

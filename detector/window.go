@@ -13,6 +13,7 @@ import (
 type window struct {
 	memberwatch.Window
 	calls, records, misses, denials uint64
+	listed, unattended              uint64 // records that name their members; that no acting user asked for
 	// reach and breadth are the estimates of members and groups, without what is
 	// recent.
 	reach, breadth float64
@@ -62,6 +63,7 @@ type breach struct {
 func (w *window) reset(at memberwatch.Window) {
 	w.Window = at
 	w.calls, w.records, w.misses, w.denials = 0, 0, 0, 0
+	w.listed, w.unattended = 0, 0
 	w.members.Reset()
 	w.groups.Reset()
 	w.actors.Reset()
@@ -105,7 +107,7 @@ func (w *window) atMost(f Feature, r *recent) float64 {
 func (w *window) quiet(r *recent) bool {
 	return w.reach+w.owed[0]+float64(r.members) < w.critical[Reach] && float64(w.records) < w.critical[Records] &&
 		w.breadth+w.owed[1]+float64(r.groups) < w.critical[Breadth] && float64(w.misses) < w.critical[Misses] &&
-		float64(w.denials) < w.critical[Denials]
+		float64(w.denials) < w.critical[Denials] && float64(w.unattended) < w.critical[Unattended]
 }
 
 // value returns a count feature as it stands, without what is recent. Novelty
@@ -122,10 +124,15 @@ func (w *window) value(f Feature) float64 {
 		return float64(w.misses)
 	case Denials:
 		return float64(w.denials)
+	case Unattended:
+		return float64(w.unattended)
 	default:
 		return 0
 	}
 }
+
+// named tells whether most of a window's records name their members.
+func (w *window) named() bool { return 2*w.listed > w.records }
 
 // breachOf returns the tally of a rule in this window. dim may be borrowed.
 func (w *window) breachOf(kind memberwatch.Kind, dim string) *breach {

@@ -66,7 +66,7 @@ func TestStoredEvidenceIsMadeAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	plundered(t, dir)
 	all := verified(t, dir)
-	for _, kind := range []memberwatch.Kind{memberwatch.KindRestricted, memberwatch.KindVolumeBurst} {
+	for _, kind := range []memberwatch.Kind{memberwatch.KindRestricted, memberwatch.KindPerActorBurst} {
 		if len(all[kind]) == 0 {
 			t.Fatalf("no signal of kind %s among %v: the test shows nothing", kind, all)
 		}
@@ -81,7 +81,7 @@ func TestStoredEvidenceIsMadeAgain(t *testing.T) {
 	m := open(t, monitor.Options{Dir: dir})
 	backup := filepath.Join(t.TempDir(), "backup")
 	copyBackup(t, m, backup)
-	burst := all[memberwatch.KindVolumeBurst][0]
+	burst := all[memberwatch.KindPerActorBurst][0]
 	live, err := m.VerifySignal(t.Context(), burst.Signal)
 	if err != nil || live.Result() != memberwatch.CheckVerified || live.Evidence != burst.Evidence {
 		t.Errorf("after a restart: %+v, %v", live, err)
@@ -90,7 +90,7 @@ func TestStoredEvidenceIsMadeAgain(t *testing.T) {
 	if dump(t, dir) != dump(t, backup) {
 		t.Error("the backup holds something else")
 	}
-	if again := verified(t, backup); again[memberwatch.KindVolumeBurst][0].Evidence != burst.Evidence {
+	if again := verified(t, backup); again[memberwatch.KindPerActorBurst][0].Evidence != burst.Evidence {
 		t.Error("the backup's evidence has another hash")
 	}
 	for name, change := range map[string]func(*memberwatch.Signal, *memberwatch.Finding){
@@ -113,7 +113,7 @@ func TestStoredEvidenceIsMadeAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			forge(t, forged, burst.Signal, change)
-			for _, v := range verified(t, forged)[memberwatch.KindVolumeBurst] {
+			for _, v := range verified(t, forged)[memberwatch.KindPerActorBurst] {
 				if v.Signal == burst.Signal && v.Result() != memberwatch.CheckDiffers {
 					t.Errorf("%+v", v)
 				}

@@ -150,7 +150,7 @@ func (m *Maker) checkSignal(s *memberwatch.Signal, made []memberwatch.Finding, k
 	for i := range made {
 		f := &made[i]
 		severity, last = max(severity, f.Severity), max(last, f.Time)
-		if f.Kind != s.Kind {
+		if !f.Kind.Joins(s.Kind) || f.Number == 1 && f.Kind != s.Kind {
 			say("it is of kind %s, finding %d of kind %s", s.Kind, f.Number, f.Kind)
 		}
 		if f.Number == 1 && f.Time != s.Opened {

@@ -1,0 +1,130 @@
+package detector
+
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch"
+)
+
+// Growth that is accounted for. More acting users read more members, and an
+// agency that takes on groups reads groups it never read: both are honest, and
+// the ratios for each acting user judge what they do. So what counts are expected
+// to be rises with the acting users, and with the people whom the platform has
+// registered as running the app's groups, up to a bound.
+//
+//	a0   expected acting users, E[reach]/E[reach per acting user], at least 1
+//	g_a  min(max(a/a0, 1), 4)            for members, records, new members, groups
+//	g_r  min(max(admins/mean, 1), 8)     for these and for new members per acting user
+//	expected count = max(g_a, g_r) times what the past says
+//	g_a                                  for records per acting user: where an app grows,
+//	                                     those who use it most come again more often
+//
+// Beyond the bound more users are no excuse: whoever invents acting users is left
+// with volume, which sees them from four times the usual number on. The registry
+// is the platform's own, and its mean follows in four weeks, when the baselines
+// have learnt. Assumption: acting users are the platform's accounts, not the
+// app's word. It lies for a surge of real users that is tenfold, which volume
+// still reports.
+// Source: evidence section 6 (per-actor ratios hold under growth of users, volume
+// does not); B1, B7 and B12 of the catalogue; bounds are ours.
+
+// Bounds of growth that is accounted for.
+const (
+	mostActors = 4.0      // times the expected acting users
+	mostAdmins = 8.0      // times the mean of registered admins
+	adminRate  = 1.0 / 28 // of that mean, a day
+)
+
+// growth is the factor by which a feature is expected to exceed its past in a
+// window with so many acting users.
+func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, actors float64) float64 {
+	switch f {
+	case Reach, Records, Novelty, Breadth:
+		return max(s.actorGrowth(stream, at, actors), s.adminGrowth())
+	case NoveltyPerActor:
+		return s.adminGrowth()
+	case RecordsPerActor:
+		return s.actorGrowth(stream, at, actors)
+	default:
+		return 1
+	}
+}
+
+// actorGrowth compares acting users with what the past says of them.
+func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float64) float64 {
+	if actors <= 1 {
+		return 1
+	}
+	i := slot(stream, at)
+	reach := s.seriesOf(stream, Reach).expect(&shapes[stream], i, 1)
+	ratio := s.seriesOf(stream, ReachPerActor).expect(&shapes[stream], i, actors)
+	if !reach.ok || !ratio.ok {
+		return 1
+	}
+	usual := max(reach.center()/max(ratio.center(), 1e-9), 1)
+	return min(max(actors/usual, 1), mostActors)
+}
+
+// adminGrowth compares the registered admins with their mean.
+func (s *State) adminGrowth() float64 {
+	if s.admins == 0 || s.declared == nil {
+		return 1
+	}
+	return min(max(float64(s.declared.Admins)/float64(s.admins), 1), mostAdmins)
+}
+
+// learnAdmins moves the mean of registered admins by a day.
+func (s *State) learnAdmins() {
+	if s.declared == nil || s.declared.Admins <= 0 {
+		return
+	}
+	now := float64(s.declared.Admins)
+	if s.admins == 0 {
+		s.admins = float32(now)
+		return
+	}
+	s.admins = float32(float64(s.admins) + float64(adminRate*(now-float64(s.admins))))
+}
+
+// lift moves a prediction by a factor on the count.
+func (p *prediction) lift(factor float64) {
+	if factor == 1 {
+		return
+	}
+	for i := range experts {
+		p.mean[i] = math.Log1p(float64(factor * math.Expm1(p.mean[i])))
+	}
+}
+
+// mostGrowth is the most that growth can become in a window. Open windows wait for
+// it: acting users may still come, and whether an alert comes must not depend on
+// whether they or the members arrive first.
+func (s *State) mostGrowth(f Feature) float64 {
+	switch f {
+	case Reach, Records, Novelty, Breadth:
+		if s.actors {
+			return max(mostActors, s.adminGrowth())
+		}
+		return s.adminGrowth()
+	default:
+		return 1
+	}
+}
+
+// beyond tells whether a count of a window that is over was a burst: at least its
+// critical value, as far as it has grown with the acting users.
+func (s *State) beyond(w *window, f Feature, v float64) bool {
+	stream := burstOf(w.Scale)
+	if v < w.critical[f] || f.reread(stream) && w.named() {
+		return false
+	}
+	return v >= w.critical[f]*s.growth(stream, f, w.Window, w.actors.Estimate())
+}
+
+// reread tells whether, where records name their members, the feature can only
+// repeat what reach says, or speak of reading the same people again: polling, a
+// weekly report, a backfill. To read them again for days, for each acting user, is
+// left to the slow stream.
+func (f Feature) reread(stream streamID) bool {
+	return f == Records || f == RecordsPerActor && stream != daySlow
+}
