@@ -85,7 +85,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindRestricted, KindUncertified, KindExpired, KindCanary, KindImpossible, KindFirstSeen, KindVolumeBurst, KindVolumeSlow,
 		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindUnattended, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
-		KindDormant, KindColdStart, KindFleet, KindCohort, KindCoordination,
+		KindDormant, KindColdStart, KindFleet, KindCohort, KindCoordination, KindDisplaced,
 	}
 }
 
