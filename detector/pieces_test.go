@@ -83,17 +83,17 @@ func TestInfluences(t *testing.T) {
 				}
 			}
 			r.advance(start.AddDate(0, 0, 41).UnixNano())
-			said := ""
+			var said strings.Builder
 			for _, s := range r.opened() {
 				if s.Kind != memberwatch.KindVolumeBurst {
 					continue
 				}
 				for _, x := range s.Strongest.Influences {
-					said += x.Text + "\n"
+					said.WriteString(x.Text + "\n")
 				}
 			}
-			if len(r.opened()) == 0 || c.want == "" && said != "" || !strings.Contains(said, c.want) {
-				t.Errorf("%d signals, influences %q, want %q", len(r.opened()), said, c.want)
+			if len(r.opened()) == 0 || c.want == "" && said.String() != "" || !strings.Contains(said.String(), c.want) {
+				t.Errorf("%d signals, influences %q, want %q", len(r.opened()), said.String(), c.want)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package detector
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/memberwatch/memberwatch"
@@ -70,13 +71,13 @@ func TestAClockAtTheSameVolume(t *testing.T) {
 		}
 	}
 	r.advance(start + days*24*hour)
-	found := ""
+	var found strings.Builder
 	for _, s := range r.opened() {
 		if s.Kind == memberwatch.KindMetronome {
-			found += fmt.Sprintf("%s on day %d; ", s.App, (s.Opened-start)/(24*hour))
+			found.WriteString(fmt.Sprintf("%s on day %d; ", s.App, (s.Opened-start)/(24*hour)))
 		}
 	}
-	if found != fmt.Sprintf("turned on day %d; ", turn) {
-		t.Errorf("metronomes: %q, want turned on day %d", found, turn)
+	if found.String() != fmt.Sprintf("turned on day %d; ", turn) {
+		t.Errorf("metronomes: %q, want turned on day %d", found.String(), turn)
 	}
 }
