@@ -22,7 +22,7 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 			day.takeIn(w)
 			s.owe(day)
 			day.pieces.merge(w.pieces)
-			day.unevenness.add(&w.parts)
+			day.add(&w.parts)
 		}
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)

@@ -248,13 +248,13 @@ func (l *loss) watching(day memberwatch.Window) bool {
 // of its developer.
 func (e *Engine) displacement(s *State, w *window, p *pending) {
 	if s.united != nil {
-		e.displace(s, p, s.united.moved.moves())
+		e.displace(p, s.united.moved.moves())
 		return
 	}
 	e.refresh(s)
 	e.beginLosses(s, w.Window)
 	all := e.moves(s, w)
-	e.displace(s, p, all)
+	e.displace(p, all)
 	if u := e.unions[s.Developer]; u != nil {
 		u.moved.add(s, w, all)
 	}
@@ -262,7 +262,7 @@ func (e *Engine) displacement(s *State, w *window, p *pending) {
 
 // displace adds the comparison of a day with the loss whose share came back most
 // surely to what waits for the fleet.
-func (e *Engine) displace(s *State, p *pending, all []comeback) {
+func (e *Engine) displace(p *pending, all []comeback) {
 	best, surprise := -1, 0.0
 	for i := range all {
 		if all[i].share() < leastShare {
@@ -381,7 +381,7 @@ func (h *habit) encode(e *encoder) {
 	e.f32(h.spread)
 	e.uint(uint64(len(h.uses)))
 	for _, m := range h.uses {
-		m.use.encode(e)
+		m.encode(e)
 		e.f32(m.records)
 	}
 }
@@ -416,7 +416,7 @@ func (l *loss) decode(d *decoder) {
 func (w *window) encodeUses(e *encoder) {
 	e.uint(uint64(len(w.uses)))
 	for _, c := range w.uses {
-		c.use.encode(e)
+		c.encode(e)
 		e.uint(c.records)
 	}
 }

@@ -74,7 +74,7 @@ func TestAClockAtTheSameVolume(t *testing.T) {
 	var found strings.Builder
 	for _, s := range r.opened() {
 		if s.Kind == memberwatch.KindMetronome {
-			found.WriteString(fmt.Sprintf("%s on day %d; ", s.App, (s.Opened-start)/(24*hour)))
+			fmt.Fprintf(&found, "%s on day %d; ", s.App, (s.Opened-start)/(24*hour))
 		}
 	}
 	if found.String() != fmt.Sprintf("turned on day %d; ", turn) {
