@@ -11,7 +11,7 @@ const (
 	Reach           Feature = iota // distinct members disclosed
 	Records                        // member records disclosed
 	Novelty                        // distinct members never disclosed to the app before
-	Breadth                        // distinct groups touched
+	Breadth                        // distinct groups read from
 	Misses                         // asked-for ids that did not exist
 	Denials                        // calls refused, for lack of permission or for their rate
 	Unattended                     // member records disclosed on calls without an acting user

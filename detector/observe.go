@@ -108,7 +108,10 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 		s.absorb()
 		s.recent.hour = hour.Start
 	}
-	if len(ev.Disclosed) > 0 || ev.Group != "" {
+	switch {
+	case ev.Group != "" && ev.RecordCount() == 0:
+		s.share(hour, noDelta) // the ledger knows groups that the window does not
+	case len(ev.Disclosed) > 0 || ev.Group != "":
 		s.share(hour, deltas)
 	}
 	if len(s.recent.words)+eventWords+len(ev.Disclosed) > recentWords {

@@ -47,18 +47,22 @@ func (set deltaSet) moved(place *[mostDeltas]int) deltaSet {
 	return moved
 }
 
-// head is what an event's words begin with: the number of its members, whether
-// there are a group and an actor, and its deltas.
+// head is what an event's words begin with: the number of its members, whether it
+// disclosed records, whether there are a group and an actor, and its deltas.
 type head uint64
 
 const (
+	hasRecords head = 1 << 29
 	hasGroup   head = 1 << 30
 	hasActor   head = 1 << 31
 	deltaShift      = 32
 )
 
-func (h head) members() int     { return int(h & (hasGroup - 1)) }
+func (h head) members() int     { return int(h & (hasRecords - 1)) }
 func (h head) deltas() deltaSet { return deltaSet(h >> deltaShift) }
+
+// reads tells whether the event read a group: posting in one is no reading.
+func (h head) reads() bool { return h&(hasGroup|hasRecords) == hasGroup|hasRecords }
 
 // add appends an event.
 func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
@@ -66,9 +70,14 @@ func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	at := len(r.words)
 	r.makeRoom(at + eventWords + len(ev.Disclosed))
 	r.words = append(r.words, 0)
+	if ev.RecordCount() > 0 {
+		h |= hasRecords
+	}
 	if ev.Group != "" {
 		h |= hasGroup
 		r.words = append(r.words, hash64(ev.Group))
+	}
+	if h.reads() {
 		r.groups++
 	}
 	if ev.Actor != 0 {
@@ -206,7 +215,7 @@ func (s *State) absorb() {
 	for words := r.words; len(words) > 0; {
 		var ev recalled
 		ev, words = next(words)
-		if ev.head&hasGroup != 0 {
+		if ev.reads() {
 			hour.groups.Insert(ev.group)
 		}
 		if ev.head&hasActor != 0 {
@@ -306,6 +315,8 @@ func (r *recent) decode(d *decoder) {
 		n := 1 + h.members()
 		if h&hasGroup != 0 {
 			n++
+		}
+		if h.reads() {
 			r.groups++
 		}
 		if h&hasActor != 0 {
