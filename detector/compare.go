@@ -88,13 +88,17 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 	case s.united != nil && s.united.oneApps(f):
 		return false
 	case f.novel():
-		return s.days() >= noveltyDays+e.cfg.ReadyDays && x.v[Novelty]*x.sampled >= minCritical
+		return e.knowsNovelty(s) && x.v[Novelty]*x.sampled >= minCritical
 	case f.reread(stream):
 		return !x.named
 	default:
 		return true
 	}
 }
+
+// knowsNovelty tells whether what an app meets for the first time is compared with
+// its past.
+func (e *Engine) knowsNovelty(s *State) bool { return s.days() >= noveltyDays+e.cfg.ReadyDays }
 
 // rankedDays is how many days of its own an app needs, one week, for its windows to count
 // among the fleet's ranks: earlier than READY, so that a young installation has
@@ -119,10 +123,15 @@ func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
 	c.mid = p.center()
 	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
 	if c.p <= explainedP { // the interval costs much and people see it only then
-		c.mid, c.low, c.high = p.expected()
-		c.high = min(c.high, c.usual(cal, p))
+		c.tell(cal, p)
 		c.expected = *p
 	}
+}
+
+// tell fills in what people are told was expected.
+func (c *comparison) tell(cal *Calibration, p *prediction) {
+	c.mid, c.low, c.high = p.expected()
+	c.high = min(c.high, c.usual(cal, p))
 }
 
 // cell is the comparison's place in the calibration for one measure.

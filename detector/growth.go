@@ -55,14 +55,23 @@ func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float
 	if actors <= 1 {
 		return 1
 	}
-	i := slot(stream, at)
-	reach := s.seriesOf(stream, Reach).expect(&shapes[stream], i, 1)
-	ratio := s.seriesOf(stream, ReachPerActor).expect(&shapes[stream], i, actors)
-	if !reach.ok || !ratio.ok {
+	usual := s.usualActors(stream, at)
+	if usual == 0 {
 		return 1
 	}
-	usual := max(reach.center()/max(ratio.center(), 1e-9), 1)
 	return min(max(actors/usual, 1), mostActors)
+}
+
+// usualActors is how many acting users the past expects in a window, 0 if it cannot
+// say.
+func (s *State) usualActors(stream streamID, at memberwatch.Window) float64 {
+	i := slot(stream, at)
+	reach := s.seriesOf(stream, Reach).expect(&shapes[stream], i, 1)
+	ratio := s.seriesOf(stream, ReachPerActor).expect(&shapes[stream], i, 1)
+	if !reach.ok || !ratio.ok {
+		return 0
+	}
+	return max(reach.center()/max(ratio.center(), 1e-9), 1)
 }
 
 // adminGrowth compares the registered admins with their mean.

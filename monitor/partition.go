@@ -153,6 +153,8 @@ func (p *partition) handle(msg *message) {
 		p.setLive(msg.live)
 	case msg.settle != nil:
 		p.waiters = append(p.waiters, msg.settle)
+	case msg.look != nil:
+		msg.look()
 	}
 }
 

@@ -16,6 +16,7 @@ type message struct {
 	route    *store.Route // a new app's partition
 	live     *liveness
 	settle   chan<- struct{} // closed when the states are written
+	look     func()          // reads what belongs to the owner, and changes nothing
 	flush    bool            // write the final checkpoint and end
 }
 

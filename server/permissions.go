@@ -74,6 +74,7 @@ var permissions = map[string]permission{
 	pb.CaseService_ListSilences_FullMethodName:       {roles: readers},
 
 	pb.ReportService_QueryAccess_FullMethodName:  {roles: readers},
+	pb.ReportService_GetBaseline_FullMethodName:  {roles: readers},
 	pb.ReportService_ExportPacket_FullMethodName: {roles: readers},
 
 	pb.TuningService_GetTuning_FullMethodName:      {roles: append(slices.Clone(readers), memberwatch.RoleAdmin)},

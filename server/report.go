@@ -12,10 +12,12 @@ import (
 	"github.com/memberwatch/memberwatch/wire"
 )
 
-// Reporter answers questions about the past.
+// Reporter answers questions about the past and what follows from it.
 type Reporter interface {
 	// QueryAccess returns the rows of a query, what is certain first and then those with most members, and all of them together.
 	QueryAccess(ctx context.Context, q memberwatch.AccessQuery) (rows []memberwatch.AccessRow, total memberwatch.AccessRow, err error)
+	// Baseline returns what is normal for an app, declared or only seen.
+	Baseline(ctx context.Context, id memberwatch.AppID) (memberwatch.Baseline, error)
 }
 
 // Packets writes incident packets.
@@ -85,4 +87,17 @@ func (s *reportService) QueryAccess(ctx context.Context, r *pb.QueryAccessReques
 		m.Rows = append(m.Rows, wire.EncodeAccessRow(&rows[i]))
 	}
 	return m, nil
+}
+
+// GetBaseline tells what is normal for an app.
+func (s *reportService) GetBaseline(ctx context.Context, r *pb.GetBaselineRequest) (*pb.GetBaselineResponse, error) {
+	id, err := wire.ParseAppName(r.GetApp())
+	if err != nil {
+		return nil, wire.InField("app", err)
+	}
+	baseline, err := s.reporter.Baseline(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetBaselineResponse{Baseline: wire.EncodeBaseline(&baseline)}, nil
 }

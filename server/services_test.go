@@ -270,6 +270,50 @@ func TestQueryAccess(t *testing.T) {
 	}
 }
 
+func TestGetBaseline(t *testing.T) {
+	s := start(t, Options{})
+	p := s.open(t, "gw-1")
+	for d := range 20 {
+		call := reading("crm", 24*d+10)
+		call.DisclosedMembers = nil
+		for m := range uint64(100) {
+			call.DisclosedMembers = append(call.DisclosedMembers, m*0x9e3779b97f4a7c15)
+		}
+		p.append(call)
+	}
+	p.append(reading("young", 24*19+11))
+	p.acked()
+	if _, err := pb.NewRegistryServiceClient(s).PutApp(t.Context(), &pb.PutAppRequest{App: &pb.App{Name: "apps/unseen"}}); err != nil {
+		t.Fatal(err)
+	}
+	reports := pb.NewReportServiceClient(s)
+	got, err := reports.GetBaseline(t.Context(), &pb.GetBaselineRequest{App: "apps/crm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := got.GetBaseline()
+	if b.GetApp() != "apps/crm" || b.GetLearningState() != pb.LearningState_LEARNING_STATE_READY || b.GetLearningDays() != 19 {
+		t.Errorf("baseline %v", b)
+	}
+	today := day.AddDate(0, 0, 19)
+	for scale, start := range map[string]time.Time{"day": today, "hour": today.Add(10 * time.Hour)} {
+		i := slices.IndexFunc(b.GetExpectations(), func(x *pb.Expectation) bool { return x.GetFeature() == "reach" && x.GetWindow().GetScale() == scale })
+		if i < 0 {
+			t.Fatalf("no reach by %s in %v", scale, b)
+		}
+		x := b.GetExpectations()[i]
+		if v := x.GetValue(); v.GetValue() < 95 || v.GetValue() > 105 || v.GetLow() >= 100 || v.GetHigh() <= 100 || !x.GetWindow().GetStartTime().AsTime().Equal(start) {
+			t.Errorf("reach by %s: %v, want about 100 from %v", scale, x, start)
+		}
+	}
+	for _, app := range []string{"apps/young", "apps/unseen"} {
+		got, err := reports.GetBaseline(t.Context(), &pb.GetBaselineRequest{App: app})
+		if b := got.GetBaseline(); err != nil || b.GetApp() != app || len(b.GetExpectations()) != 0 || b.GetLearningDays() != 0 {
+			t.Errorf("baseline of %s: %v, %v", app, b, err)
+		}
+	}
+}
+
 // TestBadRequests holds each unary call to the status it documents.
 func TestBadRequests(t *testing.T) {
 	s := start(t, Options{})
@@ -356,6 +400,14 @@ func TestBadRequests(t *testing.T) {
 			_, err := reports.QueryAccess(ctx, &pb.QueryAccessRequest{})
 			return err
 		}, codes.InvalidArgument, "SINCE_MISSING", "since"},
+		"baseline of no app": {func(ctx context.Context) error {
+			_, err := reports.GetBaseline(ctx, &pb.GetBaselineRequest{App: "crm"})
+			return err
+		}, codes.InvalidArgument, "NAME_INVALID", "app"},
+		"baseline of an unknown app": {func(ctx context.Context) error {
+			_, err := reports.GetBaseline(ctx, &pb.GetBaselineRequest{App: "apps/x"})
+			return err
+		}, codes.NotFound, "", ""},
 		"report that ends first": {func(ctx context.Context) error {
 			_, err := reports.QueryAccess(ctx, &pb.QueryAccessRequest{Since: timestamppb.New(day), Until: timestamppb.New(day.AddDate(0, 0, -1))})
 			return err

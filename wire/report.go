@@ -50,6 +50,30 @@ func DecodeAccessQuery(m *pb.QueryAccessRequest) (memberwatch.AccessQuery, error
 	return q, d.err
 }
 
+// EncodeBaseline returns the message for a baseline.
+func EncodeBaseline(b *memberwatch.Baseline) *pb.Baseline {
+	m := &pb.Baseline{App: AppName(b.App), LearningState: pb.LearningState(b.Learning), LearningDays: b.Days}
+	for i := range b.Expected {
+		x := &b.Expected[i]
+		m.Expectations = append(m.Expectations, &pb.Expectation{Feature: x.Feature, Window: encodeWindow(x.Window), Value: encodeEstimate(x.Value)})
+	}
+	return m
+}
+
+// DecodeBaseline returns the baseline of a message.
+func DecodeBaseline(m *pb.Baseline) (memberwatch.Baseline, error) {
+	var d decoder
+	b := memberwatch.Baseline{
+		App: parse(&d, "app", ParseAppName, m.GetApp()), Learning: decodeLearning(m.GetLearningState()), Days: m.GetLearningDays(),
+	}
+	for _, x := range m.GetExpectations() {
+		b.Expected = append(b.Expected, memberwatch.Expectation{
+			Feature: x.GetFeature(), Window: parse(&d, "expectations.window", decodeWindow, x.GetWindow()), Value: decodeEstimate(x.GetValue()),
+		})
+	}
+	return b, d.err
+}
+
 // EncodeAccessRow returns the message for a row. A row without active days has no first and last day.
 func EncodeAccessRow(r *memberwatch.AccessRow) *pb.AccessRow {
 	m := &pb.AccessRow{

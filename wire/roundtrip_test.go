@@ -129,6 +129,7 @@ func TestRoundTrips(t *testing.T) {
 	}))
 	t.Run("query", roundTrip(rapid.Custom(drawQuery), wire.EncodeAccessQuery, wire.DecodeAccessQuery))
 	t.Run("row", roundTrip(rapid.Custom(drawRow), wire.EncodeAccessRow, wire.DecodeAccessRow))
+	t.Run("baseline", roundTrip(rapid.Custom(drawBaseline), wire.EncodeBaseline, wire.DecodeBaseline))
 	t.Run("stats", roundTrip(rapid.Custom(drawStats), wire.EncodeStats, wire.DecodeStats))
 }
 
@@ -225,6 +226,16 @@ func drawRow(t *rapid.T) memberwatch.AccessRow {
 		Groups: estimate.Draw(t, "groups"), FirstDay: day.Draw(t, "first"), LastDay: day.Draw(t, "last"),
 		ActiveDays: day.Draw(t, "active"), Apps: day.Draw(t, "apps"),
 		CertainDays: day.Draw(t, "certain"), AtMost: flag.Draw(t, "at most"),
+	}
+}
+
+func drawBaseline(t *rapid.T) memberwatch.Baseline {
+	expectation := rapid.Custom(func(t *rapid.T) memberwatch.Expectation {
+		return memberwatch.Expectation{Feature: text.Draw(t, "feature"), Window: window.Draw(t, "window"), Value: estimate.Draw(t, "value")}
+	})
+	return memberwatch.Baseline{
+		App: memberwatch.AppID(id.Draw(t, "app")), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")),
+		Days: rapid.Int32().Draw(t, "days"), Expected: list(t, expectation, "expected"),
 	}
 }
 

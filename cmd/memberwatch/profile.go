@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
@@ -17,6 +18,7 @@ import (
 // profile is all a reviewer asks about an app, from the services that know it.
 type profile struct {
 	app      *pb.App
+	baseline *pb.GetBaselineResponse
 	access   accessAnswer
 	peers    accessAnswer // of the apps of its category
 	signals  []*pb.Signal
@@ -26,10 +28,10 @@ type profile struct {
 
 func newReportProfile() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "profile APP", Short: "What an app may read, what it read, and what reviews said of it", Args: exactly("APP"),
+		Use: "profile APP", Short: "What an app may read, what it read, what is normal for it, and what reviews said of it", Args: exactly("APP"),
 		Example: "  memberwatch report profile quizfun --since 90d",
 	}
-	server := serverFlag(cmd)
+	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	var since moment
 	cmd.Flags().Var(&since, "since", "access from this UTC day on (default 90d)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -41,6 +43,9 @@ func newReportProfile() *cobra.Command {
 		p, err := readProfile(cmd, *server, appName(args[0]), &since)
 		if err != nil {
 			return err
+		}
+		if format.value == "json" {
+			return p.writeJSON(cmd.OutOrStdout())
 		}
 		return p.print(cmd.OutOrStdout(), since.text)
 	}
@@ -58,6 +63,9 @@ func readProfile(cmd *cobra.Command, server, app string, since *moment) (p profi
 		return p, err
 	}
 	p.app = answer.GetApp()
+	if p.baseline, err = pb.NewReportServiceClient(conn).GetBaseline(cmd.Context(), &pb.GetBaselineRequest{App: app}); err != nil {
+		return p, err
+	}
 	if p.access, err = queryAccess(cmd, server, &pb.QueryAccessRequest{App: app, Since: since.proto()}, 0); err != nil {
 		return p, err
 	}
@@ -99,6 +107,9 @@ func (p *profile) print(w io.Writer, since string) error {
 	if err := head.writeTo(w); err != nil {
 		return err
 	}
+	if err := printBaseline(w, p.baseline.GetBaseline()); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "\nread since %s\n", since)
 	t := table{columns: []column{left("CLASS"), left("PURPOSE"), right("MEMBERS (95 %)"), right("RECORDS"), right("CALLS"), right("AFTER"), left("FIRST"), left("LAST")}}
 	purposes := p.purposes()
@@ -123,6 +134,49 @@ func (p *profile) print(w io.Writer, since string) error {
 	}
 	fmt.Fprintln(w, "\nremediations")
 	return printRemediations(w, p.remedies, "table")
+}
+
+// writeJSON prints the app, its baseline, what it read, and each signal, case and
+// remediation.
+func (p *profile) writeJSON(w io.Writer) error {
+	all := []proto.Message{p.app, p.baseline, &pb.QueryAccessResponse{Rows: p.access.rows, Total: p.access.total}}
+	for _, s := range p.signals {
+		all = append(all, s)
+	}
+	for _, c := range p.cases {
+		all = append(all, c)
+	}
+	for _, r := range p.remedies {
+		all = append(all, r)
+	}
+	for _, m := range all {
+		if err := writeJSON(w, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printBaseline prints what is normal for an app, a line for each feature.
+func printBaseline(w io.Writer, b *pb.Baseline) error {
+	if len(b.GetExpectations()) == 0 {
+		return nil // why not, the learning state says
+	}
+	t := table{columns: []column{left("FEATURE"), right("DAY (95 %)"), right("BUSIEST HOUR (95 %)")}}
+	var day, hour time.Time
+	for i, x := range b.GetExpectations() {
+		if i == 0 || b.GetExpectations()[i-1].GetFeature() != x.GetFeature() {
+			t.add(x.GetFeature(), "-", "-")
+		}
+		cells, start := t.rows[len(t.rows)-1].cells, x.GetWindow().GetStartTime().AsTime()
+		if x.GetWindow().GetScale() == "day" {
+			cells[1], day = estimate(x.GetValue()), start
+		} else {
+			cells[2], hour = estimate(x.GetValue()), start
+		}
+	}
+	fmt.Fprintf(w, "\nnormal on %s, busiest at %s UTC\n", day.Format("Monday 2006-01-02"), hour.Format("15:04"))
+	return t.writeTo(w)
 }
 
 // rank tells how the app's reach, that of its most read data class, lies among

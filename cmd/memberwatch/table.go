@@ -123,7 +123,7 @@ func number[T int | int32 | int64 | uint64](n T) string {
 
 // decimal writes a quantity: whole from 10 on, with one place below.
 func decimal(x float64) string {
-	if math.Abs(x) >= 10 || x == math.Trunc(x) {
+	if x = math.Round(10*x) / 10; math.Abs(x) >= 10 || x == math.Trunc(x) {
 		return number(int64(math.Round(x)))
 	}
 	return strconv.FormatFloat(x, 'f', 1, 64)

@@ -503,11 +503,241 @@ func (x *ExportPacketResponse) GetDocument() []byte {
 	return nil
 }
 
+// GetBaselineRequest names an app.
+type GetBaselineRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}.
+	App           string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBaselineRequest) Reset() {
+	*x = GetBaselineRequest{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBaselineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBaselineRequest) ProtoMessage() {}
+
+func (x *GetBaselineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBaselineRequest.ProtoReflect.Descriptor instead.
+func (*GetBaselineRequest) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetBaselineRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+// GetBaselineResponse returns a baseline.
+type GetBaselineResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The baseline.
+	Baseline      *Baseline `protobuf:"bytes,1,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBaselineResponse) Reset() {
+	*x = GetBaselineResponse{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBaselineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBaselineResponse) ProtoMessage() {}
+
+func (x *GetBaselineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBaselineResponse.ProtoReflect.Descriptor instead.
+func (*GetBaselineResponse) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetBaselineResponse) GetBaseline() *Baseline {
+	if x != nil {
+		return x.Baseline
+	}
+	return nil
+}
+
+// Baseline is what the models expect of an app, from its past.
+type Baseline struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app, apps/{app}.
+	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
+	// Whether it can be trusted.
+	LearningState LearningState `protobuf:"varint,2,opt,name=learning_state,json=learningState,proto3,enum=memberwatch.v1.LearningState" json:"learning_state,omitempty"`
+	// How many days of its own it rests on.
+	LearningDays int32 `protobuf:"varint,3,opt,name=learning_days,json=learningDays,proto3" json:"learning_days,omitempty"`
+	// What is expected of an ordinary day, by feature, the day before the hour; none
+	// while there are too few days.
+	Expectations  []*Expectation `protobuf:"bytes,4,rep,name=expectations,proto3" json:"expectations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Baseline) Reset() {
+	*x = Baseline{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Baseline) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Baseline) ProtoMessage() {}
+
+func (x *Baseline) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Baseline.ProtoReflect.Descriptor instead.
+func (*Baseline) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Baseline) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+func (x *Baseline) GetLearningState() LearningState {
+	if x != nil {
+		return x.LearningState
+	}
+	return LearningState_LEARNING_STATE_UNSPECIFIED
+}
+
+func (x *Baseline) GetLearningDays() int32 {
+	if x != nil {
+		return x.LearningDays
+	}
+	return 0
+}
+
+func (x *Baseline) GetExpectations() []*Expectation {
+	if x != nil {
+		return x.Expectations
+	}
+	return nil
+}
+
+// Expectation is what is expected of one feature in one window.
+type Expectation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The feature, such as reach or records_per_actor.
+	Feature string `protobuf:"bytes,1,opt,name=feature,proto3" json:"feature,omitempty"`
+	// The day, or the hour of it in which most records are expected.
+	Window *Window `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	// The middle, and the central 95 %.
+	Value         *Estimate `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expectation) Reset() {
+	*x = Expectation{}
+	mi := &file_memberwatch_v1_report_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expectation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expectation) ProtoMessage() {}
+
+func (x *Expectation) ProtoReflect() protoreflect.Message {
+	mi := &file_memberwatch_v1_report_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expectation.ProtoReflect.Descriptor instead.
+func (*Expectation) Descriptor() ([]byte, []int) {
+	return file_memberwatch_v1_report_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Expectation) GetFeature() string {
+	if x != nil {
+		return x.Feature
+	}
+	return ""
+}
+
+func (x *Expectation) GetWindow() *Window {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Expectation) GetValue() *Estimate {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 var File_memberwatch_v1_report_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/report.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemberwatch/v1/signal.proto\"\xaa\x03\n" +
+	"\x1bmemberwatch/v1/report.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\x1a\x1bmemberwatch/v1/signal.proto\"\xaa\x03\n" +
 	"\x12QueryAccessRequest\x12\x1d\n" +
 	"\n" +
 	"data_class\x18\x01 \x01(\tR\tdataClass\x12\x10\n" +
@@ -551,9 +781,23 @@ const file_memberwatch_v1_report_proto_rawDesc = "" +
 	"\x13ExportPacketRequest\x12\x12\n" +
 	"\x04case\x18\x01 \x01(\tR\x04case\"2\n" +
 	"\x14ExportPacketResponse\x12\x1a\n" +
-	"\bdocument\x18\x01 \x01(\fR\bdocument2\xc2\x01\n" +
+	"\bdocument\x18\x01 \x01(\fR\bdocument\"&\n" +
+	"\x12GetBaselineRequest\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\"K\n" +
+	"\x13GetBaselineResponse\x124\n" +
+	"\bbaseline\x18\x01 \x01(\v2\x18.memberwatch.v1.BaselineR\bbaseline\"\xc8\x01\n" +
+	"\bBaseline\x12\x10\n" +
+	"\x03app\x18\x01 \x01(\tR\x03app\x12D\n" +
+	"\x0elearning_state\x18\x02 \x01(\x0e2\x1d.memberwatch.v1.LearningStateR\rlearningState\x12#\n" +
+	"\rlearning_days\x18\x03 \x01(\x05R\flearningDays\x12?\n" +
+	"\fexpectations\x18\x04 \x03(\v2\x1b.memberwatch.v1.ExpectationR\fexpectations\"\x87\x01\n" +
+	"\vExpectation\x12\x18\n" +
+	"\afeature\x18\x01 \x01(\tR\afeature\x12.\n" +
+	"\x06window\x18\x02 \x01(\v2\x16.memberwatch.v1.WindowR\x06window\x12.\n" +
+	"\x05value\x18\x03 \x01(\v2\x18.memberwatch.v1.EstimateR\x05value2\x9a\x02\n" +
 	"\rReportService\x12V\n" +
-	"\vQueryAccess\x12\".memberwatch.v1.QueryAccessRequest\x1a#.memberwatch.v1.QueryAccessResponse\x12Y\n" +
+	"\vQueryAccess\x12\".memberwatch.v1.QueryAccessRequest\x1a#.memberwatch.v1.QueryAccessResponse\x12V\n" +
+	"\vGetBaseline\x12\".memberwatch.v1.GetBaselineRequest\x1a#.memberwatch.v1.GetBaselineResponse\x12Y\n" +
 	"\fExportPacket\x12#.memberwatch.v1.ExportPacketRequest\x1a$.memberwatch.v1.ExportPacketResponseB\xc1\x01\n" +
 	"\x12com.memberwatch.v1B\vReportProtoP\x01ZEgithub.com/memberwatch/memberwatch/proto/memberwatch/v1;memberwatchv1\xa2\x02\x03MXX\xaa\x02\x0eMemberwatch.V1\xca\x02\x0eMemberwatch\\V1\xe2\x02\x1aMemberwatch\\V1\\GPBMetadata\xea\x02\x0fMemberwatch::V1b\x06proto3"
 
@@ -569,34 +813,47 @@ func file_memberwatch_v1_report_proto_rawDescGZIP() []byte {
 	return file_memberwatch_v1_report_proto_rawDescData
 }
 
-var file_memberwatch_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_memberwatch_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_memberwatch_v1_report_proto_goTypes = []any{
 	(*QueryAccessRequest)(nil),    // 0: memberwatch.v1.QueryAccessRequest
 	(*AccessRow)(nil),             // 1: memberwatch.v1.AccessRow
 	(*QueryAccessResponse)(nil),   // 2: memberwatch.v1.QueryAccessResponse
 	(*ExportPacketRequest)(nil),   // 3: memberwatch.v1.ExportPacketRequest
 	(*ExportPacketResponse)(nil),  // 4: memberwatch.v1.ExportPacketResponse
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*Estimate)(nil),              // 6: memberwatch.v1.Estimate
+	(*GetBaselineRequest)(nil),    // 5: memberwatch.v1.GetBaselineRequest
+	(*GetBaselineResponse)(nil),   // 6: memberwatch.v1.GetBaselineResponse
+	(*Baseline)(nil),              // 7: memberwatch.v1.Baseline
+	(*Expectation)(nil),           // 8: memberwatch.v1.Expectation
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Estimate)(nil),              // 10: memberwatch.v1.Estimate
+	(LearningState)(0),            // 11: memberwatch.v1.LearningState
+	(*Window)(nil),                // 12: memberwatch.v1.Window
 }
 var file_memberwatch_v1_report_proto_depIdxs = []int32{
-	5,  // 0: memberwatch.v1.QueryAccessRequest.since:type_name -> google.protobuf.Timestamp
-	5,  // 1: memberwatch.v1.QueryAccessRequest.until:type_name -> google.protobuf.Timestamp
-	6,  // 2: memberwatch.v1.AccessRow.members:type_name -> memberwatch.v1.Estimate
-	6,  // 3: memberwatch.v1.AccessRow.groups:type_name -> memberwatch.v1.Estimate
-	5,  // 4: memberwatch.v1.AccessRow.first_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: memberwatch.v1.AccessRow.last_time:type_name -> google.protobuf.Timestamp
+	9,  // 0: memberwatch.v1.QueryAccessRequest.since:type_name -> google.protobuf.Timestamp
+	9,  // 1: memberwatch.v1.QueryAccessRequest.until:type_name -> google.protobuf.Timestamp
+	10, // 2: memberwatch.v1.AccessRow.members:type_name -> memberwatch.v1.Estimate
+	10, // 3: memberwatch.v1.AccessRow.groups:type_name -> memberwatch.v1.Estimate
+	9,  // 4: memberwatch.v1.AccessRow.first_time:type_name -> google.protobuf.Timestamp
+	9,  // 5: memberwatch.v1.AccessRow.last_time:type_name -> google.protobuf.Timestamp
 	1,  // 6: memberwatch.v1.QueryAccessResponse.rows:type_name -> memberwatch.v1.AccessRow
 	1,  // 7: memberwatch.v1.QueryAccessResponse.total:type_name -> memberwatch.v1.AccessRow
-	0,  // 8: memberwatch.v1.ReportService.QueryAccess:input_type -> memberwatch.v1.QueryAccessRequest
-	3,  // 9: memberwatch.v1.ReportService.ExportPacket:input_type -> memberwatch.v1.ExportPacketRequest
-	2,  // 10: memberwatch.v1.ReportService.QueryAccess:output_type -> memberwatch.v1.QueryAccessResponse
-	4,  // 11: memberwatch.v1.ReportService.ExportPacket:output_type -> memberwatch.v1.ExportPacketResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	7,  // 8: memberwatch.v1.GetBaselineResponse.baseline:type_name -> memberwatch.v1.Baseline
+	11, // 9: memberwatch.v1.Baseline.learning_state:type_name -> memberwatch.v1.LearningState
+	8,  // 10: memberwatch.v1.Baseline.expectations:type_name -> memberwatch.v1.Expectation
+	12, // 11: memberwatch.v1.Expectation.window:type_name -> memberwatch.v1.Window
+	10, // 12: memberwatch.v1.Expectation.value:type_name -> memberwatch.v1.Estimate
+	0,  // 13: memberwatch.v1.ReportService.QueryAccess:input_type -> memberwatch.v1.QueryAccessRequest
+	5,  // 14: memberwatch.v1.ReportService.GetBaseline:input_type -> memberwatch.v1.GetBaselineRequest
+	3,  // 15: memberwatch.v1.ReportService.ExportPacket:input_type -> memberwatch.v1.ExportPacketRequest
+	2,  // 16: memberwatch.v1.ReportService.QueryAccess:output_type -> memberwatch.v1.QueryAccessResponse
+	6,  // 17: memberwatch.v1.ReportService.GetBaseline:output_type -> memberwatch.v1.GetBaselineResponse
+	4,  // 18: memberwatch.v1.ReportService.ExportPacket:output_type -> memberwatch.v1.ExportPacketResponse
+	16, // [16:19] is the sub-list for method output_type
+	13, // [13:16] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_memberwatch_v1_report_proto_init() }
@@ -604,6 +861,7 @@ func file_memberwatch_v1_report_proto_init() {
 	if File_memberwatch_v1_report_proto != nil {
 		return
 	}
+	file_memberwatch_v1_registry_proto_init()
 	file_memberwatch_v1_signal_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -611,7 +869,7 @@ func file_memberwatch_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_memberwatch_v1_report_proto_rawDesc), len(file_memberwatch_v1_report_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ReportService_QueryAccess_FullMethodName  = "/memberwatch.v1.ReportService/QueryAccess"
+	ReportService_GetBaseline_FullMethodName  = "/memberwatch.v1.ReportService/GetBaseline"
 	ReportService_ExportPacket_FullMethodName = "/memberwatch.v1.ReportService/ExportPacket"
 )
 
@@ -33,6 +34,9 @@ type ReportServiceClient interface {
 	// since when, how much, and how many distinct members. Rows that are certain
 	// come first, then by distinct members, most first.
 	QueryAccess(ctx context.Context, in *QueryAccessRequest, opts ...grpc.CallOption) (*QueryAccessResponse, error)
+	// GetBaseline tells what is normal for an app: what is expected of it on the day
+	// that the service has come to, and in the busiest hour of it.
+	GetBaseline(ctx context.Context, in *GetBaselineRequest, opts ...grpc.CallOption) (*GetBaselineResponse, error)
 	// ExportPacket writes the incident packet of a case: what a platform hands to a
 	// regulator. Each export has a revision, and its hash goes to the audit log.
 	ExportPacket(ctx context.Context, in *ExportPacketRequest, opts ...grpc.CallOption) (*ExportPacketResponse, error)
@@ -50,6 +54,16 @@ func (c *reportServiceClient) QueryAccess(ctx context.Context, in *QueryAccessRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(QueryAccessResponse)
 	err := c.cc.Invoke(ctx, ReportService_QueryAccess_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reportServiceClient) GetBaseline(ctx context.Context, in *GetBaselineRequest, opts ...grpc.CallOption) (*GetBaselineResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBaselineResponse)
+	err := c.cc.Invoke(ctx, ReportService_GetBaseline_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +90,9 @@ type ReportServiceServer interface {
 	// since when, how much, and how many distinct members. Rows that are certain
 	// come first, then by distinct members, most first.
 	QueryAccess(context.Context, *QueryAccessRequest) (*QueryAccessResponse, error)
+	// GetBaseline tells what is normal for an app: what is expected of it on the day
+	// that the service has come to, and in the busiest hour of it.
+	GetBaseline(context.Context, *GetBaselineRequest) (*GetBaselineResponse, error)
 	// ExportPacket writes the incident packet of a case: what a platform hands to a
 	// regulator. Each export has a revision, and its hash goes to the audit log.
 	ExportPacket(context.Context, *ExportPacketRequest) (*ExportPacketResponse, error)
@@ -91,6 +108,9 @@ type UnimplementedReportServiceServer struct{}
 
 func (UnimplementedReportServiceServer) QueryAccess(context.Context, *QueryAccessRequest) (*QueryAccessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method QueryAccess not implemented")
+}
+func (UnimplementedReportServiceServer) GetBaseline(context.Context, *GetBaselineRequest) (*GetBaselineResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBaseline not implemented")
 }
 func (UnimplementedReportServiceServer) ExportPacket(context.Context, *ExportPacketRequest) (*ExportPacketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExportPacket not implemented")
@@ -134,6 +154,24 @@ func _ReportService_QueryAccess_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReportService_GetBaseline_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBaselineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReportServiceServer).GetBaseline(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReportService_GetBaseline_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReportServiceServer).GetBaseline(ctx, req.(*GetBaselineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ReportService_ExportPacket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ExportPacketRequest)
 	if err := dec(in); err != nil {
@@ -162,6 +200,10 @@ var ReportService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "QueryAccess",
 			Handler:    _ReportService_QueryAccess_Handler,
+		},
+		{
+			MethodName: "GetBaseline",
+			Handler:    _ReportService_GetBaseline_Handler,
 		},
 		{
 			MethodName: "ExportPacket",
