@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -29,6 +30,10 @@ var (
 func newPlot(x, y string) *plot.Plot {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = x, y
+	for _, style := range []*text.Style{&p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+		style.Font.Variant = "Sans" // as the page
+	}
+	p.X.Label.TextStyle.Font.Size, p.Y.Label.TextStyle.Font.Size = 10, 10
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 225}, color.Gray{Y: 225}
 	p.Add(grid)
@@ -43,8 +48,8 @@ func svg(p *plot.Plot, width, height vg.Length) (template.HTML, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", fmt.Errorf("draw: %w", err)
 	}
-	text := b.String()
-	return template.HTML(text[strings.Index(text, "<svg"):]), nil //nolint:gosec // we drew it
+	drawn := b.String()
+	return template.HTML(drawn[strings.Index(drawn, "<svg"):]), nil //nolint:gosec // we drew it
 }
 
 // line adds a line, and dots when asked for.
@@ -129,13 +134,16 @@ func delays(outcomes []*trial.Outcome, rate float64) (template.HTML, error) {
 		rows[id] = len(ids) - 1 - n
 		names[rows[id]] = id
 	}
+	placed := make(map[string]int)
 	var found, missed plotter.XYs
 	for _, o := range outcomes {
-		for k, i := range o.Incidents {
+		for _, i := range o.Incidents {
 			if !i.Abuse || i.Rate != rate {
 				continue
 			}
-			spread := (float64(k%5) - 2) * 0.12 // so that equal dots do not hide each other
+			k := placed[i.Scenario]
+			placed[i.Scenario]++
+			spread := float64((k+2)%5-2) * 0.12 // so that equal dots do not hide each other
 			at := plotter.XY{X: math.Log10(max(i.Delay.Hours(), 1.0/60)), Y: float64(rows[i.Scenario]) + spread}
 			if i.Found {
 				found = append(found, at)
@@ -167,7 +175,7 @@ func evidence(r *trial.Recording, c *trial.Case) (template.HTML, error) {
 	days := func(m trial.Moment) float64 { return m.Time.Sub(c.Start).Hours() / 24 }
 	length := c.End.Sub(c.Start).Hours() / 24
 	from, to := -max(0.15*length, 1), length+max(0.15*length, 1)
-	low, high := math.Log10(r.Least)-0.3, math.Log10(mostBudget)+0.3
+	low, high := math.Log10(r.Least)-0.3, math.Log10(mostBudget)+0.6
 	span, err := plotter.NewPolygon(plotter.XYs{{X: 0, Y: low}, {X: length, Y: low}, {X: length, Y: high}, {X: 0, Y: high}})
 	if err != nil {
 		return "", fmt.Errorf("draw a span: %w", err)
@@ -199,13 +207,13 @@ func evidence(r *trial.Recording, c *trial.Case) (template.HTML, error) {
 		return "", err
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = from, to, low, high
-	p.X.Tick.Marker = dayTicks(length)
+	p.X.Tick.Marker = dayTicks(length, to)
 	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 2, Label: "100"}, {Value: 4, Label: "10⁴"}, {Value: 6, Label: "10⁶"}, {Value: 8, Label: "10⁸"}}
 	return svg(p, 230, 140)
 }
 
-// dayTicks marks up to about five whole days of a length.
-func dayTicks(length float64) plot.ConstantTicks {
+// dayTicks marks whole days up to an end, about five for each length.
+func dayTicks(length, end float64) plot.ConstantTicks {
 	step := 1.0
 	for _, s := range []float64{1, 2, 5, 10, 20, 50} {
 		if step = s; length/s <= 5 {
@@ -213,7 +221,7 @@ func dayTicks(length float64) plot.ConstantTicks {
 		}
 	}
 	var ticks plot.ConstantTicks
-	for d := 0.0; d <= length; d += step {
+	for d := 0.0; d <= end; d += step {
 		ticks = append(ticks, plot.Tick{Value: d, Label: fmt.Sprintf("%g", d)})
 	}
 	return ticks
@@ -244,4 +252,28 @@ func calibration(sets []calibrationSet) (template.HTML, error) {
 	ticks := plot.ConstantTicks{{Value: -5, Label: "10⁻⁵"}, {Value: -4, Label: "10⁻⁴"}, {Value: -3, Label: "10⁻³"}, {Value: -2, Label: "10⁻²"}, {Value: -1, Label: "10⁻¹"}}
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks, ticks
 	return svg(p, 420, 300)
+}
+
+// speeds draws the service's rate as a bar against that of a server which drops
+// the same events, and the half of that which is asked of it.
+func speeds(t *throughput) (template.HTML, error) {
+	p := newPlot("million events a second", "")
+	for n, v := range []float64{t.Scored, t.Drain} {
+		bar, err := plotter.NewBarChart(plotter.Values{v / 1e6}, vg.Points(22))
+		if err != nil {
+			return "", fmt.Errorf("draw a bar: %w", err)
+		}
+		bar.Horizontal, bar.XMin, bar.LineStyle.Width = true, float64(n), 0
+		if bar.Color = blue; n > 0 {
+			bar.Color = grey
+		}
+		p.Add(bar)
+	}
+	half := t.Drain / 2 / 1e6
+	if err := line(p, plotter.XYs{{X: half, Y: -0.6}, {X: half, Y: 1.6}}, orange, true); err != nil {
+		return "", err
+	}
+	p.NominalY("scored and durable", "dropped unread")
+	p.X.Min, p.Y.Min, p.Y.Max = 0, -0.6, 1.6
+	return svg(p, 460, 130)
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/memberwatch/memberwatch/bench/scenario"
@@ -18,13 +20,18 @@ import (
 //go:embed page.html
 var page embed.FS
 
-// Input is what a page is made of. Files holds other benchmarks' results in
-// JSON, known by their keys: calibration and throughput.
+// Input is what a page is made of.
 type Input struct {
 	Result    *trial.Result
 	Outcomes  []*trial.Outcome
 	Recording *trial.Recording // nil: no plots of evidence
-	Files     []string
+	Others    *Others          // nil: none
+}
+
+// Others are results of other benchmarks, to be shown beside.
+type Others struct {
+	sets       []calibrationSet
+	throughput *throughput
 }
 
 // calibrationSet is what the page shows of one set of bench calibration.
@@ -60,10 +67,12 @@ type contents struct {
 	PrecisionRecall template.HTML
 	Chosen          trial.Choice
 	Delays          template.HTML
+	DelaysAt        float64 // the rate that Delays shows
 	Evidence        []figure
 	Sets            []calibrationSet
 	Calibration     template.HTML
 	Throughput      *throughput
+	Speeds          template.HTML
 }
 
 // gridRow is a scenario's recall over the rates.
@@ -84,7 +93,8 @@ func Write(dir string, in Input) (string, error) {
 		"two":     func(v float64) string { return fmt.Sprintf("%.2f", v) },
 		"hours":   hours,
 		"spent":   spent,
-		"whole":   func(v float64) string { return fmt.Sprintf("%.0f", v) },
+		"whole":   whole,
+		"number":  func(n int64) string { return whole(float64(n)) },
 		"shade":   shade,
 	}).ParseFS(page, "page.html")
 	if err != nil {
@@ -112,6 +122,7 @@ func (in *Input) contents() (c *contents, err error) {
 		rate = 1
 	}
 	if len(c.Scenarios) > 0 {
+		c.DelaysAt = rate
 		if c.Delays, err = delays(in.Outcomes, rate); err != nil {
 			return nil, err
 		}
@@ -121,13 +132,8 @@ func (in *Input) contents() (c *contents, err error) {
 			return nil, err
 		}
 	}
-	for _, name := range in.Files {
-		if err := c.include(name); err != nil {
-			return nil, err
-		}
-	}
-	if len(c.Sets) > 0 {
-		c.Calibration, err = calibration(c.Sets)
+	if in.Others != nil {
+		err = c.include(in.Others)
 	}
 	return c, err
 }
@@ -157,17 +163,44 @@ func (c *contents) record(r *trial.Recording) (err error) {
 		for _, m := range one.Points {
 			most = max(most, m.Budget)
 		}
-		words := fmt.Sprintf("%d findings recorded, the strongest worth a budget of %.3g app-days", len(one.Points), min(most, mostBudget))
+		words := fmt.Sprintf("%d findings, none beyond %s app-days", len(one.Points), whole(most))
+		if most >= mostBudget {
+			words = fmt.Sprintf("%d findings, some as good as certain", len(one.Points))
+		}
 		c.Evidence = append(c.Evidence, figure{ID: one.Scenario, Title: one.Scenario + " " + one.Kind, Words: words, Plot: picture})
 	}
 	return nil
 }
 
-// include reads another benchmark's result.
-func (c *contents) include(name string) error {
+// include draws what other benchmarks measured.
+func (c *contents) include(o *Others) (err error) {
+	if c.Sets = o.sets; len(c.Sets) > 0 {
+		if c.Calibration, err = calibration(c.Sets); err != nil {
+			return err
+		}
+	}
+	if c.Throughput = o.throughput; c.Throughput != nil {
+		c.Speeds, err = speeds(c.Throughput)
+	}
+	return err
+}
+
+// ReadOthers reads results of bench calibration and bench throughput in JSON,
+// which it knows by their keys. The error names the file.
+func ReadOthers(files []string) (*Others, error) {
+	o := &Others{}
+	for _, name := range files {
+		if err := o.read(name); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (o *Others) read(name string) error {
 	b, err := os.ReadFile(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("read a result: %w", err)
 	}
 	var known struct {
 		Sets []calibrationSet `json:"sets"`
@@ -178,9 +211,9 @@ func (c *contents) include(name string) error {
 	}
 	switch {
 	case len(known.Sets) > 0:
-		c.Sets = append(c.Sets, known.Sets...)
+		o.sets = append(o.sets, known.Sets...)
 	case known.Drain > 0:
-		c.Throughput = &known.throughput
+		o.throughput = &known.throughput
 	default:
 		return fmt.Errorf("%s: it holds no result of bench calibration or bench throughput in JSON", name)
 	}
@@ -219,8 +252,17 @@ func spent(unit string, v float64) string {
 	case scenario.Level:
 		return fmt.Sprintf("×%.2f", v)
 	default:
-		return fmt.Sprintf("%.0f %s", v, unit)
+		return whole(v) + " " + unit
 	}
+}
+
+// whole writes a number without places, its thousands apart.
+func whole(v float64) string {
+	digits := strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // hours words a length of time.

@@ -49,7 +49,15 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(result, []byte(`{"sets":[{"name":"cran","stratum":"m10-49","points":9,"realised_over_nominal":{"1e-2":1.1,"1e-3":0.9,"1e-4":2}}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in.Files = []string{result}
+	speed := filepath.Join(t.TempDir(), "throughput.json")
+	if err := os.WriteFile(speed, []byte(`{"drain_events_per_s":1234567,"scored_events_per_s":654321,"ratio":0.53}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	others, err := ReadOthers([]string{result, speed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Others = others
 	path, err := Write(filepath.Join(t.TempDir(), "report"), in)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +67,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(b)
-	for _, want := range []string{"S04", "field-creep", "0.00 (0 of 1)", "1.00 (1 of 1)", "m10-49", "30.0 days"} {
+	for _, want := range []string{"S04", "field-creep", "0.00 (0 of 1)", "1.00 (1 of 1)", "m10-49", "30.0 days", "1,234,567"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -68,7 +76,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the page refers to another file: %s", other)
 	}
 	plots := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page, -1)
-	if len(plots) != 5 { // precision and recall, delays, two cases, calibration
+	if len(plots) != 6 { // precision and recall, delays, two cases, calibration, throughput
 		t.Errorf("%d plots", len(plots))
 	}
 	for n, p := range plots {
@@ -84,15 +92,13 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestInclude(t *testing.T) {
-	in := input(t)
+func TestReadOthers(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.json")
 	for text, want := range map[string]string{`{"x":1}`: "holds no result", `{`: "other.json"} {
 		if err := os.WriteFile(other, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		in.Files = []string{other}
-		if _, err := Write(t.TempDir(), in); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ReadOthers([]string{other}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", text, err, want)
 		}
 	}

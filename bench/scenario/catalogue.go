@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -168,6 +170,23 @@ func LoadCatalogue(fsys fs.FS, folder string) (*Catalogue, error) {
 	}
 	slices.SortFunc(c.scenarios, func(a, b Scenario) int { return compareIDs(a.ID, b.ID) })
 	return c, nil
+}
+
+// With returns the catalogue with the scenarios of a folder of the machine beside
+// its own.
+func (c *Catalogue) With(folder string) (*Catalogue, error) {
+	added, err := LoadCatalogue(os.DirFS(filepath.Dir(folder)), filepath.Base(folder))
+	if err != nil {
+		return nil, err
+	}
+	all := &Catalogue{scenarios: slices.Concat(c.scenarios, added.scenarios)}
+	for i := range added.scenarios {
+		if other, taken := c.Scenario(added.scenarios[i].ID); taken {
+			return nil, fmt.Errorf("%s: key \"id\": %q is taken by %s", added.scenarios[i].file, other.ID, other.file)
+		}
+	}
+	slices.SortFunc(all.scenarios, func(a, b Scenario) int { return compareIDs(a.ID, b.ID) })
+	return all, nil
 }
 
 // compareIDs orders B2 before B10 and look-alikes before abuse.

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -98,6 +100,36 @@ func TestLoadCatalogue(t *testing.T) {
 			checkError(t, err, test.want)
 		})
 	}
+}
+
+// TestCatalogueWith: scenarios of one's own stand beside the shipped ones.
+func TestCatalogueWith(t *testing.T) {
+	shipped, err := DefaultCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ id, want string }{
+		"own":   {"id: X01", ""},
+		"taken": {"id: S05", `/x.yaml: key "id": "S05" is taken by catalogue/s05-flat-low-and-slow.yaml`},
+		"bad":   {"id: x", `/x.yaml:1: key "id": "x" must be`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte(strings.Replace(sound, "id: S90", test.id, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			both, err := shipped.With(dir)
+			checkError(t, err, test.want)
+			if test.want != "" {
+				return
+			}
+			if _, ok := both.Scenario("X01"); !ok || len(both.Scenarios()) != len(shipped.Scenarios())+1 {
+				t.Errorf("%d scenarios, X01 among them: %v", len(both.Scenarios()), ok)
+			}
+		})
+	}
+	_, err = shipped.With(filepath.Join(t.TempDir(), "nowhere"))
+	checkError(t, err, `no scenario in "nowhere"`)
 }
 
 // TestShippedCatalogue: all of S01-S22 and B1-B14 are there.

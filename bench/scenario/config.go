@@ -69,13 +69,13 @@ func (c Config) complete() (Config, error) {
 		name             string
 		value, low, high int
 	}{
-		{"days", c.Days, 1, 3_650},
+		{"warm-up days", c.Warmup, 0, 3_650},
+		{"days of rest", c.Rest, 0, 3_650},
+		{"days", c.Days, c.Warmup + c.Rest + 1, 3_650},
 		{"apps", c.Apps, 1, 1 << 19},
 		{"members", c.Members, 1_000, 1 << 32},
 		{"groups", c.Groups, 1, 9_999_999},
 		{"events per day", c.EventsPerDay, 1, 10_000_000_000},
-		{"warm-up days", c.Warmup, 0, c.Days},
-		{"days of rest", c.Rest, 0, c.Days - c.Warmup - 1},
 	} {
 		if bound.value < bound.low || bound.value > bound.high {
 			return c, fmt.Errorf("simulate a platform: %s is %d, must be %d to %d", bound.name, bound.value, bound.low, bound.high)

@@ -17,6 +17,32 @@ type Floors struct {
 	MaxFalse float64
 }
 
+// CheckFloors returns an error for a floor of what the plan does not measure.
+func (p Plan) CheckFloors(f Floors) error {
+	p = p.WithDefaults()
+	chosen, _, err := p.choose()
+	if err != nil {
+		return err
+	}
+	measured := make(map[string]bool)
+	for _, s := range chosen {
+		for _, rate := range p.Rates {
+			measured[fmt.Sprintf("%s@%g", s.ID, rate)] = s.Abuse
+			if rate == 1 {
+				measured[s.ID] = s.Abuse
+			}
+		}
+	}
+	for _, floors := range []map[string]float64{f.Recall, f.Met} {
+		for _, key := range slices.Sorted(maps.Keys(floors)) {
+			if !measured[key] {
+				return fmt.Errorf("%s has a floor of %g and is not measured: floors are for scenarios of abuse that are planted, at one of the rates (1 if not named)", key, floors[key])
+			}
+		}
+	}
+	return nil
+}
+
 // Missed returns a sentence for each floor that the result misses.
 func (r *Result) Missed(f Floors) []string {
 	missed := r.below(f.Recall, "recall", func(row *Row) (float64, int) { return row.Recall, row.Found })

@@ -21,6 +21,7 @@ import (
 type scenarioFlags struct {
 	plan     trial.Plan
 	rates    []string
+	own      string
 	through  choice
 	floors   []string
 	met      []string
@@ -38,12 +39,14 @@ func newBenchScenarios() *cobra.Command {
 			"default budget, how late, after how many members, and how often honest apps were accused.\n" +
 			"Each rate and seed is a platform of its own. The same seeds give the same result, byte for byte.",
 		Example: "  memberwatch bench scenarios\n  memberwatch bench scenarios --only S05,B2 --rate 0.1,0.3,1,3 --seeds 10\n" +
+			"  memberwatch bench scenarios --scenarios mine --only X01\n" +
 			"  memberwatch bench scenarios --floor-recall S04=0.9 --max-false 1 --format json",
 	}
 	defaults := trial.Plan{}.WithDefaults()
 	f := scenarioFlags{through: choice{value: "monitor", choices: []string{"monitor", "grpc"}}}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.plan.Only, "only", nil, "ids of the scenarios to plant, such as S05,B2; none: all")
+	flags.StringVar(&f.own, "scenarios", "", "folder with scenario files of your own, to plant beside the shipped ones")
 	flags.IntVar(&f.plan.Apps, "apps", defaults.Apps, "apps of a platform")
 	flags.IntVar(&f.plan.Days, "days", defaults.Days, "simulated days")
 	flags.Uint64Var(&f.plan.Seed, "seed", defaults.Seed, "seed of the first platform; each further one has the next")
@@ -74,9 +77,21 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if f.own != "" {
+		if err := f.addOwn(); err != nil {
+			return err
+		}
+	}
 	trials, warnings, err := f.plan.Trials()
+	if err == nil {
+		err = f.plan.CheckFloors(floors)
+	}
 	if err != nil {
 		return &usageError{message: err.Error(), hint: "see memberwatch bench scenarios --help"}
+	}
+	others, err := report.ReadOthers(f.include)
+	if err != nil {
+		return hinted{err, "make one with memberwatch bench calibration or bench throughput, --format json"}
 	}
 	stderr := cmd.ErrOrStderr()
 	first, last := trials[0].Seed, trials[len(trials)-1].Seed
@@ -91,7 +106,7 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 	}
 	result := trial.Summarise(f.plan, outcomes, warnings)
 	if f.report != "" {
-		if err := f.writeReport(cmd, report.Input{Result: result, Outcomes: outcomes, Files: f.include}); err != nil {
+		if err := f.writeReport(cmd, report.Input{Result: result, Outcomes: outcomes, Others: others}); err != nil {
 			return err
 		}
 	}
@@ -108,6 +123,18 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 			fmt.Errorf("floors are missed: %s", strings.Join(missed, "; ")),
 			"compare with an earlier version's result, or lower the floor if the loss is meant",
 		}
+	}
+	return nil
+}
+
+// addOwn takes in scenario files from outside.
+func (f *scenarioFlags) addOwn() error {
+	shipped, err := scenario.DefaultCatalogue()
+	if err != nil {
+		return err
+	}
+	if f.plan.Catalogue, err = shipped.With(f.own); err != nil {
+		return hinted{err, "bench/scenario/catalogue in memberwatch's source explains the keys; copy the file that is closest"}
 	}
 	return nil
 }

@@ -56,11 +56,23 @@ func TestBenchScenariosFloors(t *testing.T) {
 	if err != nil || !strings.Contains(table, "burst-harvest") || !strings.Contains(stderr, "seeds 1 to 1") {
 		t.Errorf("error %v\n%s%s", err, table, stderr)
 	}
-	if _, _, err = bench(t, append(args, "--floor-recall", "S05=0.5")...); err == nil || isUsage(err) {
-		t.Errorf("a floor for what was not measured: %v", err)
+	if _, _, err = bench(t, append(args, "--max-false", "0.0001")...); err == nil || isUsage(err) {
+		t.Errorf("a missed floor: %v", err)
 	}
 	for _, bad := range [][]string{
-		{"--only", "S99"}, {"--rate", "0"}, {"--rate", "x"}, {"--floor-recall", "S04"}, {"--floor-recall", "S04=2"}, {"--apps", "0"}, {"--through", "post"},
+		{"--only", "S99"},
+		{"--rate", "0"},
+		{"--rate", "x"},
+		{"--floor-recall", "S04"},
+		{"--floor-recall", "S04=2"},
+		{"--only", "S04", "--floor-recall", "S05=0.5"},
+		{"--floor-met", "S99=0.5"},
+		{"--floor-recall", "B2=0.5"},
+		{"--rate", "1", "--floor-recall", "S04@0.3=0.5"},
+		{"--include", "nowhere.json"},
+		{"--scenarios", "nowhere"},
+		{"--apps", "0"},
+		{"--through", "post"},
 	} {
 		if _, _, err := bench(t, append([]string{"scenarios"}, bad...)...); err == nil {
 			t.Errorf("%q was taken", bad)
