@@ -176,12 +176,14 @@ func TestRead(t *testing.T) {
 		}
 	})
 	for name, c := range map[string]struct{ file, text, want string }{
-		"empty":       {"README.md", "", "holds no daily_"},
-		"broken time": {"hourly.csv.gz", "t,s\nnoon,1\n", `hourly.csv.gz:2: time "noon"`},
-		"not a count": {"hourly.csv.gz", "t,s\n2020-01-01T01:00,-1\n", `hourly.csv.gz:2: "-1" is not a count`},
-		"no app":      {"events.csv.gz", "t,member\n2020-01-01T01:00,x\n", "events.csv.gz:2: no columns t and app"},
-		"ragged":      {"hourly.csv.gz", "t,s\n2020-01-01T01:00,1,2\n", "hourly.csv.gz"},
-		"backwards":   {"hourly.csv.gz", "t,s\n2020-01-02T01:00,1\n2020-01-01T01:00,1\n", "before the first row"},
+		"empty":         {"README.md", "", "holds no daily_"},
+		"only a header": {"events.csv.gz", "t,app\n", "events.csv.gz:2: no row"},
+		"blank":         {"events.csv.gz", "", "events.csv.gz:1: no row"},
+		"broken time":   {"hourly.csv.gz", "t,s\nnoon,1\n", `hourly.csv.gz:2: time "noon"`},
+		"not a count":   {"hourly.csv.gz", "t,s\n2020-01-01T01:00,-1\n", `hourly.csv.gz:2: "-1" is not a count`},
+		"no app":        {"events.csv.gz", "t,member\n2020-01-01T01:00,x\n", "events.csv.gz:2: no columns t and app"},
+		"ragged":        {"hourly.csv.gz", "t,s\n2020-01-01T01:00,1,2\n", "hourly.csv.gz"},
+		"backwards":     {"hourly.csv.gz", "t,s\n2020-01-02T01:00,1\n2020-01-01T01:00,1\n", "before the first row"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

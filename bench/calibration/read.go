@@ -48,7 +48,10 @@ func Read(dir string) ([]Set, error) {
 		set, err := readEvents(filepath.Join(dir, "events.csv.gz"), name)
 		return []Set{set}, err
 	default:
-		return nil, fmt.Errorf("%w: folder %q holds no daily_*_unique.csv.gz, hourly.csv.gz or events.csv.gz", memberwatch.ErrInvalid, dir)
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("read counts: folder %q: %w", dir, err)
+		}
+		return nil, fmt.Errorf("folder %q holds no daily_*_unique.csv.gz, hourly.csv.gz or events.csv.gz", dir)
 	}
 }
 
@@ -223,8 +226,10 @@ func eachRow(path string, visit func(line int, head, row []string) error) error 
 	defer file.Close() //nolint:errcheck // only read from
 	var in io.Reader = file
 	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(file); err != nil {
-			return fmt.Errorf("%w: %s: %w", memberwatch.ErrInvalid, path, err)
+		if in, err = gzip.NewReader(file); errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s:1: empty file: expected a header and rows", path)
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	r := csv.NewReader(in)
@@ -232,6 +237,9 @@ func eachRow(path string, visit func(line int, head, row []string) error) error 
 	var head []string
 	for line := 1; ; line++ {
 		row, err := r.Read()
+		if errors.Is(err, io.EOF) && line <= 2 {
+			return fmt.Errorf("%s:%d: no row: expected a header and rows", path, line)
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -243,7 +251,7 @@ func eachRow(path string, visit func(line int, head, row []string) error) error 
 			err = visit(line, head, row)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %s:%d: %w", memberwatch.ErrInvalid, path, line, err)
+			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
 	}
 }

@@ -16,8 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/memberwatch/memberwatch"
 )
 
 // File is one series with its labelled windows.
@@ -77,10 +75,10 @@ func readLabels(dir string) (map[string][]span, error) {
 	}
 	labels := make(map[string][]span)
 	if err := json.Unmarshal(b, &labels); err != nil {
-		return nil, fmt.Errorf("%w: labels %q: %w", memberwatch.ErrInvalid, path, err)
+		return nil, fmt.Errorf("labels %q: %w", path, err)
 	}
 	if len(labels) == 0 {
-		return nil, fmt.Errorf("%w: labels %q name no series", memberwatch.ErrInvalid, path)
+		return nil, fmt.Errorf("labels %q name no series", path)
 	}
 	return labels, nil
 }
@@ -124,7 +122,7 @@ func eachRow(path string, visit func(row []string) error) error {
 			err = visit(row)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %s:%d: %w", memberwatch.ErrInvalid, path, line, err)
+			return fmt.Errorf("%s:%d: %w", path, line, err)
 		}
 	}
 }
@@ -144,15 +142,15 @@ func (f *File) label(spans []span) error {
 		for i, text := range s {
 			at, err := time.Parse(timeLayout, text)
 			if err != nil {
-				return fmt.Errorf("%w: label of %q: timestamp %q: write it as %s", memberwatch.ErrInvalid, f.Name, text, timeLayout)
+				return fmt.Errorf("label of %q: timestamp %q: write it as %s", f.Name, text, timeLayout)
 			}
 			rows[i] = slices.IndexFunc(f.Times, at.Equal)
 			if rows[i] < 0 {
-				return fmt.Errorf("%w: label of %q: no row at %q", memberwatch.ErrInvalid, f.Name, text)
+				return fmt.Errorf("label of %q: no row at %q", f.Name, text)
 			}
 		}
 		if rows[1] <= rows[0] {
-			return fmt.Errorf("%w: label of %q: window from %q to %q has less than two rows", memberwatch.ErrInvalid, f.Name, s[0], s[1])
+			return fmt.Errorf("label of %q: window from %q to %q has less than two rows", f.Name, s[0], s[1])
 		}
 		f.Windows = append(f.Windows, Window{First: rows[0], Last: rows[1]})
 	}
@@ -181,7 +179,7 @@ func ReadScores(dir string, files []File) ([][]float64, error) {
 			return nil, err
 		}
 		if len(scores[i]) != len(files[i].Values) {
-			return nil, fmt.Errorf("%w: %q has %d scores for %d rows", memberwatch.ErrInvalid, path, len(scores[i]), len(files[i].Values))
+			return nil, fmt.Errorf("%q has %d scores for %d rows", path, len(scores[i]), len(files[i].Values))
 		}
 	}
 	return scores, nil

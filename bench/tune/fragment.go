@@ -11,7 +11,7 @@ import (
 func (r *Proposal) reason() {
 	say := func(format string, args ...any) { r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...)) }
 	if r.Chosen == nil {
-		say("no single change brings the alerts down to %g a day: rules are raised whatever the budget", r.Wanted)
+		say("no single change brings the alerts down to %.3g a day: rules are raised whatever the budget", r.Wanted)
 		return
 	}
 	say("%.2f alerts a day instead of %.2f; %d of %d labelled abuses found instead of %d",
@@ -48,7 +48,7 @@ func (r *Proposal) Fragment() string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# For at most %g alerts a day:\n", r.Wanted)
+	fmt.Fprintf(&b, "# For at most %.3g alerts a day:\n", r.Wanted)
 	for _, reason := range r.Reasons {
 		fmt.Fprintf(&b, "# - %s\n", reason)
 	}

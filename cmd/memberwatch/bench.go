@@ -29,7 +29,7 @@ func writeResult(w io.Writer, result any) error {
 // dataFlag adds --data, which the command cannot do without.
 func dataFlag(cmd *cobra.Command, what string) *[]string {
 	dirs := cmd.Flags().StringSlice("data", nil, "folders with "+what)
-	cobra.CheckErr(cmd.MarkFlagRequired("data"))
+	requireFlags(cmd, "data")
 	cobra.CheckErr(cmd.MarkFlagDirname("data"))
 	return dirs
 }

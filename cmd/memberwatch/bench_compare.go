@@ -32,11 +32,18 @@ func newBenchCompare() *cobra.Command {
 			}
 			both[i] = samples
 		}
+		shared := diff.Files(both[0], both[1])
+		if len(shared) == 0 {
+			return hinted{fmt.Errorf("%s and %s have no figure in common", args[0], args[1]), "compare two results of one bench command"}
+		}
 		rows := []diff.Row{}
-		for _, row := range diff.Files(both[0], both[1]) {
+		for _, row := range shared {
 			if row.Differs || !*changed {
 				rows = append(rows, row)
 			}
+		}
+		if len(rows) == 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "memberwatch: none of %s differs by more than noise\n", plural(len(shared), "figure"))
 		}
 		return printResult(cmd.OutOrStdout(), format, rows, compareTable)
 	}

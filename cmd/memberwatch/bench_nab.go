@@ -36,17 +36,24 @@ func newBenchNAB() *cobra.Command {
 	flags.StringVar(&f.scores, "scores", "", "folder with another detector's scores, GROUP/DETECTOR_NAME.csv; implies --optimise")
 	flags.Float64Var(&f.floor, "floor", 0, "fail if the standard profile scores less; 0: never")
 	f.format = formatFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd.OutOrStdout()) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return cmd
 }
 
-func (f *nabFlags) run(stdout io.Writer) error {
+func (f *nabFlags) run(cmd *cobra.Command) error {
 	if len(*f.data) != 1 {
 		return usagef("--data takes one folder, not %d", len(*f.data))
 	}
+	if !(f.threshold > 0) {
+		return usagef("--threshold %g must be above 0", f.threshold)
+	}
+	if (f.optimise || f.scores != "") && cmd.Flags().Changed("threshold") {
+		return &usageError{message: "--optimise and --scores choose a threshold, --threshold sets it", hint: "leave one of them out"}
+	}
+	stdout := cmd.OutOrStdout()
 	report, err := f.report((*f.data)[0])
 	if err != nil {
-		return hinted{err, "the folder must hold data/GROUP/NAME.csv and combined_windows.json, as in the benchmark's repository"}
+		return err
 	}
 	if f.format.value == "json" {
 		err = writeResult(stdout, report)
@@ -62,12 +69,12 @@ func (f *nabFlags) run(stdout io.Writer) error {
 func (f *nabFlags) report(dir string) (*nab.Report, error) {
 	files, err := nab.Read(dir)
 	if err != nil {
-		return nil, err
+		return nil, hinted{err, "the folder must hold data/GROUP/NAME.csv and combined_windows.json, as in the benchmark's repository"}
 	}
 	if f.scores != "" {
 		scores, err := nab.ReadScores(f.scores, files)
 		if err != nil {
-			return nil, err
+			return nil, hinted{err, "the folder of scores must hold GROUP/DETECTOR_NAME.csv, DETECTOR being its own name"}
 		}
 		return nab.OfOthers(files, scores), nil
 	}

@@ -61,7 +61,7 @@ func newBenchTune() *cobra.Command {
 	flags.IntVar(&f.days, "days", 28, "with --from: days of event time to look back, at most 400")
 	flags.BoolVar(&f.rescore, "rescore", false, "with --events: score all events again under the proposed change and the best others")
 	flags.BoolVar(&f.apply, "apply", false, "with --from: apply the proposed change to the service")
-	cobra.CheckErr(cmd.MarkFlagRequired("budget"))
+	requireFlags(cmd, "budget")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return cmd
 }
@@ -115,7 +115,7 @@ func (f *tuneFlags) readLabels() (*tune.Labels, error) {
 	}
 	file, err := os.Open(f.labels)
 	if err != nil {
-		return nil, err
+		return nil, hinted{fmt.Errorf("read labels: %w", err), "name a CSV file with the columns app,label"}
 	}
 	labels, err := tune.ReadLabels(f.labels, file)
 	if err = errors.Join(err, file.Close()); err != nil {

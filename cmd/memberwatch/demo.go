@@ -144,7 +144,7 @@ func runDemo(cmd *cobra.Command, f *demoFlags) error {
 // freshDir returns a data directory that holds nothing yet, and what undoes it.
 func freshDir(given string) (dir string, remove func(), err error) {
 	if given == "" {
-		if dir, err = os.MkdirTemp("", "memberwatch-demo-"); err != nil {
+		if dir, err = os.MkdirTemp("", "memberwatch-"); err != nil {
 			return "", nil, fmt.Errorf("make a data directory: %w", err)
 		}
 		return dir, func() { os.RemoveAll(dir) }, nil //nolint:errcheck // it is temporary

@@ -106,6 +106,22 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// requireFlags makes a command refuse to run without flags. It takes the place of
+// cobra's own check, which cannot be told from a failure.
+func requireFlags(cmd *cobra.Command, names ...string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if !cmd.Flags().Changed(name) {
+				return &usageError{
+					message: fmt.Sprintf("%s needs --%s", cmd.CommandPath(), name),
+					hint:    fmt.Sprintf("see %s --help", cmd.CommandPath()),
+				}
+			}
+		}
+		return nil
+	}
+}
+
 // hinted is an error with a hint on how to mend it.
 type hinted struct {
 	error
