@@ -68,7 +68,23 @@ func ReadLabels(file string, in io.Reader) (*Labels, error) {
 	if len(l.Rows) == 0 {
 		return nil, fmt.Errorf("%s:2: no label below the header", file)
 	}
-	return l, nil
+	return l, l.checkAgree()
+}
+
+// checkAgree returns an error that names the first label that says the opposite
+// of an earlier one about the same app and time.
+func (l *Labels) checkAgree() error {
+	earlier := make(map[memberwatch.AppID][]*Label)
+	for i := range l.Rows {
+		row := &l.Rows[i]
+		for _, e := range earlier[row.App] {
+			if e.Abuse != row.Abuse && (row.To == 0 || e.From < row.To) && (e.To == 0 || row.From < e.To) {
+				return fmt.Errorf("%s:%d: app %q is labelled the other way in line %d, for the same time", l.File, row.Line, row.App, e.Line)
+			}
+		}
+		earlier[row.App] = append(earlier[row.App], row)
+	}
+	return nil
 }
 
 func parseLabel(cells []string, columns int) (Label, error) {

@@ -21,6 +21,8 @@ func TestReadLabels(t *testing.T) {
 		"all abusive":    {"app,label\n*,abuse\n", "l.csv:2: not every app"},
 		"no time":        {"app,label,from,to\na,abuse,monday,\n", `l.csv:2: from "monday"`},
 		"backwards":      {"app,label,from,to\na,abuse,2024-01-02T00:00:00Z,2024-01-01T00:00:00Z\n", "l.csv:2: to must be after"},
+		"contradiction":  {"app,label\nb,abuse\na,abuse\na,benign\n", `l.csv:4: app "a" is labelled the other way in line 3`},
+		"changed once":   {"app,label,from,to\na,abuse,,2024-01-02T00:00:00Z\na,benign,2024-01-02T00:00:00Z,\n", ""},
 		"too few":        {"app,label,from,to\na,abuse\n", "l.csv:2: 2 columns"},
 		"broken quoting": {"app,label\na,\"abuse\n", "line 2"},
 	} {
