@@ -17,8 +17,8 @@ import (
 )
 
 // Samples are the figures of one file, by name: one value for each result in it.
-// A name is the path of keys; items of lists go by their id, name, app or kind,
-// else by their position.
+// A name is the path of keys; items of lists go by what names them, such as their
+// id, kind, rate or budget, else by their position.
 type Samples struct {
 	Names  []string // in the order of the file
 	Values map[string][]float64
@@ -94,7 +94,7 @@ func under(name, key string) string {
 func label(item any, i int) string {
 	object, _ := item.(map[string]any)
 	var words []string
-	for _, key := range []string{"id", "name", "stratum", "app", "kind", "apps", "rate"} {
+	for _, key := range []string{"id", "name", "stratum", "app", "kind", "apps", "rate", "budget_app_days"} {
 		switch v := object[key].(type) {
 		case string:
 			words = append(words, v)
