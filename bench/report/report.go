@@ -151,7 +151,7 @@ func (c *contents) record(r *trial.Recording) (err error) {
 	drawn := make(map[string]bool)
 	for i := range r.Cases {
 		one := &r.Cases[i]
-		if !one.Abuse || drawn[one.Scenario] {
+		if !one.Abuse || one.Empty || drawn[one.Scenario] {
 			continue
 		}
 		drawn[one.Scenario] = true

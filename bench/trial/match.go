@@ -23,6 +23,8 @@ type Outcome struct {
 	// Silenced counts signals about what the platform had declared to expect:
 	// nobody is asked to look at them.
 	Silenced int
+	// Empty counts the empty incidents of a run, which Incidents does not list.
+	Empty int
 }
 
 // Incident is what was planted, abuse or look-alike, and what was said of it.
@@ -30,6 +32,7 @@ type Incident struct {
 	Scenario, Kind string
 	Abuse          bool
 	Clean          bool // without the scenario's tricks: only to compare with
+	Empty          bool // abuse that never made a call, as small amounts in a short run may come to
 	Rate           float64
 	Apps           int
 	Found          bool // by a signal that overlaps it
@@ -73,7 +76,7 @@ func judge(sim *scenario.Simulator, signals []memberwatch.Signal, horizon int64)
 	for n, i := range truth {
 		end := i.End.UnixNano()
 		o.Incidents[n] = Incident{
-			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Clean: i.Clean, Rate: i.Rate, Apps: len(i.Apps),
+			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Clean: i.Clean, Empty: i.Abuse && i.Began() == 0, Rate: i.Rate, Apps: len(i.Apps),
 			Leaked: i.Leaked(), LeakedThen: i.Leaked(), Delay: time.Duration(max(end-i.Began(), 0)), Goal: i.Goal, Spent: i.Spent(end),
 		}
 	}
@@ -91,6 +94,13 @@ func judge(sim *scenario.Simulator, signals []memberwatch.Signal, horizon int64)
 		}
 	}
 	return o
+}
+
+// dropEmpty leaves out and counts what there was nothing to find of.
+func (o *Outcome) dropEmpty() {
+	all := len(o.Incidents)
+	o.Incidents = slices.DeleteFunc(o.Incidents, func(i Incident) bool { return i.Empty })
+	o.Empty = all - len(o.Incidents)
 }
 
 // silenced tells whether the platform had declared to expect what a signal says,

@@ -90,3 +90,26 @@ func TestEveryoneExplainsOnlyTheRest(t *testing.T) {
 		t.Errorf("a signal on the day on which everybody moves is about %+v", o.False)
 	}
 }
+
+// TestMatchNothing: abuse that never makes a call is neither found nor missed.
+func TestMatchNothing(t *testing.T) {
+	sim, err := scenario.New(scenario.Config{
+		Seed: 3, Apps: 80, Days: 40, Members: 100_000, EventsPerDay: 1_000, Rest: 2,
+		Plant: []scenario.Planting{{Scenario: "S04", Rate: 0.1}, {Scenario: "S02", Rate: 1e-6}, {Scenario: "B1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event memberwatch.Event
+	for sim.Next(&event) {
+	}
+	o := judge(sim, nil, sim.End().UnixNano())
+	o.dropEmpty()
+	if o.Empty != 1 || len(o.Incidents) != 2 || o.Incidents[0].Scenario != "S04" || o.Incidents[1].Scenario != "B1" {
+		t.Errorf("%d without a call, others %+v", o.Empty, o.Incidents)
+	}
+	r := Summarise(Plan{}, []*Outcome{o}, nil)
+	if len(r.Warnings) != 1 || len(r.Scenarios) != 1 {
+		t.Errorf("warnings %q, %d rows", r.Warnings, len(r.Scenarios))
+	}
+}

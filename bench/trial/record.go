@@ -130,7 +130,7 @@ func (r *Recording) Choices() []Choice {
 	budgets := []float64{r.Least, r.Budget}
 	abuse := 0
 	for i := range r.Cases {
-		if r.Cases[i].Abuse {
+		if r.Cases[i].Abuse && !r.Cases[i].Empty {
 			abuse++
 		}
 	}

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -25,14 +26,14 @@ type Result struct {
 	// AppWeeks is the time of honest apps on which false alerts are counted.
 	AppWeeks        float64 `json:"app_weeks"`
 	FalseAlerts     float64 `json:"false_alerts_per_200_app_weeks"`
-	FalseAlertsLow  float64 `json:"false_alerts_low"`
-	FalseAlertsHigh float64 `json:"false_alerts_high"`
+	FalseAlertsLow  float64 `json:"false_alerts_per_200_app_weeks_low"`
+	FalseAlertsHigh float64 `json:"false_alerts_per_200_app_weeks_high"`
 	// Realised compares the alerts of statistics on ordinary traffic with the
 	// budget that promised them. Rules have no budget, look-alikes break the
 	// promise's premise.
 	Realised     float64 `json:"budget_realised_over_nominal"`
-	RealisedLow  float64 `json:"budget_realised_low"`
-	RealisedHigh float64 `json:"budget_realised_high"`
+	RealisedLow  float64 `json:"budget_realised_over_nominal_low"`
+	RealisedHigh float64 `json:"budget_realised_over_nominal_high"`
 	// Prevalence is how many incidents of abuse there are for each app of a
 	// platform, on average; a fleet counts once.
 	Prevalence float64     `json:"prevalence"`
@@ -125,6 +126,13 @@ func Summarise(p Plan, outcomes []*Outcome, warnings []string) *Result {
 	}
 	r.rows(outcomes)
 	r.count(outcomes)
+	empty := 0
+	for _, o := range outcomes {
+		empty += o.Empty
+	}
+	if empty > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d planted incidents made no call at their rate and do not count: simulate more days", empty))
+	}
 	return r
 }
 

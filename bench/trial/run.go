@@ -43,6 +43,7 @@ func Run(ctx context.Context, t Trial, service Service, watch Watcher) (*Outcome
 	}
 	horizon := sim.End().Add(-24 * time.Hour).UnixNano()
 	o := judge(sim, signals, horizon)
+	o.dropEmpty()
 	o.Trial, o.Events = t, events
 	o.AppDays = appDays(sim.Truth(), seen, horizon)
 	return o, nil

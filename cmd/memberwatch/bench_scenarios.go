@@ -105,6 +105,9 @@ func (f *scenarioFlags) run(cmd *cobra.Command) error {
 		return hinted{err, "scenarios need some hundred apps over some months, such as --apps 600 --days 120"}
 	}
 	result := trial.Summarise(f.plan, outcomes, warnings)
+	for _, w := range result.Warnings[len(warnings):] {
+		fmt.Fprintf(stderr, "memberwatch: %s\n", w)
+	}
 	if f.report != "" {
 		if err := f.writeReport(cmd, report.Input{Result: result, Outcomes: outcomes, Others: others}); err != nil {
 			return err
