@@ -68,8 +68,14 @@ func (s *Samples) gather(name string, value any) {
 			s.gather(under(name, key), value[key])
 		}
 	case []any:
+		taken := make(map[string]bool)
 		for i, item := range value {
-			s.gather(under(name, label(item, i)), item)
+			own := label(item, i)
+			if taken[own] { // else two items would pass for two samples of one
+				own += "," + strconv.Itoa(i)
+			}
+			taken[own] = true
+			s.gather(under(name, own), item)
 		}
 	}
 }
@@ -94,7 +100,7 @@ func under(name, key string) string {
 func label(item any, i int) string {
 	object, _ := item.(map[string]any)
 	var words []string
-	for _, key := range []string{"id", "name", "stratum", "app", "kind", "apps", "rate", "budget_app_days"} {
+	for _, key := range []string{"id", "set", "name", "stratum", "app", "kind", "about", "apps", "rate", "budget_app_days", "app_days"} {
 		switch v := object[key].(type) {
 		case string:
 			words = append(words, v)

@@ -74,3 +74,22 @@ func TestBrokenFilesAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestReadItems: items of a list never pass for samples of one figure.
+func TestReadItems(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"told apart":  {`{"l":[{"kind":"k","about":"B2","n":4},{"kind":"k","about":"B5","n":13}]}`, "l.k,B2.n l.k,B5.n"},
+		"of the same": {`{"l":[{"kind":"k","n":4},{"kind":"k","n":13}]}`, "l.k.n l.k,1.n"},
+		"no name":     {`{"l":[{"n":4},{"n":13}]}`, "l.0.n l.1.n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := diff.Read("r.json", strings.NewReader(test.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(s.Names, " "); got != test.want {
+				t.Errorf("figures %q, want %q", got, test.want)
+			}
+		})
+	}
+}
