@@ -14,13 +14,18 @@ import (
 //
 //	a0   expected acting users, E[reach]/E[reach per acting user], at least 1
 //	g_a  min(max(a/a0, 1), 4)            for members, records, new members, groups
-//	g_r  min(max(admins/mean, 1), 8)     for these and for new members per acting user
+//	     (10 in the slow stream)
+//	g_r  min(max(admins/mean, 1), 8)     for these, and for members and new members per
+//	                                     acting user: who joins reads its groups once
 //	expected count = max(g_a, g_r) times what the past says
 //	g_a                                  for records per acting user: where an app grows,
-//	                                     those who use it most come again more often
+//	                                     those who use it most come again more often; and
+//	                                     for refused calls
 //
 // Beyond the bound more users are no excuse: whoever invents acting users is left
-// with volume, which sees them from four times the usual number on. The registry
+// with volume, which sees them from four times the usual number on. What the slow
+// stream expects is three weeks old, in which honest users may double three times.
+// The registry
 // is the platform's own, and its mean follows in four weeks, when the baselines
 // have learnt. Assumption: acting users are the platform's accounts, not the
 // app's word. It lies for a surge of real users that is tenfold, which volume
@@ -31,6 +36,7 @@ import (
 // Bounds of growth that is accounted for.
 const (
 	mostActors = 4.0      // times the expected acting users
+	mostSlow   = 10.0     // likewise, in the slow stream
 	mostAdmins = 8.0      // times the mean of registered admins
 	adminRate  = 1.0 / 28 // of that mean, a day
 )
@@ -41,9 +47,9 @@ func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, actors
 	switch f {
 	case Reach, Records, Novelty, Breadth:
 		return max(s.actorGrowth(stream, at, actors), s.adminGrowth())
-	case NoveltyPerActor:
+	case ReachPerActor, NoveltyPerActor:
 		return s.adminGrowth()
-	case RecordsPerActor:
+	case RecordsPerActor, Denials:
 		return s.actorGrowth(stream, at, actors)
 	default:
 		return 1
@@ -59,7 +65,11 @@ func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float
 	if usual == 0 {
 		return 1
 	}
-	return min(max(actors/usual, 1), mostActors)
+	most := mostActors
+	if stream == daySlow {
+		most = mostSlow
+	}
+	return min(max(actors/usual, 1), most)
 }
 
 // usualActors is how many acting users the past expects in a window, 0 if it cannot
@@ -115,6 +125,11 @@ func (s *State) mostGrowth(f Feature) float64 {
 			return max(mostActors, s.adminGrowth())
 		}
 		return s.adminGrowth()
+	case Denials:
+		if s.actors {
+			return mostActors
+		}
+		return 1
 	default:
 		return 1
 	}
