@@ -45,8 +45,9 @@ func TestBenchScenarios(t *testing.T) {
 	if err := json.Unmarshal([]byte(direct), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Scenarios) != 5 || len(r.LookAlikes) != 2 || r.AppWeeks == 0 {
-		t.Errorf("%d scenarios, %d look-alikes, %g app-weeks", len(r.Scenarios), len(r.LookAlikes), r.AppWeeks)
+	// The attestation of S18 is declared; at this rate no call comes after it, and the result says so.
+	if len(r.Scenarios) != 4 || len(r.Warnings) != 1 || len(r.LookAlikes) != 2 || r.AppWeeks == 0 {
+		t.Errorf("%d scenarios, warnings %q, %d look-alikes, %g app-weeks", len(r.Scenarios), r.Warnings, len(r.LookAlikes), r.AppWeeks)
 	}
 }
 
