@@ -18,7 +18,8 @@ import (
 //	N    births of the shape in the last 7 days;  8 at least
 //	r    k + 1/2, at most 10: k births of the shape before, with memory
 //	mu   7 (k + 1/2)/(W + 7) births expected, W days of that past, with memory;
-//	     W >= 14
+//	     W >= 14; times how many more births than in the past there were of shapes
+//	     that are no cohort: a platform may open its doors to everybody
 //	p    P(X >= N), X negative binomial of mean mu and size r, times the shapes
 //	     that had a birth in those days
 //	sum of daily unions of members >= 0.8 of the sum over the apps
@@ -64,6 +65,24 @@ func (l *lineage) births() (n uint64) {
 		n += k
 	}
 	return n
+}
+
+// apart tells whether enough of a shape were born and read different members.
+func (l *lineage) apart() bool {
+	return l.births() >= fewestBorn && float64(l.unions) >= bornApart*float64(l.reach)
+}
+
+// crowd is how many times the births of its past the fleet has lately had of
+// shapes that are no cohort.
+func (c *cohorts) crowd(days float64) float64 {
+	births, past := 0.5, 0.0
+	for _, shape := range slices.Sorted(maps.Keys(c.shapes)) {
+		if l := c.shapes[shape]; !l.apart() {
+			births += float64(l.births())
+			past += l.past
+		}
+	}
+	return max(births/weekly(past, days), 1)
 }
 
 // turn makes a day the newest.
@@ -155,14 +174,14 @@ func (f *Fleet) watchCohorts(t *Tally) {
 	if past < fewestPast {
 		return
 	}
-	rising := c.rising()
+	rising, crowd := c.rising(), c.crowd(past)
 	for _, shape := range slices.Sorted(maps.Keys(t.litters)) {
 		l := c.shapes[shape]
-		if l == nil || t.litters[shape].births == 0 || l.births() < fewestBorn || float64(l.unions) < bornApart*float64(l.reach) {
+		if l == nil || t.litters[shape].births == 0 || !l.apart() {
 			continue
 		}
 		g := &brought{
-			at: t.Window, births: l.births(), past: l.past, days: past, rising: rising,
+			at: t.Window, births: l.births(), past: l.past, days: past, rising: rising, crowd: crowd,
 			members: distinct(&l.members), category: l.category, things: l.things,
 		}
 		if g.p() > fleetWeight/f.cfg.Budget {
@@ -183,13 +202,17 @@ type brought struct {
 	past     float64 // births of the shape before
 	days     float64 // of that past
 	rising   uint64  // shapes with births lately
+	crowd    float64 // times the births that the past knows of other shapes
 	members  memberwatch.Estimate
 	category string
 	things   [2]uint8
 }
 
 // expected is the number of births of the shape in a week.
-func (g *brought) expected() float64 { return youth * (g.past + 0.5) / (g.days + quietBirths) }
+func (g *brought) expected() float64 { return g.crowd * weekly(g.past, g.days) }
+
+// weekly is the number of births expected in a week after so many in a past.
+func weekly(births, days float64) float64 { return youth * (births + 0.5) / (days + quietBirths) }
 
 // p is the probability of as many births by chance, of any shape.
 func (g *brought) p() float64 {
@@ -236,6 +259,7 @@ func (g *brought) encode(e *encoder) {
 	e.f64(g.past)
 	e.f64(g.days)
 	e.uint(g.rising)
+	e.f64(g.crowd)
 	e.estimate(g.members)
 	e.string(g.category)
 	e.uint(uint64(g.things[0]))
@@ -243,10 +267,10 @@ func (g *brought) encode(e *encoder) {
 }
 
 func (g *brought) decode(d *decoder) {
-	*g = brought{at: d.window(), births: d.uint(), past: d.f64(), days: d.f64(), rising: d.uint()}
+	*g = brought{at: d.window(), births: d.uint(), past: d.f64(), days: d.f64(), rising: d.uint(), crowd: d.f64()}
 	g.members, g.category = d.estimate(), d.string()
 	g.things = [2]uint8{uint8(d.uint()), uint8(d.uint())}
-	if g.births == 0 || g.rising == 0 || !(g.past >= 0) || !(g.days >= 0) || g.past > 1e12 {
+	if g.births == 0 || g.rising == 0 || !(g.past >= 0) || !(g.days >= 0) || g.past > 1e12 || !(g.crowd >= 1) || g.crowd > 1e12 {
 		d.fail("births out of range")
 	}
 }
