@@ -24,7 +24,8 @@ import (
 //	        had, by the shipped calibration, for bursts and for lasting rises
 //	share   min(x - E, L - today's covered)/L: what of the loss came back
 //
-// Honest apps stop and do not gain. There are no ranks of the fleet's own: of those
+// Honest apps stop and do not gain; a surge for another reason mostly gains far more
+// than was lost. There are no ranks of the fleet's own: of those
 // whom a restriction hits, many may be guilty, and then guilt would be ordinary.
 // That everybody moves is taken from the records of all. A developer's apps are summed, so that what a
 // restriction takes from one app is seen with its sibling; apps that are not covered
@@ -71,11 +72,12 @@ const (
 	habitDays     = 7 // days with calls before a habit is one
 	habitRate     = 1.0 / 28
 	watchedDays   = 30
-	noticeDays    = 14 // days before the effect in which honest apps may stop already
-	lateDays      = 3  // days after it in which a loss may still be measured
-	leastLost     = 10 // records a day
-	leastLostPart = 0.02
-	leastShare    = 0.05
+	noticeDays    = 14  // days before the effect in which honest apps may stop already
+	lateDays      = 3   // days after it in which a loss may still be measured
+	leastLost     = 10  // records a day
+	leastLostPart = 0.1 // of what the app reads: less is lost in how days differ
+	leastShare    = 0.2 // of the loss
+	mostGain      = 2.0 // losses: what gains more has not only moved, and is the business of volume
 	mostLosses    = 6
 	leastScale    = 0.15 // of ln records of a day
 	mostSpread    = 1.0
@@ -265,7 +267,7 @@ func (e *Engine) displacement(s *State, w *window, p *pending) {
 func (e *Engine) displace(p *pending, all []comeback) {
 	best, surprise := -1, 0.0
 	for i := range all {
-		if all[i].share() < leastShare {
+		if all[i].share() < leastShare || all[i].besides-all[i].expected > mostGain*all[i].lost {
 			continue
 		}
 		expected := all[i].prediction()
