@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -176,22 +178,51 @@ func parseFloors(flag string, texts []string, floors map[string]float64) error {
 	return nil
 }
 
-// runAll runs one trial after the other: each has both cores to itself.
+// runAll runs as many trials at a time as there are processors: a trial by itself
+// keeps one of them busy and a half. Outcomes are in the order of the trials, and
+// no trial knows of another.
 func (f *scenarioFlags) runAll(cmd *cobra.Command, trials []trial.Trial) ([]*trial.Outcome, error) {
 	span := int64(f.plan.Days) * int64(24*time.Hour)
 	bar := newProgress(cmd.ErrOrStderr(), span*int64(len(trials)), "events")
 	defer bar.clear()
-	var outcomes []*trial.Outcome
-	var before int64
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	var (
+		workers  sync.WaitGroup
+		showing  sync.Mutex // guards what follows
+		done     = make([][2]int64, len(trials))
+		outcomes = make([]*trial.Outcome, len(trials))
+	)
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for n, t := range trials {
-		o, err := f.runOne(cmd.Context(), t, func(simulated, events int64) { bar.show(int64(n)*span+simulated, before+events) })
-		if err != nil {
-			return nil, err
-		}
-		before += o.Events
-		outcomes = append(outcomes, o)
+		slots <- struct{}{}
+		workers.Go(func() {
+			defer func() { <-slots }()
+			o, err := f.runOne(ctx, t, func(simulated, events int64) {
+				showing.Lock()
+				defer showing.Unlock()
+				done[n] = [2]int64{simulated, events}
+				bar.show(sums(done))
+			})
+			if err != nil {
+				cancel(err)
+				return
+			}
+			showing.Lock()
+			defer showing.Unlock()
+			done[n], outcomes[n] = [2]int64{span, o.Events}, o
+		})
 	}
-	return outcomes, nil
+	workers.Wait()
+	return outcomes, context.Cause(ctx)
+}
+
+// sums adds up pairs.
+func sums(pairs [][2]int64) (first, second int64) {
+	for _, p := range pairs {
+		first, second = first+p[0], second+p[1]
+	}
+	return first, second
 }
 
 // runOne runs a trial through a service of its own.
