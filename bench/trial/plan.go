@@ -21,7 +21,7 @@ type Plan struct {
 	Apps, Days, Members, EventsPerApp int
 	// Seed is that of the first platform (1); each further one has the next.
 	Seed uint64
-	// Seeds is how many platforms are simulated for each rate (5).
+	// Seeds is how many platforms are simulated for each rate (3).
 	Seeds int
 	// Rates multiply the amounts of abuse (0.1, 0.3, 1). Look-alikes always
 	// have their own amounts.
@@ -36,7 +36,7 @@ type Plan struct {
 func (p Plan) WithDefaults() Plan {
 	p.Apps, p.Days = cmp.Or(p.Apps, 600), cmp.Or(p.Days, 120)
 	p.Members, p.EventsPerApp = cmp.Or(p.Members, 1_000_000), cmp.Or(p.EventsPerApp, 80)
-	p.Seed, p.Seeds = cmp.Or(p.Seed, 1), cmp.Or(p.Seeds, 5)
+	p.Seed, p.Seeds = cmp.Or(p.Seed, 1), cmp.Or(p.Seeds, 3)
 	if len(p.Rates) == 0 {
 		p.Rates = []float64{0.1, 0.3, 1}
 	}

@@ -117,7 +117,7 @@ func TestPlan(t *testing.T) {
 		warns  int
 		fails  string
 	}{
-		"default":          {Plan{}, 15, 0, ""},
+		"default":          {Plan{}, 9, 0, ""},
 		"short run":        {Plan{Days: 60, Seeds: 2, Rates: []float64{1}}, 2, 1, ""},
 		"look-alikes only": {Plan{Only: []string{"B2"}, Seeds: 3}, 3, 0, ""},
 		"unknown":          {Plan{Only: []string{"S99"}}, 0, 0, `no scenario "S99"`},
