@@ -32,7 +32,7 @@ crm         -12
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		number(0): "0", number(999): "999", number(1000): "1,000", number(int64(-1234567)): "-1,234,567",
-		decimal(0.25): "0.2", decimal(3): "3", decimal(12345.6): "12,346",
+		decimal(0.25): "0.3", decimal(9.96): "10", decimal(0.04): "0", decimal(3): "3", decimal(12345.6): "12,346",
 		estimate(&pb.Estimate{Value: 7, Low: 7, High: 7}): "7", estimate(&pb.Estimate{Value: 1000, Low: 950, High: 1050}): "1,000 (950-1,050)",
 		byteSize(1 << 20): "1.0 MiB", chance(0): "never: a rule", chance(3650): "once in 10 years", plural(1, "event"): "1 event",
 	} {
