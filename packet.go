@@ -81,6 +81,7 @@ type PacketClass struct {
 // PacketStep is one remediation.
 type PacketStep struct {
 	ID          RemediationID    `json:"id"`
+	App         AppID            `json:"app,omitempty"`
 	Kind        RemediationKind  `json:"kind"`
 	State       RemediationState `json:"state"`
 	Proposed    time.Time        `json:"proposed"`

@@ -50,7 +50,9 @@ func (k RemediationKind) String() string {
 func (k RemediationKind) TwoPersons() bool { return k == RestrictApp || k == RevokeTokens }
 
 // touchesApp tells whether the kind needs an app to restrict or to watch.
-func (k RemediationKind) touchesApp() bool { return k != Audit && k != NotifyDeveloper }
+func (k RemediationKind) touchesApp() bool {
+	return k != Audit && k != NotifyDeveloper && k != LiftRestriction
+}
 
 // Allowance is how long a kind may take unless a due time is set. They are ours.
 func (k RemediationKind) Allowance() time.Duration {
@@ -102,7 +104,7 @@ func (s RemediationState) String() string {
 type Remediation struct {
 	ID       RemediationID
 	Case     CaseID
-	App      AppID
+	App      AppID // the case's own, or in a developer's case one of the developer's; empty: all of them
 	Kind     RemediationKind
 	State    RemediationState
 	Class    DataClass // that RESTRICT_APP forbids; empty: all
@@ -189,21 +191,23 @@ type Step struct {
 	Attested time.Time `json:"attested,omitzero"`
 	// Against lists signals that contradict the developer, at VERIFY.
 	Against []SignalID `json:"against,omitempty"`
-	// Kind, Class, Due and Restriction of PROPOSE.
+	// Kind, App, Class, Due and Restriction of PROPOSE; no app: the case's own.
 	Kind        RemediationKind `json:"kind,omitempty"`
+	App         AppID           `json:"app,omitempty"`
 	Class       DataClass       `json:"class,omitempty"`
 	Due         time.Time       `json:"due,omitzero"`
 	Restriction RestrictionID   `json:"restriction,omitempty"`
 }
 
-// NewRemediation returns the remediation that a PROPOSE step begins.
+// NewRemediation returns the remediation that a PROPOSE step begins. Whether the
+// case covers the app that the step names is for the caller to know.
 func NewRemediation(id RemediationID, of *Case, s *Step) (Remediation, error) {
 	r := Remediation{ID: id, Case: of.ID, App: of.App}
-	if of.App == "" && s.Kind.touchesApp() {
+	if of.App == "" && s.App == "" && s.Kind.touchesApp() {
 		return r, &ReasonError{
 			Kind: ErrInvalid, Reason: "REMEDIATION_NEEDS_APP",
 			Message: fmt.Sprintf("case %q is about developer %q and no app, %v is for an app", of.ID, of.Developer, s.Kind),
-			Hint:    "propose it in the cases of the developer's apps",
+			Hint:    "name one of the developer's apps",
 		}
 	}
 	if s.Move != MovePropose {
@@ -314,6 +318,9 @@ func (r *Remediation) take(s *Step) {
 	case MovePropose:
 		r.State, r.Kind, r.Class, r.Proposer, r.Comment, r.Created = Proposed, s.Kind, s.Class, s.By, s.Comment, s.Time
 		r.Restriction = s.Restriction
+		if s.App != "" {
+			r.App = s.App
+		}
 		if r.Due = s.Due; r.Due.IsZero() {
 			r.Due = s.Time.Add(s.Kind.Allowance())
 		}

@@ -1,6 +1,7 @@
 package review_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -48,4 +49,25 @@ func TestADevelopersSignalIsACaseOfTheDeveloper(t *testing.T) {
 	_, err := d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RestrictApp, Comment: "stop"})
 	refused(t, err, memberwatch.ErrInvalid, "REMEDIATION_NEEDS_APP")
 	must(d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.NotifyDeveloper, Comment: "explain yourself"}))
+	for app, reason := range map[memberwatch.AppID]string{"crm": "REMEDIATION_OF_ANOTHER_APP", "quizfum": "APP_NOT_FOUND"} {
+		_, err := d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RestrictApp, App: app})
+		kind := map[bool]error{true: memberwatch.ErrNotFound, false: memberwatch.ErrInvalid}[reason == "APP_NOT_FOUND"]
+		refused(t, err, kind, reason)
+	}
+	restrict := must(d.Propose(t.Context(), owner.ID, memberwatch.Step{By: "ana", Kind: memberwatch.RestrictApp, App: "quizfun"}))
+	restrict = must(d.Advance(t.Context(), owner.ID, restrict.ID, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveApprove}))
+	restrictions := must(d.monitor.Restrictions(t.Context(), restrict.Restriction[:1], 1, func(r *memberwatch.Restriction) bool { return r.ID == restrict.Restriction }))
+	if restrict.App != "quizfun" || len(restrictions) != 1 || !restrictions[0].Covers("quizfun") || restrictions[0].Covers("crm") {
+		t.Errorf("restricted %q by %+v", restrict.App, restrictions)
+	}
+	if _, wrong, err := d.CheckRecords(t.Context()); err != nil || len(wrong) > 0 {
+		t.Errorf("the audit log does not lead to %v, error %v", wrong, err)
+	}
+	var packet memberwatch.Packet
+	if err := json.Unmarshal(must(d.Packet(t.Context(), "lea", owner.ID)), &packet); err != nil {
+		t.Fatal(err)
+	}
+	if len(packet.Containment) != 2 || packet.Containment[1].App != "quizfun" || packet.Calls != 1 {
+		t.Errorf("the packet holds %d calls and %+v, want those of the developer alone", packet.Calls, packet.Containment)
+	}
 }

@@ -61,7 +61,7 @@ type reading struct {
 	retained     bool // the case is about access after a restriction only
 }
 
-// readBy asks the ledger about a case's app, from the day of its first signal to
+// readBy asks the ledger about a case's app, or all of its developer's, from the day of its first signal to
 // now.
 func (s *Service) readBy(ctx context.Context, c *memberwatch.Case) (r reading, err error) {
 	if r.app, err = s.monitor.App(ctx, c.App); err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
@@ -78,6 +78,9 @@ func (s *Service) readBy(ctx context.Context, c *memberwatch.Case) (r reading, e
 		r.retained = r.retained && signal.Kind == memberwatch.KindRestricted
 	}
 	q := memberwatch.AccessQuery{App: c.App, SinceDay: int32(since / dayLength), UntilDay: int32(time.Now().UnixNano() / dayLength)}
+	if c.App == "" {
+		q.Developer, q.ByDeveloper = c.Developer, true
+	}
 	if r.rows, r.total, err = s.monitor.QueryAccess(ctx, q); err != nil {
 		return r, err
 	}
@@ -158,7 +161,7 @@ func (t *turn) fillContainment(p *memberwatch.Packet, c *memberwatch.Case) error
 	for i := range remedies {
 		m := &remedies[i]
 		p.Containment = append(p.Containment, memberwatch.PacketStep{
-			ID: m.ID, Kind: m.Kind, State: m.State, Proposed: m.Created, Due: m.Due, Overdue: m.Overdue(t.now), Ended: m.Ended,
+			ID: m.ID, App: m.App, Kind: m.Kind, State: m.State, Proposed: m.Created, Due: m.Due, Overdue: m.Overdue(t.now), Ended: m.Ended,
 			Restriction: m.Restriction, Evidence: m.Evidence,
 		})
 		if m.Attested.After(p.Attestation.Attested) {

@@ -15,11 +15,18 @@ func (s *Service) Remediations(_ context.Context, before int64, limit int, match
 	return s.files.Remediations(before, limit, match)
 }
 
-// Propose proposes a remediation for a case whose verdict is ABUSE.
-func (s *Service) Propose(ctx context.Context, of memberwatch.CaseID, step memberwatch.Step) (memberwatch.Remediation, error) {
+// Propose proposes a remediation for a case whose verdict is ABUSE. In a
+// developer's case the step names which of the developer's apps it is for.
+func (s *Service) Propose(ctx context.Context, of memberwatch.CaseID, step memberwatch.Step) (m memberwatch.Remediation, err error) {
+	var owner memberwatch.DeveloperID
+	if step.App != "" {
+		if owner, err = s.owner(ctx, step.App); err != nil {
+			return m, err
+		}
+	}
 	return s.onceRemedy(ctx, step.By, func(t *turn) (memberwatch.Remediation, error) {
 		step.Move, step.Time = memberwatch.MovePropose, t.now
-		return t.propose(of, &step)
+		return t.propose(of, &step, owner)
 	})
 }
 
@@ -32,10 +39,18 @@ func (s *Service) onceRemedy(ctx context.Context, by memberwatch.Person, do func
 	return m, err
 }
 
-func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step) (memberwatch.Remediation, error) {
+// propose begins a remediation; owner is the developer of the app that it names.
+func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step, owner memberwatch.DeveloperID) (memberwatch.Remediation, error) {
 	c, err := t.Case(of)
 	if err != nil {
 		return memberwatch.Remediation{}, err
+	}
+	if step.App != "" && !c.Covers(&memberwatch.Signal{App: step.App, Developer: owner}) {
+		return memberwatch.Remediation{}, &memberwatch.ReasonError{
+			Kind: memberwatch.ErrInvalid, Reason: "REMEDIATION_OF_ANOTHER_APP",
+			Message: fmt.Sprintf("app %q is not what case %q is about: that is %s", step.App, c.ID, whom(c.App, c.Developer)),
+			Hint:    "propose it in a case of that app",
+		}
 	}
 	if step.Kind == memberwatch.LiftRestriction && step.Restriction != "" {
 		if _, err := t.Restriction(step.Restriction); err != nil {
@@ -172,49 +187,55 @@ func (t *turn) act(m *memberwatch.Remediation, step *memberwatch.Step) error {
 	return nil
 }
 
-// against returns signals that contradict the newest attestation for a case: the
-// app asked for members whom it cannot know any more. Dismissed ones do not
-// count.
+// against returns signals that contradict what was attested for a case: an app
+// asked for members whom it cannot know any more since its newest attestation. No
+// app means each that was attested for. Whether a silence hides the signal makes no
+// difference; dismissed ones, and those of cases judged BENIGN, do not count.
 func (t *turn) against(of memberwatch.CaseID, app memberwatch.AppID) ([]memberwatch.SignalID, error) {
 	remedies, err := t.RemediationsOf(of)
 	if err != nil {
 		return nil, err
 	}
-	var attested time.Time
+	attested := make(map[memberwatch.AppID]time.Time)
 	for i := range remedies {
-		if remedies[i].Attested.After(attested) {
-			attested = remedies[i].Attested
+		if m := &remedies[i]; (app == "" || m.App == app) && m.Attested.After(attested[m.App]) {
+			attested[m.App] = m.Attested
 		}
 	}
-	if attested.IsZero() {
+	if len(attested) == 0 {
 		return nil, nil
 	}
-	cases, err := t.CasesOf(app, maxCases)
+	signals, err := t.SignalsThat(func(s *memberwatch.Signal) bool {
+		return s.Kind == memberwatch.KindImpossible && !attested[s.App].IsZero() && s.Triage.State != memberwatch.TriageDismissed
+	})
 	if err != nil {
 		return nil, err
 	}
 	var against []memberwatch.SignalID
-	for i := range cases {
-		if cases[i].Verdict == memberwatch.VerdictBenign {
-			continue // the detector was wrong about these
+	for i := range signals {
+		s := &signals[i]
+		if s.Last < attested[s.App].UnixNano() {
+			continue
 		}
-		signals, err := t.signalsOf(&cases[i])
-		if err != nil {
+		if wrong, err := t.judgedWrong(s); err != nil {
 			return nil, err
-		}
-		for j := range signals {
-			s := &signals[j]
-			if s.Kind == memberwatch.KindImpossible && s.Last >= attested.UnixNano() && s.Triage.State != memberwatch.TriageDismissed {
-				against = append(against, s.ID)
-			}
+		} else if !wrong {
+			against = append(against, s.ID)
 		}
 	}
 	slices.Sort(against)
-	return slices.Compact(against), nil
+	return against, nil
 }
 
-// maxCases is how many of an app's cases are looked at, the newest first.
-const maxCases = 64
+// judgedWrong tells whether a review found that the detector should not have
+// raised a signal.
+func (t *turn) judgedWrong(s *memberwatch.Signal) (bool, error) {
+	if s.Triage.Case == "" {
+		return false, nil
+	}
+	c, err := t.Case(s.Triage.Case)
+	return c.Verdict == memberwatch.VerdictBenign, err
+}
 
 func (t *turn) emitRemedy(kind memberwatch.ReviewEventType, m *memberwatch.Remediation) error {
 	return t.Emit(memberwatch.ReviewEvent{Type: kind, Subject: remedySubject(m), App: m.App, Time: t.now}, m)

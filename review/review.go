@@ -112,6 +112,13 @@ func (s *Service) allowance(severity memberwatch.Severity) memberwatch.Allowance
 	return memberwatch.DefaultAllowance(severity)
 }
 
+// owner returns the developer of an app, declared or seen; it may be unknown. It
+// fails with ErrNotFound when nobody has declared or seen the app.
+func (s *Service) owner(ctx context.Context, app memberwatch.AppID) (memberwatch.DeveloperID, error) {
+	view, err := s.monitor.App(ctx, app)
+	return view.Developer, err
+}
+
 // turn is one transaction: who acts, when, and the control changes it numbered.
 type turn struct {
 	*store.Review

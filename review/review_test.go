@@ -435,10 +435,17 @@ func TestFalseAttestation(t *testing.T) {
 	if !knows(&c) || c.State != memberwatch.CaseRemediating {
 		t.Fatalf("the case is %v with signals %v: what the app knows does not show", c.State, c.Signals)
 	}
-	for _, m := range []memberwatch.Remediation{deletion, audit} {
-		_, err := d.Advance(t.Context(), c.ID, m.ID, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "looks fine"})
-		refused(t, err, memberwatch.ErrState, "KNOWLEDGE_SPEAKS_AGAINST")
+	verify := func() {
+		t.Helper()
+		for _, m := range []memberwatch.Remediation{deletion, audit} {
+			_, err := d.Advance(t.Context(), c.ID, m.ID, "", memberwatch.Step{By: "ben", Move: memberwatch.MoveVerify, Comment: "looks fine"})
+			refused(t, err, memberwatch.ErrState, "KNOWLEDGE_SPEAKS_AGAINST")
+		}
 	}
+	verify()
+	// Evidence that no case has still speaks.
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDetach, By: "ana", Signals: c.Signals}))
+	verify()
 	document := string(must(d.Packet(t.Context(), "lea", c.ID)))
 	if !strings.Contains(document, `"contradicted_by": [`) || !strings.Contains(document, `"deleted_by": "`) {
 		t.Errorf("the packet hides it: %s", document)

@@ -138,6 +138,23 @@ func (r *Review) Signal(id memberwatch.SignalID) (memberwatch.Signal, error) {
 	return *s, nil
 }
 
+// SignalsThat returns all signals that match, the newest Opened first; match is
+// shown what lists choose by.
+func (r *Review) SignalsThat(match func(*memberwatch.Signal) bool) (all []memberwatch.Signal, err error) {
+	head := memberwatch.Signal{}
+	cursor := r.tx.Bucket(bucketOpened).Cursor()
+	for key, record := cursor.Last(); key != nil; key, record = cursor.Prev() {
+		s, err := r.p.matching(r.tx, bucketOpened, &head, key, record, match)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			all = append(all, *s)
+		}
+	}
+	return all, nil
+}
+
 // PutTriage writes a signal's triage and tells those who watch signals.
 func (r *Review) PutTriage(id memberwatch.SignalID, t *memberwatch.Triage) error {
 	if err := r.tx.Bucket(bucketTriage).Put([]byte(id), encodeTriage(t)); err != nil {

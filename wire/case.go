@@ -199,7 +199,7 @@ func DecodeProposal(m *pb.ProposeRemediationRequest) (memberwatch.CaseID, member
 	of := parse(&d, "case", ParseCaseName, m.GetCase())
 	s := memberwatch.Step{
 		Kind: bounded[memberwatch.RemediationKind](m.GetKind(), pb.Remediation_KIND_LIFT_RESTRICTION), Comment: m.GetComment(),
-		Class: memberwatch.DataClass(m.GetDataClass()), Due: parse(&d, "due_time", decodeTime, m.GetDueTime()),
+		App: parse(&d, "app", optional(ParseAppName), m.GetApp()), Class: memberwatch.DataClass(m.GetDataClass()), Due: parse(&d, "due_time", decodeTime, m.GetDueTime()),
 		Restriction: parse(&d, "restriction", optional(ParseRestrictionName), m.GetRestriction()),
 	}
 	return of, s, d.err

@@ -88,7 +88,7 @@ const packetPage = `<!doctype html>
 <tr><th>Discovered</th><td>{{time .Discovered}}; 30 days end {{time .ReportBy}}</td></tr>
 <tr><th>Aware</th><td>{{time .Aware}}; 72 hours end {{time .NotifyBy}}</td></tr></table>
 <h2>Containment</h2><table><tr><th></th><th>What</th><th>State</th><th>Proposed</th><th>Due</th><th>Ended</th><th>Evidence</th></tr>
-{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Proposed}}</td><td>{{time .Due}}</td><td>{{time .Ended}}</td><td>{{.Evidence}}</td></tr>
+{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.App}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Proposed}}</td><td>{{time .Due}}</td><td>{{time .Ended}}</td><td>{{.Evidence}}</td></tr>
 {{end}}</table>
 <p>Deletion attested by {{time .Attestation.Attested}}{{range .Attestation.Against}}; contradicted by signal {{.}}{{end}}.</p>
 <h2>Evidence</h2><table><tr><th>Signal</th><th>What</th><th>First, last</th><th>SHA-256 of the stored evidence</th></tr>

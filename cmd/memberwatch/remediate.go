@@ -91,7 +91,7 @@ func printRemediations(w io.Writer, list []*pb.Remediation, format string) error
 		if r.GetApprover() != "" {
 			by += ", " + r.GetApprover()
 		}
-		t.add(remediationID(r.GetName()), r.GetKind().String()[len("KIND_"):], r.GetState().String()[len("STATE_"):], bare(r.GetApp()),
+		t.add(remediationID(r.GetName()), r.GetKind().String()[len("KIND_"):], r.GetState().String()[len("STATE_"):], dash(bare(r.GetApp())),
 			due, by, dash(bare(r.GetRestriction())))
 	}
 	return t.writeTo(w)
@@ -105,9 +105,10 @@ func newRemediatePropose() *cobra.Command {
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	r := &pb.ProposeRemediationRequest{}
 	var due ahead
-	var restriction string
+	var app, restriction string
 	flags := cmd.Flags()
 	flags.StringVar(&r.Comment, "comment", "", "why")
+	flags.StringVar(&app, "app", "", "in a developer's case: which of the developer's apps it is for")
 	flags.StringVar(&r.DataClass, "class", "", "restrict-app, revoke-tokens: the data class; none: all")
 	flags.Var(&due, "due", "by when: a time, or a length such as 30d; default: by the kind")
 	flags.StringVar(&restriction, "restriction", "", "lift-restriction: which")
@@ -117,6 +118,9 @@ func newRemediatePropose() *cobra.Command {
 			return &usageError{message: fmt.Sprintf("%q is no kind of remediation", args[1]), hint: "see " + cmd.CommandPath() + " --help"}
 		}
 		r.Case, r.Kind, r.DueTime = caseName(args[0]), pb.Remediation_Kind(kind), due.proto()
+		if app != "" {
+			r.App = appName(app)
+		}
 		if restriction != "" {
 			r.Restriction = restrictionName(restriction)
 		}

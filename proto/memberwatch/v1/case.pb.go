@@ -1094,7 +1094,7 @@ type Remediation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The resource name, cases/{case}/remediations/{remediation}.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The app, apps/{app}.
+	// The app, apps/{app}; empty: all of the developer's.
 	App string `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
 	// What is to be done.
 	Kind Remediation_Kind `protobuf:"varint,3,opt,name=kind,proto3,enum=memberwatch.v1.Remediation_Kind" json:"kind,omitempty"`
@@ -2717,7 +2717,11 @@ type ProposeRemediationRequest struct {
 	Restriction string `protobuf:"bytes,6,opt,name=restriction,proto3" json:"restriction,omitempty"`
 	// A UUID of the call: repeated within a day, with all else equal, it has no
 	// second effect and gives the first answer once more.
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// In a case that is about a developer: which of the developer's apps it is for,
+	// apps/{app}. AUDIT, NOTIFY_DEVELOPER and LIFT_RESTRICTION may do without: all
+	// of them. Another app than the case's is INVALID_ARGUMENT.
+	App           string `protobuf:"bytes,8,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2797,6 +2801,13 @@ func (x *ProposeRemediationRequest) GetRestriction() string {
 func (x *ProposeRemediationRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ProposeRemediationRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -4253,7 +4264,7 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x05abuse\x18\x03 \x01(\x03R\x05abuse\x12\x1a\n" +
 	"\bexpected\x18\x04 \x01(\x03R\bexpected\x12\x16\n" +
 	"\x06benign\x18\x05 \x01(\x03R\x06benign\x12\x1c\n" +
-	"\tprecision\x18\x06 \x01(\x01R\tprecision\"\x96\x02\n" +
+	"\tprecision\x18\x06 \x01(\x01R\tprecision\"\xa8\x02\n" +
 	"\x19ProposeRemediationRequest\x12\x12\n" +
 	"\x04case\x18\x01 \x01(\tR\x04case\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2 .memberwatch.v1.Remediation.KindR\x04kind\x12\x18\n" +
@@ -4263,7 +4274,8 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\bdue_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12 \n" +
 	"\vrestriction\x18\x06 \x01(\tR\vrestriction\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"[\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x10\n" +
+	"\x03app\x18\b \x01(\tR\x03app\"[\n" +
 	"\x1aProposeRemediationResponse\x12=\n" +
 	"\vremediation\x18\x01 \x01(\v2\x1b.memberwatch.v1.RemediationR\vremediation\"\xff\x01\n" +
 	"\x19AdvanceRemediationRequest\x12\x12\n" +
