@@ -2,8 +2,10 @@ package review
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/store"
@@ -34,12 +36,56 @@ func (s *Service) History(_ context.Context, id memberwatch.CaseID, after int64,
 	return s.files.AuditOf(subjectOf(id), after, limit)
 }
 
-// Open opens a case by hand. The app may have another one.
-func (s *Service) Open(ctx context.Context, d memberwatch.Decision) (memberwatch.Case, error) {
+// Open opens a case by hand, about an app or about a developer, which the service
+// need not have seen. It fails with ErrState when one is open already, unless
+// another is wanted.
+func (s *Service) Open(ctx context.Context, d memberwatch.Decision, another bool) (c memberwatch.Case, err error) {
+	if err := checkOpening(&d); err != nil {
+		return c, err
+	}
+	if d.App != "" {
+		if d.Developer, err = s.owner(ctx, d.App); err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
+			return c, err
+		}
+	}
 	return s.onceCase(ctx, d.By, func(t *turn) (memberwatch.Case, error) {
 		d.Action = memberwatch.ActionOpen
+		if !another {
+			if err := t.mayOpen(&d); err != nil {
+				return memberwatch.Case{}, err
+			}
+		}
 		return t.open(d)
 	})
+}
+
+// checkOpening checks what a person says of a case to open.
+func checkOpening(d *memberwatch.Decision) error {
+	message, hint := "", ""
+	switch {
+	case (d.App == "") == (d.Developer == ""):
+		message, hint = "a case is about an app or about a developer", "name one of the two; who has developed an app is known"
+	case strings.TrimSpace(d.Title) == "":
+		message, hint = "a case needs a title", "say in a sentence what it is about"
+	default:
+		return nil
+	}
+	return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "DECISION_INCOMPLETE", Message: message, Hint: hint}
+}
+
+// mayOpen tells whether what a case would be about has none that is open.
+func (t *turn) mayOpen(d *memberwatch.Decision) error {
+	about := memberwatch.Case{App: d.App, Developer: d.Developer}
+	other, found, err := t.OpenCase(about.Entity())
+	if err != nil || !found {
+		return err
+	}
+	return &memberwatch.ReasonError{
+		Kind: memberwatch.ErrState, Reason: "CASE_ALREADY_OPEN",
+		Message:  fmt.Sprintf("case %q about %s is %v", other.ID, whom(d.App, d.Developer), other.State),
+		Hint:     "go on with that one, or say that you want another",
+		Metadata: map[string]string{"case": subjectOf(other.ID), "etag": other.Etag()},
+	}
 }
 
 // onceCase runs one transaction whose answer is a case, once for the request in
@@ -159,6 +205,11 @@ func (t *turn) open(d memberwatch.Decision) (memberwatch.Case, error) {
 	c, err := memberwatch.NewCase(id, &d)
 	if err != nil {
 		return c, err
+	}
+	for _, id := range d.Signals {
+		if err := t.leave(&c, id); err != nil {
+			return c, err
+		}
 	}
 	if err := t.link(&c, d.Signals, memberwatch.TriageLinked); err != nil {
 		return c, err

@@ -71,3 +71,52 @@ func TestADevelopersSignalIsACaseOfTheDeveloper(t *testing.T) {
 		t.Errorf("the packet holds %d calls and %+v, want those of the developer alone", packet.Calls, packet.Containment)
 	}
 }
+
+// TestOpeningByHand opens cases that no signal has opened.
+func TestOpeningByHand(t *testing.T) {
+	d := open(t)
+	if _, _, err := d.monitor.PutApp(t.Context(), memberwatch.App{ID: "crm", Developer: "dev-crm"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		want      memberwatch.Decision
+		kind      error
+		reason    string
+		developer memberwatch.DeveloperID
+	}{
+		"an app that is known":   {want: memberwatch.Decision{App: "crm", Title: "a tip"}, developer: "dev-crm"},
+		"an app nobody has seen": {want: memberwatch.Decision{App: "ghost", Title: "a tip"}},
+		"a developer":            {want: memberwatch.Decision{Developer: "acme", Title: "a tip"}, developer: "acme"},
+		"neither":                {want: memberwatch.Decision{Title: "a tip"}, kind: memberwatch.ErrInvalid, reason: "DECISION_INCOMPLETE"},
+		"both":                   {want: memberwatch.Decision{App: "crm", Developer: "acme", Title: "a tip"}, kind: memberwatch.ErrInvalid, reason: "DECISION_INCOMPLETE"},
+		"no title":               {want: memberwatch.Decision{App: "shop"}, kind: memberwatch.ErrInvalid, reason: "DECISION_INCOMPLETE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.want.By = "ana"
+			c, err := d.Open(t.Context(), tc.want, false)
+			if tc.kind != nil {
+				refused(t, err, tc.kind, tc.reason)
+				return
+			}
+			if err != nil || c.App != tc.want.App || c.Developer != tc.developer || c.Due.Decide.IsZero() {
+				t.Fatalf("opened %+v, error %v", c, err)
+			}
+			_, err = d.Open(t.Context(), tc.want, false)
+			refused(t, err, memberwatch.ErrState, "CASE_ALREADY_OPEN")
+			must(d.Open(t.Context(), tc.want, true))
+		})
+	}
+}
+
+// TestASignalLeavesTheCaseItWasIn opens a case with a signal that another has.
+func TestASignalLeavesTheCaseItWasIn(t *testing.T) {
+	d := open(t)
+	d.forbid()
+	d.reads("group_membership", 3, "crm")
+	first := d.cases(1, nil)[0]
+	second := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "crm", Title: "apart", Signals: first.Signals}, true))
+	first, _, err := d.Case(t.Context(), first.ID)
+	if err != nil || len(first.Signals) != 0 || len(second.Signals) != 1 {
+		t.Errorf("signals %v and %v, error %v: want the signal in the second case alone", first.Signals, second.Signals, err)
+	}
+}

@@ -217,7 +217,7 @@ func TestBulkMergeAndReopen(t *testing.T) {
 	}
 	d.cases(2, func(c *memberwatch.Case) bool { return len(c.Tags) == 1 })
 	// Another case of the same app takes the first one's signals over.
-	target := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: list[0].App, Title: "all of it"}))
+	target := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: list[0].App, Title: "all of it"}, true))
 	_, err := d.Decide(t.Context(), list[1].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID})
 	refused(t, err, memberwatch.ErrInvalid, "CASE_OF_ANOTHER_APP")
 	merged := must(d.Decide(t.Context(), list[0].ID, "", memberwatch.Decision{Action: memberwatch.ActionMerge, By: "ana", Into: target.ID}))
@@ -463,7 +463,7 @@ func TestInfiniteEvidence(t *testing.T) {
 	if err := d.monitor.Platform().Publish(0, []store.OutboxRow{{Sequence: 1, Update: memberwatch.Update{Signal: signal}}}); err != nil {
 		t.Fatal(err)
 	}
-	must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "other"})) // wakes those who watch signals
+	must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "other", Title: "wake"}, false)) // wakes those who watch signals
 	d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })
 }
 

@@ -34,8 +34,8 @@ type Cases interface {
 	Cases(ctx context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error)
 	// History returns audit entries about a case whose numbers come after one, oldest first.
 	History(ctx context.Context, id memberwatch.CaseID, after int64, limit int) ([]memberwatch.AuditEntry, error)
-	// Open opens a case.
-	Open(ctx context.Context, d memberwatch.Decision) (memberwatch.Case, error)
+	// Open opens a case about an app or a developer; if one is open, only when another is wanted.
+	Open(ctx context.Context, d memberwatch.Decision, another bool) (memberwatch.Case, error)
 	// Next claims the most urgent case that nobody has and that matches.
 	Next(ctx context.Context, by memberwatch.Person, match func(*memberwatch.Case) bool) (memberwatch.Case, error)
 	// Decide takes a decision about a case whose etag is known, or any.
@@ -183,15 +183,12 @@ func (s *caseService) ListDecisions(ctx context.Context, r *pb.ListDecisionsRequ
 
 // OpenCase opens a case by hand.
 func (s *caseService) OpenCase(ctx context.Context, r *pb.OpenCaseRequest) (*pb.OpenCaseResponse, error) {
-	app, err := wire.ParseAppName(r.GetApp())
+	d, err := wire.DecodeOpening(r)
 	if err != nil {
-		return nil, wire.InField("app", err)
+		return nil, err
 	}
-	signals, err := wire.DecodeSignalNames(r.GetSignals())
-	if err != nil {
-		return nil, wire.InField("signals", err)
-	}
-	c, err := s.review.Open(ctx, memberwatch.Decision{By: memberwatch.PersonIn(ctx), App: app, Title: r.GetTitle(), Signals: signals, Comment: r.GetComment()})
+	d.By = memberwatch.PersonIn(ctx)
+	c, err := s.review.Open(ctx, d, r.GetAnother())
 	if err != nil {
 		return nil, err
 	}

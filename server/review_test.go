@@ -28,7 +28,7 @@ func opened(t testing.TB, s *system, n int) []*pb.Case {
 	t.Helper()
 	var cases []*pb.Case
 	for i := range n {
-		m, err := pb.NewCaseServiceClient(s).OpenCase(as(t.Context(), "ana"), &pb.OpenCaseRequest{App: fmt.Sprintf("apps/app-%d", i), Title: "a look"})
+		m, err := pb.NewCaseServiceClient(s).OpenCase(as(t.Context(), "ana"), &pb.OpenCaseRequest{App: fmt.Sprintf("apps/app-%d", i), Title: "a look", Another: true})
 		if err != nil {
 			t.Fatal(err)
 		}

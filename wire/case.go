@@ -160,6 +160,16 @@ func DecodeDecision(m *pb.Decision) (memberwatch.Decision, error) {
 	return d, dec.err
 }
 
+// DecodeOpening returns the decision that opens a case by hand.
+func DecodeOpening(m *pb.OpenCaseRequest) (memberwatch.Decision, error) {
+	var dec decoder
+	d := memberwatch.Decision{
+		App: parse(&dec, "app", optional(ParseAppName), m.GetApp()), Developer: memberwatch.DeveloperID(m.GetDeveloper()),
+		Title: m.GetTitle(), Signals: parse(&dec, "signals", DecodeSignalNames, m.GetSignals()), Comment: m.GetComment(),
+	}
+	return d, dec.err
+}
+
 // bounded takes a value of a later contract for one that was not given.
 func bounded[W ~uint8, M ~int32](m, last M) W {
 	if m < 0 || m > last {

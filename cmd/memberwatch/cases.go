@@ -240,13 +240,27 @@ func newCasesNext() *cobra.Command {
 }
 
 func newCasesOpen() *cobra.Command {
-	cmd := &cobra.Command{Use: "open APP", Short: "Open a case by hand", Args: exactly("APP")}
+	cmd := &cobra.Command{
+		Use: "open [APP]", Short: "Open a case by hand, about an app or with --developer about all apps of a developer", Args: cobra.ArbitraryArgs,
+		Example: "  memberwatch cases open quizfun --title 'a journalist says it sells lists'\n  memberwatch cases open --developer acme --title 'a tip: fake partners'",
+	}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
-	title := cmd.Flags().String("title", "", "what it is about")
-	comment := cmd.Flags().String("comment", "", "why")
-	signals := cmd.Flags().StringArray("signal", nil, "link this signal; may be repeated")
+	r := &pb.OpenCaseRequest{}
+	flags := cmd.Flags()
+	flags.StringVar(&r.Developer, "developer", "", "in place of APP: the developer it is about")
+	flags.StringVar(&r.Title, "title", "", "what it is about, in a sentence")
+	flags.StringVar(&r.Comment, "comment", "", "why")
+	flags.BoolVar(&r.Another, "another", false, "although one is open already")
+	signals := flags.StringArray("signal", nil, "link this signal; may be repeated")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		r := &pb.OpenCaseRequest{App: appName(args[0]), Title: *title, Comment: *comment}
+		if r.Developer == "" {
+			if err := exactly("APP")(cmd, args); err != nil {
+				return err
+			}
+			r.App = appName(args[0])
+		} else if err := exactly()(cmd, args); err != nil {
+			return err
+		}
 		for _, s := range *signals {
 			r.Signals = append(r.Signals, signalName(s))
 		}

@@ -1794,12 +1794,12 @@ func (x *ListDecisionsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// OpenCaseRequest opens a case.
+// OpenCaseRequest opens a case about an app or about a developer.
 type OpenCaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The app, apps/{app}.
 	App string `protobuf:"bytes,1,opt,name=app,proto3" json:"app,omitempty"`
-	// What it is about.
+	// What it is about, in a sentence.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// Its first signals, signals/{signal}.
 	Signals []string `protobuf:"bytes,3,rep,name=signals,proto3" json:"signals,omitempty"`
@@ -1807,7 +1807,11 @@ type OpenCaseRequest struct {
 	Comment string `protobuf:"bytes,4,opt,name=comment,proto3" json:"comment,omitempty"`
 	// A UUID of the call: repeated within a day, with all else equal, it has no
 	// second effect and gives the first answer once more.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// In place of app: the developer, all of whose apps it is about.
+	Developer string `protobuf:"bytes,6,opt,name=developer,proto3" json:"developer,omitempty"`
+	// True: open another one although one is open.
+	Another       bool `protobuf:"varint,7,opt,name=another,proto3" json:"another,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1875,6 +1879,20 @@ func (x *OpenCaseRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *OpenCaseRequest) GetDeveloper() string {
+	if x != nil {
+		return x.Developer
+	}
+	return ""
+}
+
+func (x *OpenCaseRequest) GetAnother() bool {
+	if x != nil {
+		return x.Another
+	}
+	return false
 }
 
 // OpenCaseResponse returns the case.
@@ -4176,14 +4194,16 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"w\n" +
 	"\x15ListDecisionsResponse\x126\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x18.memberwatch.v1.DecisionR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8c\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc4\x01\n" +
 	"\x0fOpenCaseRequest\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x18\n" +
 	"\asignals\x18\x03 \x03(\tR\asignals\x12\x18\n" +
 	"\acomment\x18\x04 \x01(\tR\acomment\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tR\trequestId\"<\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12\x1c\n" +
+	"\tdeveloper\x18\x06 \x01(\tR\tdeveloper\x12\x18\n" +
+	"\aanother\x18\a \x01(\bR\aanother\"<\n" +
 	"\x10OpenCaseResponse\x12(\n" +
 	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\"H\n" +
 	"\x0fNextCaseRequest\x12\x16\n" +

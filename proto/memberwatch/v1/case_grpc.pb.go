@@ -56,7 +56,8 @@ type CaseServiceClient interface {
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// ListDecisions pages through the decisions about a case, oldest first.
 	ListDecisions(ctx context.Context, in *ListDecisionsRequest, opts ...grpc.CallOption) (*ListDecisionsResponse, error)
-	// OpenCase opens a case by hand. The app may have another one.
+	// OpenCase opens a case by hand. FAILED_PRECONDITION with reason
+	// CASE_ALREADY_OPEN, and the case in the metadata: one is open already.
 	OpenCase(ctx context.Context, in *OpenCaseRequest, opts ...grpc.CallOption) (*OpenCaseResponse, error)
 	// NextCase claims the most urgent case that nobody has. No two persons get the
 	// same one. NOT_FOUND with reason QUEUE_EMPTY: there is nothing to do.
@@ -301,7 +302,8 @@ type CaseServiceServer interface {
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// ListDecisions pages through the decisions about a case, oldest first.
 	ListDecisions(context.Context, *ListDecisionsRequest) (*ListDecisionsResponse, error)
-	// OpenCase opens a case by hand. The app may have another one.
+	// OpenCase opens a case by hand. FAILED_PRECONDITION with reason
+	// CASE_ALREADY_OPEN, and the case in the metadata: one is open already.
 	OpenCase(context.Context, *OpenCaseRequest) (*OpenCaseResponse, error)
 	// NextCase claims the most urgent case that nobody has. No two persons get the
 	// same one. NOT_FOUND with reason QUEUE_EMPTY: there is nothing to do.
