@@ -103,7 +103,7 @@ func readsWork(t *testing.T, m *monitor.Monitor) {
 	if _, err := m.App(t.Context(), "app-01"); err != nil {
 		t.Errorf("read an app: %v", err)
 	}
-	if _, _, err := m.Signals(t.Context(), "", 10, nil); err != nil {
+	if _, _, err := m.Signals(t.Context(), memberwatch.Order{}, "", 10, nil); err != nil {
 		t.Errorf("list signals: %v", err)
 	}
 	rows, _, err := m.QueryAccess(context.Background(), memberwatch.AccessQuery{UntilDay: 1 << 30})

@@ -154,7 +154,7 @@ func TestNextSignalsWaitsForAChange(t *testing.T) {
 	if findings, err := m.Findings(t.Context(), got.signals[0].ID); err != nil || len(findings) != 1 {
 		t.Errorf("findings %+v, %v", findings, err)
 	}
-	if page, next, err := m.Signals(t.Context(), "", 5, nil); err != nil || next != "" || len(page) != 1 {
+	if page, next, err := m.Signals(t.Context(), memberwatch.Order{}, "", 5, nil); err != nil || next != "" || len(page) != 1 {
 		t.Errorf("signals %+v, %q, %v", page, next, err)
 	}
 	if _, _, err := m.NextSignals(t.Context(), got.place+1); reason(err) != "RESUME_EXPIRED" {

@@ -36,29 +36,31 @@ func (m *Monitor) Findings(_ context.Context, id memberwatch.SignalID) ([]member
 	return m.store.Platform.Findings(id)
 }
 
-// Signals returns up to limit signals that match, the newest Opened first, and
-// the cursor of the next page: empty at the end. Pages stay in step while
-// signals come and change. A nil match takes all; another one is shown what lists
-// choose by, see [store.Platform.Signals].
-func (m *Monitor) Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
-	return signalPages(ctx, m.store.Platform.Signals, after, limit, match)
+// Signals returns up to limit signals that match, in an order, and the cursor of
+// the next page: empty at the end. Pages stay in step while signals come and
+// change. A nil match takes all; another one is shown what lists choose by, see
+// [store.Platform.Signals].
+func (m *Monitor) Signals(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
+	return signalPages(ctx, m.store.Platform.Signals, order, after, limit, match)
 }
 
 // ShadowSignals returns the signals of kinds that were in shadow, which Signals
 // leaves out, likewise.
-func (m *Monitor) ShadowSignals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
-	return signalPages(ctx, m.store.Platform.ShadowSignals, after, limit, match)
+func (m *Monitor) ShadowSignals(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error) {
+	return signalPages(ctx, m.store.Platform.ShadowSignals, order, after, limit, match)
 }
+
+// signalReader reads up to a page of signals in one transaction.
+type signalReader func(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error)
 
 // signalPages gathers one page from as many transactions as it takes.
 func signalPages(
-	ctx context.Context, read func(after string, limit int, match func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error),
-	after string, limit int, match func(*memberwatch.Signal) bool,
+	ctx context.Context, read signalReader, order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool,
 ) ([]memberwatch.Signal, string, error) {
 	var page []memberwatch.Signal
 	for ctx.Err() == nil {
 		// Reading no more than is missing keeps the cursor exact.
-		some, next, err := read(after, limit-len(page), match)
+		some, next, err := read(order, after, limit-len(page), match)
 		if err != nil {
 			return nil, "", err
 		}

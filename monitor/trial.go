@@ -32,9 +32,9 @@ func (m *Monitor) collect(ctx context.Context, x *trying) error {
 		return err
 	}
 	since := func(s *memberwatch.Signal) bool { return s.Opened >= x.from }
-	for _, list := range []func(context.Context, string, int, func(*memberwatch.Signal) bool) ([]memberwatch.Signal, string, error){m.Signals, m.ShadowSignals} {
+	for _, read := range []signalReader{m.store.Platform.Signals, m.store.Platform.ShadowSignals} {
 		for after := ""; ; {
-			page, next, err := list(ctx, after, signalPage, since)
+			page, next, err := signalPages(ctx, read, memberwatch.Order{}, after, signalPage, since)
 			if err != nil {
 				return err
 			}

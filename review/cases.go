@@ -23,10 +23,10 @@ func (s *Service) Case(_ context.Context, id memberwatch.CaseID) (c memberwatch.
 	return c, remedies, err
 }
 
-// Cases returns up to limit cases that match and come before a number, the
-// newest first; 0 begins at the newest.
-func (s *Service) Cases(_ context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error) {
-	return s.files.Cases(before, limit, match)
+// Cases returns up to limit cases that match, in an order, and the cursor to go on
+// from: empty at the end.
+func (s *Service) Cases(_ context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Case) bool) (page []memberwatch.Case, next string, err error) {
+	return s.files.Cases(order, after, limit, match)
 }
 
 // History returns up to limit entries of the audit log about a case, whose
@@ -174,18 +174,17 @@ func (s *Service) DecideAll(ctx context.Context, match func(*memberwatch.Case) b
 
 // matchingCases returns all cases that match, newest first.
 func (s *Service) matchingCases(match func(*memberwatch.Case) bool) (ids []memberwatch.CaseID, err error) {
-	for before := int64(0); ; {
-		page, err := s.files.Cases(before, bulkPage, match)
+	for after := ""; ; {
+		page, next, err := s.files.Cases(memberwatch.Order{}, after, bulkPage, match)
 		if err != nil {
 			return nil, err
 		}
 		for i := range page {
 			ids = append(ids, page[i].ID)
 		}
-		if len(page) < bulkPage {
+		if after = next; after == "" {
 			return ids, nil
 		}
-		before, _ = page[len(page)-1].ID.CaseNumber()
 	}
 }
 

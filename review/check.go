@@ -14,9 +14,9 @@ import (
 // and compares what they lead to with the stored cases and remediations. It
 // returns how many records there are and which of them the log does not lead to.
 func (s *Service) CheckRecords(ctx context.Context) (checked int64, wrong []string, err error) {
-	for before := int64(0); ctx.Err() == nil; {
-		page, err := s.files.Cases(before, checkPage, nil)
-		if err != nil || len(page) == 0 {
+	for after, more := "", true; more && ctx.Err() == nil; more = after != "" {
+		page, next, err := s.files.Cases(memberwatch.Order{}, after, checkPage, nil)
+		if err != nil {
 			return checked, wrong, err
 		}
 		for i := range page {
@@ -27,7 +27,7 @@ func (s *Service) CheckRecords(ctx context.Context) (checked int64, wrong []stri
 			checked += n
 			wrong = append(wrong, some...)
 		}
-		before, _ = page[len(page)-1].ID.CaseNumber()
+		after = next
 	}
 	return checked, wrong, ctx.Err()
 }

@@ -96,7 +96,7 @@ const previewDays = 30
 func (s *Service) Preview(_ context.Context, want memberwatch.Silence) (hidden, above, abuse int64, err error) {
 	since := time.Now().Add(-previewDays * 24 * time.Hour).UnixNano()
 	for after := ""; ; {
-		page, next, err := s.files.Signals(after, eventPage, nil)
+		page, next, err := s.files.Signals(memberwatch.Order{}, after, eventPage, nil)
 		if err != nil {
 			return 0, 0, 0, err
 		}

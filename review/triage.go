@@ -91,7 +91,7 @@ func refused(err error) bool {
 // matching returns all signals that match, newest first.
 func (s *Service) matching(ctx context.Context, match func(*memberwatch.Signal) bool) (ids []memberwatch.SignalID, err error) {
 	for after := ""; ctx.Err() == nil; {
-		page, next, err := s.files.Signals(after, bulkPage, match)
+		page, next, err := s.files.Signals(memberwatch.Order{}, after, bulkPage, match)
 		if err != nil {
 			return nil, err
 		}

@@ -30,8 +30,9 @@ type Review interface {
 type Cases interface {
 	// Case returns a case with its remediations, oldest first.
 	Case(ctx context.Context, id memberwatch.CaseID) (memberwatch.Case, []memberwatch.Remediation, error)
-	// Cases returns up to limit cases that match and come before a number, the newest first; 0 begins at the newest.
-	Cases(ctx context.Context, before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error)
+	// Cases returns up to limit cases that match, in an order, beginning after a cursor, and the next cursor; it is empty at the
+	// end.
+	Cases(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Case) bool) (page []memberwatch.Case, next string, err error)
 	// History returns audit entries about a case whose numbers come after one, oldest first.
 	History(ctx context.Context, id memberwatch.CaseID, after int64, limit int) ([]memberwatch.AuditEntry, error)
 	// Open opens a case about an app or a developer; if one is open, only when another is wanted.
@@ -71,6 +72,11 @@ func caseFields(now time.Time) []filter.Field[memberwatch.Case] {
 	}
 }
 
+// caseOrders are what cases can be sorted by. Each has an index in package store.
+var caseOrders = map[string]memberwatch.OrderField{
+	"create_time": memberwatch.ByOpening, "severity": memberwatch.BySeverity, "due_time": memberwatch.ByDue, "update_time": memberwatch.ByUpdate,
+}
+
 // nanosOf returns 0 for no time.
 func nanosOf(t time.Time) int64 {
 	if t.IsZero() {
@@ -99,7 +105,7 @@ func (s *caseService) GetCase(ctx context.Context, r *pb.GetCaseRequest) (*pb.Ge
 
 // ListCases returns a page of cases.
 func (s *caseService) ListCases(ctx context.Context, r *pb.ListCasesRequest) (*pb.ListCasesResponse, error) {
-	size, before, err := numberedPage(r)
+	size, after, err := listPages.open(r)
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +114,17 @@ func (s *caseService) ListCases(ctx context.Context, r *pb.ListCasesRequest) (*p
 	if err != nil {
 		return nil, wire.InField("filter", err)
 	}
-	cases, err := s.review.Cases(ctx, before, size+1, selected.Match)
+	order, err := filter.ParseOrder(r.GetOrderBy(), caseOrders)
+	if err != nil {
+		return nil, wire.InField("order_by", err)
+	}
+	cases, next, err := s.review.Cases(ctx, order, after, size, selected.Match)
 	if err != nil {
 		return nil, err
 	}
 	m := &pb.ListCasesResponse{}
-	if len(cases) > size {
-		cases = cases[:size]
-		n, _ := cases[size-1].ID.CaseNumber()
-		m.NextPageToken = newToken(r, strconv.FormatInt(n, 10))
+	if next != "" {
+		m.NextPageToken = newToken(r, next)
 	}
 	for i := range cases {
 		m.Cases = append(m.Cases, wire.EncodeCase(&cases[i], now))

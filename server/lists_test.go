@@ -211,6 +211,33 @@ func TestListsStandStillWhileOthersWrite(t *testing.T) {
 	writers.Wait()
 }
 
+// refusesOrders checks that a list refuses orders that it does not offer, and tokens
+// of another order.
+func (l *listing) refusesOrders(ctx context.Context, t *testing.T, s *system) {
+	t.Helper()
+	filter := l.method.Input().Fields().ByName("filter")
+	was := l.request.Get(filter)
+	l.request.Clear(filter)
+	defer l.request.Set(filter, was)
+	l.set("order_by", protoreflect.ValueOfString("severity desc"))
+	_, token, err := l.page(ctx, s, 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.set("order_by", protoreflect.ValueOfString("severity"))
+	if token != "" {
+		_, _, err = l.page(ctx, s, 1, token)
+		expect(t, err, codes.InvalidArgument, "TOKEN_MISMATCH")
+	}
+	l.set("order_by", protoreflect.ValueOfString("colour"))
+	_, _, err = l.page(ctx, s, 1, "")
+	info := expect(t, err, codes.InvalidArgument, "ORDER_INVALID")
+	if info.GetMetadata()["field"] != "order_by" || !strings.Contains(err.Error(), `unknown field "colour", fields are `) {
+		t.Errorf("%v, metadata %v", err, info.GetMetadata())
+	}
+	l.request.Clear(l.method.Input().Fields().ByName("order_by"))
+}
+
 // TestListsRefuseWhatTheyDoNotKnow holds every list of the contract to one way of
 // refusing fields, sizes and tokens.
 func TestListsRefuseWhatTheyDoNotKnow(t *testing.T) {
@@ -242,6 +269,9 @@ func TestListsRefuseWhatTheyDoNotKnow(t *testing.T) {
 			info := expect(t, err, codes.InvalidArgument, "FILTER_INVALID")
 			if info.GetMetadata()["field"] != "filter" || !strings.Contains(err.Error(), `unknown field "colour", fields are `) {
 				t.Errorf("%v, metadata %v", err, slices.Collect(maps.Values(info.GetMetadata())))
+			}
+			if l.method.Input().Fields().ByName("order_by") != nil {
+				l.refusesOrders(ana, t, s)
 			}
 			if token != "" {
 				_, _, err = l.page(ana, s, 1, token)

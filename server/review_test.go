@@ -189,41 +189,43 @@ func fill(b *testing.B, dir string, n, apps int) {
 }
 
 // BenchmarkFirstPage lists the first page of 100,000 signals and 10,000 cases
-// over gRPC, without a filter, with a usual one, and with one that matches
-// nothing and so reads everything.
+// over gRPC, in every order, without a filter, with a usual one, and with one that
+// matches nothing and so reads everything.
 func BenchmarkFirstPage(b *testing.B) {
-	const signals, apps = 100_000, 10_000
+	const raised, apps = 100_000, 10_000
 	dir := b.TempDir()
-	fill(b, dir, signals, apps)
+	fill(b, dir, raised, apps)
 	s := startIn(b, dir, monitor.Options{}, Options{})
-	cases, list := pb.NewCaseServiceClient(s), pb.NewSignalServiceClient(s)
+	cases, signals := pb.NewCaseServiceClient(s), pb.NewSignalServiceClient(s)
 	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		page, err := cases.ListCases(b.Context(), &pb.ListCasesRequest{PageSize: 1})
 		if err != nil {
 			b.Fatal(err)
 		}
-		left, err := list.ListSignals(b.Context(), &pb.ListSignalsRequest{PageSize: 1, Filter: "triage = OPEN"})
+		left, err := signals.ListSignals(b.Context(), &pb.ListSignalsRequest{PageSize: 1, Filter: "triage = OPEN"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		if len(page.GetCases()) == 1 && page.GetCases()[0].GetName() == fmt.Sprintf("cases/c%d", apps) && len(left.GetSignals()) == 0 {
-			b.Logf("%d signals found their cases in %v", signals, time.Since(began).Round(time.Second))
+			b.Logf("%d signals found their cases in %v", raised, time.Since(began).Round(time.Second))
 			break
 		}
 	}
-	for _, filter := range []string{"", "severity >= HIGH", "app = nobody"} {
-		b.Run("cases/"+filter, func(b *testing.B) {
-			timed(b, func() error {
-				_, err := cases.ListCases(b.Context(), &pb.ListCasesRequest{Filter: filter})
-				return err
-			})
-		})
-		b.Run("signals/"+filter, func(b *testing.B) {
-			timed(b, func() error {
-				_, err := list.ListSignals(b.Context(), &pb.ListSignalsRequest{Filter: filter})
-				return err
-			})
-		})
+	for list, fields := range map[string]map[string]memberwatch.OrderField{"cases": caseOrders, "signals": signalOrders} {
+		for _, field := range sortedKeys(fields) {
+			for _, filter := range []string{"", "severity >= HIGH", "app = nobody"} {
+				b.Run(list+" by "+field+"/"+filter, func(b *testing.B) {
+					timed(b, func() (err error) {
+						if list == "cases" {
+							_, err = cases.ListCases(b.Context(), &pb.ListCasesRequest{Filter: filter, OrderBy: field + " desc"})
+						} else {
+							_, err = signals.ListSignals(b.Context(), &pb.ListSignalsRequest{Filter: filter, OrderBy: field + " desc"})
+						}
+						return err
+					})
+				})
+			}
+		}
 	}
 }
 

@@ -25,11 +25,11 @@ type Signals interface {
 	EvidenceHash(ctx context.Context, id memberwatch.SignalID) (string, error)
 	// VerifySignal makes the findings of a signal again and compares them with what is stored.
 	VerifySignal(ctx context.Context, id memberwatch.SignalID) (memberwatch.Verification, error)
-	// Signals returns up to limit signals that match, newest first, beginning after a cursor, and the next cursor; it is
+	// Signals returns up to limit signals that match, in an order, beginning after a cursor, and the next cursor; it is
 	// empty at the end.
-	Signals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
+	Signals(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
 	// ShadowSignals returns those of kinds that were in shadow, which Signals leaves out, likewise.
-	ShadowSignals(ctx context.Context, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
+	ShadowSignals(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error)
 	// SignalPlace returns the newest place in the feed of changes.
 	SignalPlace(ctx context.Context) (int64, error)
 	// NextSignals waits until signals have changed after a place in the feed, and returns some of them as they are now,
@@ -62,6 +62,11 @@ var signalFields = []filter.Field[memberwatch.Signal]{
 	filter.Enum("triage", triageNames(), func(s *memberwatch.Signal) int { return int(s.Triage.State) }),
 	filter.Name("case", "cases/", func(s *memberwatch.Signal) string { return string(s.Triage.Case) }),
 	filter.Time("open_time", func(s *memberwatch.Signal) int64 { return s.Opened }),
+}
+
+// signalOrders are what signals can be sorted by. Each has an index in package store.
+var signalOrders = map[string]memberwatch.OrderField{
+	"open_time": memberwatch.ByOpening, "severity": memberwatch.BySeverity, "evidence": memberwatch.ByEvidence, "last_time": memberwatch.ByLast,
 }
 
 // triageNames returns the states of triage in the order of the words: the contract has one more before them.
@@ -144,6 +149,10 @@ func (s *signalService) ListSignals(ctx context.Context, r *pb.ListSignalsReques
 	if err != nil {
 		return nil, wire.InField("filter", err)
 	}
+	order, err := filter.ParseOrder(r.GetOrderBy(), signalOrders)
+	if err != nil {
+		return nil, wire.InField("order_by", err)
+	}
 	if r.GetExport() {
 		if err := recordFirst(ctx, s.audit, "signals.export", "signals", r); err != nil {
 			return nil, err
@@ -153,7 +162,7 @@ func (s *signalService) ListSignals(ctx context.Context, r *pb.ListSignalsReques
 	if r.GetShadow() {
 		list = s.signals.ShadowSignals
 	}
-	page, next, err := list(ctx, after, size, selected.Match)
+	page, next, err := list(ctx, order, after, size, selected.Match)
 	if err != nil {
 		return nil, err
 	}

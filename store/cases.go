@@ -36,8 +36,13 @@ func (r *Review) PutCase(c *memberwatch.Case) error {
 		return fmt.Errorf("put case %q: %w", c.ID, memberwatch.ErrInvalid)
 	}
 	key := sequenceKey(uint64(n))
+	old, _, err := fetch(r, bucketCases, key, decodeCase)
+	if err != nil {
+		return err
+	}
 	w := writer{tx: r.tx}
 	w.put(r.tx.Bucket(bucketCases), key, encodeCase(c))
+	w.rankCase(&old, c, key)
 	w.put(r.tx.Bucket(bucketCasesByApp), nested(string(c.Entity()), n), nil)
 	if c.Open() {
 		w.put(r.tx.Bucket(bucketCasesOpen), key, nil)
@@ -93,13 +98,6 @@ func (r *Review) EachOpenCase(visit func(*memberwatch.Case) error) error {
 		}
 	}
 	return nil
-}
-
-// Cases returns up to limit cases that match and come before a number, the
-// newest first; 0 begins at the newest. Numbers never change, so pages stay in
-// step while cases come and move. A nil match takes all.
-func (p *Platform) Cases(before int64, limit int, match func(*memberwatch.Case) bool) ([]memberwatch.Case, error) {
-	return newestFirst(p, bucketCases, before, limit, match, decodeCase)
 }
 
 // newestFirst reads a page of numbered records, backwards.
@@ -164,7 +162,7 @@ func (r *Review) PutTriage(id memberwatch.SignalID, t *memberwatch.Triage) error
 	if err != nil {
 		return err
 	}
-	if err := putHead(r.tx, bucketOpened, &s); err != nil {
+	if err := putHeads(r.tx, nil, &s); err != nil {
 		return err
 	}
 	return feed(r.tx, []byte(id))

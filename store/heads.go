@@ -2,15 +2,13 @@ package store
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 
 	"github.com/memberwatch/memberwatch"
 	bolt "go.etcd.io/bbolt"
 )
 
-// Heads: the index of signals by time of opening holds beside each key what lists
-// choose by, so that a list that matches little does not read every signal. A
+// Heads: the indices of signals hold beside each key what lists choose by, so that a list that matches little does not read every signal. A
 // signal that was last written before there were heads has an empty one and is
 // read itself.
 
@@ -27,13 +25,35 @@ func encodeHead(s *memberwatch.Signal) []byte {
 	return e.seal()
 }
 
-// putHead indexes a signal by the time it opened, in one of the two indices.
-func putHead(tx *bolt.Tx, bucket []byte, s *memberwatch.Signal) error {
-	return tx.Bucket(bucket).Put(timeKey(s.Opened, string(s.ID)), encodeHead(s))
+// putHeads puts a signal into its indices, in place of what it was; nil: it is new
+// there.
+func putHeads(tx *bolt.Tx, old, s *memberwatch.Signal) error {
+	w, ranks := writer{tx: tx}, tx.Bucket(bucketSignalRanks)
+	if old != nil {
+		w.delete(tx.Bucket(openedIn(old.Shadow)), timeKey(old.Opened, string(old.ID)))
+		for _, by := range signalOrders {
+			w.delete(ranks, signalRankKey(by, old))
+		}
+	}
+	head := encodeHead(s)
+	w.put(tx.Bucket(openedIn(s.Shadow)), timeKey(s.Opened, string(s.ID)), head)
+	for _, by := range signalOrders {
+		w.put(ranks, signalRankKey(by, s), head)
+	}
+	return w.err
 }
 
-// readHead fills a signal from an entry of the index, and says whether it has a
-// head. Texts that are as before are kept: many repeat from signal to signal.
+// openedIn returns the index by opening of signals in shadow, or of the others.
+func openedIn(shadow bool) []byte {
+	if shadow {
+		return bucketShadow
+	}
+	return bucketOpened
+}
+
+// readHead fills a signal from an entry of an index, of whose key it takes the place
+// by opening, and says whether it has a head. Texts that are as before are kept: many
+// repeat from signal to signal.
 func readHead(s *memberwatch.Signal, key, record []byte) (bool, error) {
 	payload, err := openFrame(record)
 	if err != nil || len(payload) == 0 {
@@ -59,56 +79,55 @@ func repeated[T ~string](d *decoder, before T) T {
 // look whether anybody still waits.
 const scanned = 50_000
 
-// Signals returns up to limit signals that match, the newest Opened first, and the
-// cursor to go on from: empty at the end. A cursor is a place in the order, so
-// pages stay in step while signals come and change. It may come with fewer signals
-// than the limit, as one call reads no more than some ten thousands.
+// Signals returns up to limit signals that match, in an order, and the cursor to go
+// on from: empty at the end. A cursor is a place in the order, so pages stay in step
+// while signals come and change; one whose rank changes meanwhile may move across it.
+// It may come with fewer signals than the limit, as one call reads no more than some
+// ten thousands.
 //
 // A nil match takes all. Else match is shown what lists choose by: id, app,
 // developer, kind, severity, Opened, Ended, and of the triage state and case. The rest is
 // zero.
-func (p *Platform) Signals(after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(bucketOpened, after, limit, match)
+func (p *Platform) Signals(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(spanOf(order, bucketOpened, bucketSignalRanks, false), after, limit, match)
 }
 
 // ShadowSignals returns the signals that were in shadow, which Signals leaves
 // out, likewise.
-func (p *Platform) ShadowSignals(after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(bucketShadow, after, limit, match)
+func (p *Platform) ShadowSignals(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	return p.signalsIn(spanOf(order, bucketShadow, bucketSignalRanks, true), after, limit, match)
 }
 
-// signalsIn pages through one of the indices by time of opening.
-func (p *Platform) signalsIn(bucket []byte, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
-	before, err := base64.RawURLEncoding.DecodeString(after)
+// signalsIn pages through an index.
+func (p *Platform) signalsIn(list span, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
+	from, err := decodeCursor(after)
 	if err != nil {
-		return nil, "", &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "PAGE_TOKEN_INVALID", Message: fmt.Sprintf("page token %q is not one of ours", after)}
+		return nil, "", err
 	}
 	err = p.db.View(func(tx *bolt.Tx) error {
-		head, last := memberwatch.Signal{}, []byte(nil)
-		cursor := tx.Bucket(bucket).Cursor()
-		key, record := seekBeforeEntry(cursor, before)
-		for n := 0; key != nil; key, record = cursor.Prev() {
+		head, last, n := memberwatch.Signal{}, []byte(nil), 0
+		return list.walk(tx, from, func(key, record []byte) (bool, error) {
 			if len(page) == limit || n == scanned {
-				next = base64.RawURLEncoding.EncodeToString(last)
-				return nil
+				next = encodeCursor(last)
+				return false, nil
 			}
 			n++
-			s, err := p.matching(tx, bucket, &head, key, record, match)
+			s, err := p.matching(tx, list.bucket, &head, list.place(key), record, match)
 			if err != nil {
-				return err
+				return false, err
 			}
 			if s != nil {
 				page = append(page, *s)
 			}
 			last = key
-		}
-		return nil
+			return true, nil
+		})
 	})
 	return page, next, err
 }
 
-// matching returns the signal of an entry of the index if it matches; head is
-// memory for what is shown to match.
+// matching returns the signal of an entry of an index if it matches; key is the place
+// by opening, and head memory for what is shown to match.
 func (p *Platform) matching(tx *bolt.Tx, bucket []byte, head *memberwatch.Signal, key, record []byte, match func(*memberwatch.Signal) bool) (*memberwatch.Signal, error) {
 	if len(key) < 8 {
 		return nil, corruptAt(p.db, bucket, key, fmt.Errorf("%w: key of %d bytes", ErrCorrupt, len(key)))
@@ -133,15 +152,4 @@ func (p *Platform) matching(tx *bolt.Tx, bucket []byte, head *memberwatch.Signal
 		return nil, nil
 	}
 	return s, nil
-}
-
-// seekBeforeEntry moves to the last key before the given one; empty means the last
-// of all.
-func seekBeforeEntry(cursor *bolt.Cursor, before []byte) (key, value []byte) {
-	if len(before) > 0 {
-		if key, _ := cursor.Seek(before); key != nil {
-			return cursor.Prev()
-		}
-	}
-	return cursor.Last()
 }

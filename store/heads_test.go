@@ -85,7 +85,7 @@ func TestFilteredPagesStandStill(t *testing.T) {
 		limit, cursor := rapid.IntRange(1, 9).Draw(t, "limit"), ""
 		found := make(map[memberwatch.SignalID]int)
 		for {
-			page, following, err := s.Platform.Signals(cursor, limit, match)
+			page, following, err := s.Platform.Signals(memberwatch.Order{}, cursor, limit, match)
 			if err != nil {
 				t.Fatal(err)
 			}

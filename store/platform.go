@@ -24,6 +24,7 @@ var (
 	bucketFeedAt       = []byte("feed-at")      // id: its sequence in the feed
 	bucketPublished    = []byte("published")    // partition: newest outbox row applied
 	bucketJudgements   = []byte("judgements")   // window: opaque judgement
+	bucketSignalRanks  = []byte("signal-ranks") // order, rank, time of opening, id: what lists choose by
 	bucketMerged       = []byte("merged")       // window: opaque tally of all partitions, since the newest snapshot
 	bucketFleet        = []byte("fleet")        // day: opaque snapshot of the fleet
 	keyDirectory       = []byte("directory")
@@ -31,7 +32,7 @@ var (
 	platformNames      = [][]byte{
 		bucketMeta, bucketRegistry, bucketRestrictions, bucketChanges, bucketEpochs, bucketSignals, bucketOpened,
 		bucketOpen, bucketFindings, bucketFeed, bucketFeedAt, bucketPublished, bucketJudgements, bucketMerged,
-		bucketFleet, bucketShadow,
+		bucketFleet, bucketShadow, bucketSignalRanks,
 	}
 )
 
@@ -55,7 +56,11 @@ func openPlatform(dir string, o Options) (*Platform, int, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, db.Close())
 	}
-	return &Platform{db: db}, n, nil
+	p := &Platform{db: db}
+	if err := p.rankAll(); err != nil {
+		return nil, 0, errors.Join(err, db.Close())
+	}
+	return p, n, nil
 }
 
 // checkDirectory reads format and number of partitions, 0 if nobody has written

@@ -29,6 +29,7 @@ var (
 	bucketCases          = []byte("cases")           // number: a case
 	bucketCasesOpen      = []byte("cases-open")      // number, of cases that are not closed
 	bucketCasesByApp     = []byte("cases-by-app")    // app, number
+	bucketCaseRanks      = []byte("case-ranks")      // order, rank, number
 	bucketTriage         = []byte("triage")          // signal id: its triage
 	bucketRemediations   = []byte("remediations")    // number: a remediation
 	bucketRemediationsOf = []byte("remediations-of") // case number, number
@@ -41,7 +42,7 @@ var (
 	bucketAuditSubject   = []byte("audit-subject")   // subject, number
 	bucketTokens         = []byte("tokens")          // number: a token
 	reviewNames          = [][]byte{
-		bucketCases, bucketCasesOpen, bucketCasesByApp, bucketTriage, bucketRemediations, bucketRemediationsOf,
+		bucketCases, bucketCasesOpen, bucketCasesByApp, bucketCaseRanks, bucketTriage, bucketRemediations, bucketRemediationsOf,
 		bucketSilences, bucketLabels, bucketReviewEvents, bucketReviewMarks, bucketAudit, bucketAuditTree,
 		bucketAuditSubject, bucketTokens,
 	}

@@ -87,10 +87,17 @@ func (p *Platform) publish(tx *bolt.Tx, u *memberwatch.Update) error {
 	if err := tx.Bucket(bucketSignals).Put(id, encodeSignal(s)); err != nil {
 		return err
 	}
-	if s.Shadow { // nobody is asked to look: it is in no feed and in no count
-		return putHead(tx, bucketShadow, s)
+	head := *s
+	if old != nil {
+		head.Triage = old.Triage // the detector knows none
 	}
-	if err := indexSignal(tx, old, s); err != nil {
+	if err := putHeads(tx, old, &head); err != nil {
+		return err
+	}
+	if s.Shadow { // nobody is asked to look: it is in no feed and in no count
+		return nil
+	}
+	if err := countSignal(tx, old, s); err != nil {
 		return err
 	}
 	return feed(tx, id)
@@ -113,22 +120,19 @@ func (p *Platform) signal(tx *bolt.Tx, id []byte) (*memberwatch.Signal, error) {
 	return &s, nil
 }
 
-// indexSignal keeps the two indices and the counters in step with a signal.
-func indexSignal(tx *bolt.Tx, old, s *memberwatch.Signal) error {
+// countSignal keeps the list of those that run and the counters in step with a
+// signal.
+func countSignal(tx *bolt.Tx, old, s *memberwatch.Signal) error {
 	counts, err := signalCounts(tx)
 	if err != nil {
 		return err
 	}
-	opened, open := tx.Bucket(bucketOpened), tx.Bucket(bucketOpen)
-	if old == nil {
+	open := tx.Bucket(bucketOpen)
+	switch {
+	case old == nil:
 		counts.Opened++
-	} else {
-		if old.Open() {
-			counts.Open--
-		}
-		if err := opened.Delete(timeKey(old.Opened, string(old.ID))); err != nil {
-			return err
-		}
+	case old.Open():
+		counts.Open--
 	}
 	if s.Open() {
 		counts.Open++
@@ -137,13 +141,6 @@ func indexSignal(tx *bolt.Tx, old, s *memberwatch.Signal) error {
 		err = open.Delete([]byte(s.ID))
 	}
 	if err != nil {
-		return err
-	}
-	head := *s
-	if old != nil {
-		head.Triage = old.Triage // the detector knows none
-	}
-	if err := putHead(tx, bucketOpened, &head); err != nil {
 		return err
 	}
 	e := newEncoder(16)

@@ -67,7 +67,7 @@ func TestSignalsComeNewestFirstAndPagesStayInStep(t *testing.T) {
 	}
 	var seen []memberwatch.SignalID
 	for cursor, pages := "", 0; ; pages++ {
-		page, next, err := s.Platform.Signals(cursor, 3, nil)
+		page, next, err := s.Platform.Signals(memberwatch.Order{}, cursor, 3, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestSignalsComeNewestFirstAndPagesStayInStep(t *testing.T) {
 	if want := []memberwatch.SignalID{"s6", "s5", "s4", "s3", "s2", "s1", "s0"}; !slices.Equal(seen, want) {
 		t.Errorf("signals %v, want %v", seen, want)
 	}
-	if _, _, err := s.Platform.Signals("%%", 3, nil); err == nil {
+	if _, _, err := s.Platform.Signals(memberwatch.Order{}, "%%", 3, nil); err == nil {
 		t.Error("a foreign cursor was taken")
 	}
 }

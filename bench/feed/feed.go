@@ -176,7 +176,7 @@ func (f *Feed) Signals(ctx context.Context) ([]memberwatch.Signal, error) {
 	if err := f.Settle(ctx); err != nil {
 		return nil, err
 	}
-	signals, _, err := f.monitor.Signals(ctx, "", 1<<30, nil)
+	signals, _, err := f.monitor.Signals(ctx, memberwatch.Order{}, "", 1<<30, nil)
 	Sort(signals)
 	return signals, err
 }

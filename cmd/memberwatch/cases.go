@@ -27,9 +27,10 @@ func caseName(arg string) string { return "cases/" + strings.TrimPrefix(arg, "ca
 func signalName(arg string) string { return "signals/" + strings.TrimPrefix(arg, "signals/") }
 
 func newCasesList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List cases, newest first; closed ones only with --all or --filter", Args: exactly()}
+	cmd := &cobra.Command{Use: "list", Short: "List cases, newest first unless asked otherwise; closed ones only with --all or --filter", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	filter := cmd.Flags().String("filter", "", "only cases that match, "+caseFilterHelp)
+	order := cmd.Flags().String("order-by", "", "create_time, update_time, severity or due_time, alone or with desc, such as 'severity desc'")
 	all := cmd.Flags().Bool("all", false, "closed cases too")
 	limit := cmd.Flags().Int("limit", 50, "list at most so many; 0 lists all")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +48,7 @@ func newCasesList() *cobra.Command {
 		var cases []*pb.Case
 		service := pb.NewCaseServiceClient(conn)
 		err = pages(*limit, maxPage, func(token string, size int) (int, string, error) {
-			answer, err := service.ListCases(cmd.Context(), &pb.ListCasesRequest{Filter: *filter, PageSize: int32(size), PageToken: token})
+			answer, err := service.ListCases(cmd.Context(), &pb.ListCasesRequest{Filter: *filter, OrderBy: *order, PageSize: int32(size), PageToken: token})
 			cases = append(cases, answer.GetCases()...)
 			return len(answer.GetCases()), answer.GetNextPageToken(), err
 		})

@@ -21,9 +21,10 @@ func newSignals() *cobra.Command {
 const filterHelp = `such as 'state = OPEN AND severity >= HIGH', over app, developer, kind, severity, state, triage, case and open_time`
 
 func newSignalsList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List signals, newest first", Args: exactly()}
+	cmd := &cobra.Command{Use: "list", Short: "List signals, newest first unless asked otherwise", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	filter := cmd.Flags().String("filter", "", "only signals that match, "+filterHelp)
+	order := cmd.Flags().String("order-by", "", "open_time, last_time, severity or evidence, alone or with desc, such as 'evidence desc'")
 	limit := cmd.Flags().Int("limit", 50, "list at most so many; 0 lists all")
 	shadow := cmd.Flags().Bool("shadow", false, "list the signals of kinds in shadow, which nobody is asked to look at, instead of the others")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +36,7 @@ func newSignalsList() *cobra.Command {
 			return err
 		}
 		defer conn.Close() //nolint:errcheck // only read from
-		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter, Shadow: *shadow}, *limit)
+		signals, err := listSignals(cmd, conn, &pb.ListSignalsRequest{Filter: *filter, OrderBy: *order, Shadow: *shadow}, *limit)
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ const (
 type CaseServiceClient interface {
 	// GetCase returns a case with its remediations.
 	GetCase(ctx context.Context, in *GetCaseRequest, opts ...grpc.CallOption) (*GetCaseResponse, error)
-	// ListCases pages through cases, newest first.
+	// ListCases pages through cases, newest first unless asked otherwise.
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// ListDecisions pages through the decisions about a case, oldest first.
 	ListDecisions(ctx context.Context, in *ListDecisionsRequest, opts ...grpc.CallOption) (*ListDecisionsResponse, error)
@@ -298,7 +298,7 @@ func (c *caseServiceClient) ListSilences(ctx context.Context, in *ListSilencesRe
 type CaseServiceServer interface {
 	// GetCase returns a case with its remediations.
 	GetCase(context.Context, *GetCaseRequest) (*GetCaseResponse, error)
-	// ListCases pages through cases, newest first.
+	// ListCases pages through cases, newest first unless asked otherwise.
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// ListDecisions pages through the decisions about a case, oldest first.
 	ListDecisions(context.Context, *ListDecisionsRequest) (*ListDecisionsResponse, error)

@@ -34,7 +34,7 @@ const (
 type SignalServiceClient interface {
 	// GetSignal returns one signal.
 	GetSignal(ctx context.Context, in *GetSignalRequest, opts ...grpc.CallOption) (*GetSignalResponse, error)
-	// ListSignals pages through signals, newest first.
+	// ListSignals pages through signals, newest first unless asked otherwise.
 	ListSignals(ctx context.Context, in *ListSignalsRequest, opts ...grpc.CallOption) (*ListSignalsResponse, error)
 	// WatchSignals sends the matching signals as they are, then each change: a
 	// signal that changed several times in between comes once, as it is now. After
@@ -124,7 +124,7 @@ func (c *signalServiceClient) VerifySignal(ctx context.Context, in *VerifySignal
 type SignalServiceServer interface {
 	// GetSignal returns one signal.
 	GetSignal(context.Context, *GetSignalRequest) (*GetSignalResponse, error)
-	// ListSignals pages through signals, newest first.
+	// ListSignals pages through signals, newest first unless asked otherwise.
 	ListSignals(context.Context, *ListSignalsRequest) (*ListSignalsResponse, error)
 	// WatchSignals sends the matching signals as they are, then each change: a
 	// signal that changed several times in between comes once, as it is now. After
