@@ -84,10 +84,12 @@ type Case struct {
 	Aware time.Time
 	// MergedInto is the case that goes on for this one.
 	MergedInto CaseID
-	Appeal     bool   // it was reopened on appeal
-	Notes      int64  // how many were written
-	Revision   int64  // decisions so far, from 1
-	Cause      string // hypothesis, such as retained access; for the incident packet
+	// DuplicateOf is the case that has what this one is about, after DUPLICATE.
+	DuplicateOf CaseID
+	Appeal      bool   // it was reopened on appeal
+	Notes       int64  // how many were written
+	Revision    int64  // decisions so far, from 1
+	Cause       string // hypothesis, such as retained access; for the incident packet
 }
 
 // Clocks are the times by which a case should have come so far.

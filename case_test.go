@@ -68,6 +68,9 @@ func anyDecision(t *rapid.T, now time.Time) memberwatch.Decision {
 		if d.Verdict == memberwatch.VerdictExpected {
 			d.Expect = &memberwatch.Expect{Members: 10, Until: now.Add(time.Hour)}
 		}
+		if d.Verdict != memberwatch.VerdictDuplicate {
+			d.Into = ""
+		}
 	case memberwatch.ActionClose:
 		d.Unfinished, d.Remediated = rapid.IntRange(0, 1).Draw(t, "unfinished"), rapid.IntRange(0, 1).Draw(t, "remediated")
 	case memberwatch.ActionReopen:
@@ -150,6 +153,8 @@ func checkCase(t *rapid.T, c *memberwatch.Case) {
 		t.Fatalf("%v closed at %v", c.State, c.Closed)
 	case c.State == memberwatch.CaseClosed && c.ClaimedBy != "":
 		t.Fatalf("closed and claimed by %q", c.ClaimedBy)
+	case c.DuplicateOf != "" && c.Verdict != memberwatch.VerdictDuplicate:
+		t.Fatalf("duplicate of %q with verdict %v", c.DuplicateOf, c.Verdict)
 	case c.State == memberwatch.CaseRemediating && c.Verdict != memberwatch.VerdictAbuse:
 		t.Fatalf("remediating with verdict %v", c.Verdict)
 	}
@@ -218,6 +223,10 @@ func TestDecisionSaysWhatIsMissing(t *testing.T) {
 		"EXPECTED of NaN": {
 			Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictExpected, Reason: "known-batch", Comment: "x",
 			Expect: &memberwatch.Expect{Members: math.NaN(), Until: now.Add(time.Hour)},
+		},
+		"DUPLICATE of nothing": {Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictDuplicate, Reason: "other-case", Comment: "x"},
+		"BENIGN of another": {
+			Action: memberwatch.ActionDecide, By: "ana", Time: now, Verdict: memberwatch.VerdictBenign, Reason: "bad-data", Comment: "x", Into: "c2",
 		},
 		"aware in the future": {Action: memberwatch.ActionAware, By: "ana", Time: now, Until: now.Add(time.Hour)},
 		"tag with a space":    {Action: memberwatch.ActionTag, By: "ana", Time: now, Add: []string{"a b"}},

@@ -78,6 +78,10 @@ func (c *Case) permit(d *Decision) error {
 		if d.Into == c.ID {
 			return c.forbid("CASE_MERGED", "it cannot go into itself")
 		}
+	case ActionDecide:
+		if d.Into == c.ID {
+			return c.forbid("CASE_OF_ITSELF", "it cannot be a duplicate of itself")
+		}
 	case ActionRemediate:
 		if c.Verdict != VerdictAbuse {
 			return c.forbid("VERDICT_FORBIDS", "its verdict is %v, and only ABUSE is remedied", c.Verdict)
@@ -174,6 +178,7 @@ func (c *Case) takeEnding(d *Decision) {
 		c.acknowledge(d)
 		c.release()
 		c.State, c.Verdict, c.Reason, c.Comment, c.Decided = CaseDecided, d.Verdict, d.Reason, d.Comment, d.Time
+		c.DuplicateOf = d.Into
 		c.Effects = append(c.Effects, d.Effects...)
 		c.takeCause(d)
 	case ActionClose:
@@ -181,7 +186,7 @@ func (c *Case) takeEnding(d *Decision) {
 		c.State, c.Closed = CaseClosed, d.Time
 	case ActionReopen:
 		c.release()
-		c.State, c.Verdict, c.Reason, c.Comment = CaseInReview, VerdictUnspecified, "", ""
+		c.State, c.Verdict, c.Reason, c.Comment, c.DuplicateOf = CaseInReview, VerdictUnspecified, "", "", ""
 		c.Decided, c.Closed, c.Appeal = time.Time{}, time.Time{}, d.Appeal
 		c.Due = d.Clocks
 		for i := range c.Effects {

@@ -81,7 +81,7 @@ type Decision struct {
 	// Severity of the signals that a case has after OPEN, LINK, DETACH.
 	Severity Severity `json:"severity,omitempty"`
 	Clocks   Clocks   `json:"clocks,omitzero"`
-	// Into is the case that goes on after MERGE.
+	// Into is the case that goes on after MERGE, or that DECIDE with DUPLICATE names.
 	Into CaseID `json:"into,omitempty"`
 	// Add and Remove are the tags of TAG.
 	Add    []string `json:"add,omitempty"`
@@ -180,6 +180,10 @@ func (d *Decision) validateVerdict(missing func(what, hint string) error) error 
 		return missing("a verdict", "ABUSE, EXPECTED, BENIGN, INCONCLUSIVE or DUPLICATE")
 	case d.Reason == "":
 		return missing("a reason", "")
+	case d.Verdict == VerdictDuplicate && d.Into == "":
+		return missing("another case for DUPLICATE", "name the one that has it")
+	case d.Verdict != VerdictDuplicate && d.Into != "":
+		return invalidf("DECISION_INVALID", "only DUPLICATE names another case, not %v", d.Verdict)
 	case d.Verdict == VerdictExpected && (d.Expect == nil || !(d.Expect.Members > 0) || math.IsInf(d.Expect.Members, 0) || !d.Expect.Until.After(d.Time)):
 		return missing("a bound of members and an end in the future for EXPECTED", "what is expected without bound or end is not watched at all")
 	case d.Verdict != VerdictExpected && d.Expect != nil:

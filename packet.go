@@ -28,8 +28,10 @@ type Packet struct {
 	State     CaseState   `json:"state"`
 	Verdict   Verdict     `json:"verdict"`
 	Reason    string      `json:"reason,omitempty"`
-	Comment   string      `json:"comment,omitempty"`
-	Cause     string      `json:"cause_hypothesis,omitempty"`
+	// DuplicateOf is the case that has it, or went on for this one.
+	DuplicateOf CaseID `json:"duplicate_of,omitempty"`
+	Comment     string `json:"comment,omitempty"`
+	Cause       string `json:"cause_hypothesis,omitempty"`
 
 	Classes []PacketClass `json:"data_classes"`
 	Groups  Interval      `json:"groups"`

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 //	EXPECTED      makes an expectation for each kind of signal; labels
 //	BENIGN        labels; with the reason bad-data it also takes the windows out
 //	INCONCLUSIVE  nothing
-//	DUPLICATE     nothing
+//	DUPLICATE     nothing; it names the other case
 func (t *turn) prepareVerdict(c *memberwatch.Case, d *memberwatch.Decision) error {
 	if err := t.service.reasons.Check(d.Verdict, d.Reason); err != nil {
 		return err
@@ -28,6 +29,9 @@ func (t *turn) prepareVerdict(c *memberwatch.Case, d *memberwatch.Decision) erro
 			return err
 		}
 	}
+	if d.Verdict == memberwatch.VerdictDuplicate {
+		return t.checkDuplicate(c, d.Into)
+	}
 	if d.Verdict == memberwatch.VerdictExpected {
 		if err := t.expect(c, d, signals); err != nil {
 			return err
@@ -35,6 +39,25 @@ func (t *turn) prepareVerdict(c *memberwatch.Case, d *memberwatch.Decision) erro
 	}
 	if d.Verdict.Labels() {
 		return t.label(c, d, signals)
+	}
+	return nil
+}
+
+// checkDuplicate checks that the case of which another is to be a duplicate exists,
+// and is not itself a duplicate of that one, by however many steps.
+func (t *turn) checkDuplicate(c *memberwatch.Case, of memberwatch.CaseID) error {
+	for next := of; next != ""; {
+		other, err := t.Case(next)
+		if err != nil {
+			return err
+		}
+		if next = cmp.Or(other.MergedInto, other.DuplicateOf); next == c.ID {
+			return &memberwatch.ReasonError{
+				Kind: memberwatch.ErrInvalid, Reason: "DUPLICATE_CYCLE",
+				Message: fmt.Sprintf("case %q is itself a duplicate of case %q, or went into it", of, c.ID),
+				Hint:    "judge this one by what it is about",
+			}
+		}
 	}
 	return nil
 }

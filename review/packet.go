@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -107,7 +108,7 @@ func (t *turn) packet(id memberwatch.CaseID, read reading) (*memberwatch.Packet,
 	}
 	p := &memberwatch.Packet{
 		Incident: id, Revision: revision + 1, Made: t.now, MadeBy: t.by, App: c.App, AppName: read.app.DisplayName, Developer: c.Developer,
-		State: c.State, Verdict: c.Verdict, Reason: c.Reason, Comment: c.Comment, Cause: c.Cause, Effects: c.Effects,
+		State: c.State, Verdict: c.Verdict, Reason: c.Reason, DuplicateOf: cmp.Or(c.MergedInto, c.DuplicateOf), Comment: c.Comment, Cause: c.Cause, Effects: c.Effects,
 		Discovered: c.Created, ReportBy: c.Created.Add(memberwatch.DiscoveryClock), Aware: c.Aware,
 	}
 	if !c.Aware.IsZero() {

@@ -240,6 +240,46 @@ func TestBulkMergeAndReopen(t *testing.T) {
 	}
 }
 
+// TestDuplicates closes cases as duplicates of others, which must be there, be others
+// and be no duplicates of them.
+func TestDuplicates(t *testing.T) {
+	d := open(t)
+	var cases []memberwatch.CaseID
+	for _, app := range []memberwatch.AppID{"crm", "games", "quizfun"} {
+		cases = append(cases, must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: app, Title: "a look"}, false)).ID)
+	}
+	judge := func(c, of memberwatch.CaseID) (memberwatch.Case, error) {
+		return d.Decide(t.Context(), c, "", memberwatch.Decision{
+			Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictDuplicate, Reason: "other-case", Comment: "same", Into: of,
+		})
+	}
+	_, err := judge(cases[0], "")
+	refused(t, err, memberwatch.ErrInvalid, "DECISION_INCOMPLETE")
+	_, err = judge(cases[0], "c99")
+	refused(t, err, memberwatch.ErrNotFound, "CASE_NOT_FOUND")
+	_, err = judge(cases[0], cases[0])
+	refused(t, err, memberwatch.ErrState, "CASE_OF_ITSELF")
+	for i := range 2 {
+		if c := must(judge(cases[i], cases[i+1])); c.State != memberwatch.CaseClosed || c.DuplicateOf != cases[i+1] {
+			t.Errorf("case %+v", c)
+		}
+	}
+	_, err = judge(cases[2], cases[0])
+	refused(t, err, memberwatch.ErrInvalid, "DUPLICATE_CYCLE")
+	if packet := string(must(d.Packet(t.Context(), "lea", cases[0]))); !strings.Contains(packet, `"duplicate_of": "`+string(cases[1])+`"`) {
+		t.Errorf("the packet does not name the other case: %s", packet)
+	}
+	d.restart()
+	again := must(d.Decide(t.Context(), cases[0], "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ana", Comment: "not the same"}))
+	if again.DuplicateOf != "" {
+		t.Errorf("reopened, it is still a duplicate of %q", again.DuplicateOf)
+	}
+	must(judge(cases[2], cases[0]))
+	if _, wrong, err := d.CheckRecords(t.Context()); err != nil || len(wrong) > 0 {
+		t.Errorf("the audit log does not lead to %v, error %v", wrong, err)
+	}
+}
+
 func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 	d := open(t)
 	d.forbid()

@@ -34,6 +34,9 @@ func encodeCase(c *memberwatch.Case) []byte {
 	e.int(c.Notes)
 	e.int(c.Revision)
 	e.string(c.Cause)
+	if c.DuplicateOf != "" { // older records end here
+		e.string(string(c.DuplicateOf))
+	}
 	return e.seal()
 }
 
@@ -73,6 +76,11 @@ func decodeCase(record []byte) (memberwatch.Case, error) {
 	c.Due = memberwatch.Clocks{Acknowledge: d.time(), Decide: d.time(), Remediate: d.time()}
 	c.Aware = d.time()
 	c.MergedInto, c.Appeal, c.Notes, c.Revision, c.Cause = memberwatch.CaseID(d.string()), d.bool(), d.int(), d.int(), d.string()
+	if len(d.b) > 0 {
+		if c.DuplicateOf = memberwatch.CaseID(d.string()); c.DuplicateOf == "" {
+			d.fail("a duplicate of nothing")
+		}
+	}
 	return c, d.finish()
 }
 

@@ -75,6 +75,7 @@ func EncodeCase(c *memberwatch.Case, now time.Time) *pb.Case {
 		Overdue:         c.Overdue(now),
 		AwareTime:       encodeTime(c.Aware),
 		MergedInto:      CaseName(c.MergedInto),
+		DuplicateOf:     CaseName(c.DuplicateOf),
 		Appeal:          c.Appeal,
 		Cause:           c.Cause,
 		Notes:           c.Notes,

@@ -155,6 +155,9 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	if c.GetMergedInto() != "" {
 		head.add("merged into", bare(c.GetMergedInto()))
 	}
+	if c.GetDuplicateOf() != "" {
+		head.add("duplicate of", bare(c.GetDuplicateOf()))
+	}
 	for _, name := range c.GetSignals() {
 		head.add("signal", bare(name))
 	}
@@ -199,6 +202,9 @@ func decisionText(d *pb.Decision) string {
 	switch d.GetAction() {
 	case pb.Action_ACTION_DECIDE:
 		parts = append(parts, d.GetVerdict().String()[len("VERDICT_"):], d.GetReason())
+		if d.GetInto() != "" {
+			parts = append(parts, "of", bare(d.GetInto()))
+		}
 	case pb.Action_ACTION_ASSIGN:
 		parts = append(parts, dash(d.GetAssignee()))
 	case pb.Action_ACTION_HOLD, pb.Action_ACTION_AWARE:

@@ -180,8 +180,14 @@ func verdictFlags(cmd *cobra.Command, d *pb.Decision) {
 	flags.StringVar(&d.Reason, "reason", "", "the verdict's reason; cases reasons lists them")
 	flags.Float64Var(&d.ExpectMembers, "members", 0, "EXPECTED: so many exposed members are still expected")
 	flags.Var(&until, "until", "EXPECTED: until then, such as 30d")
+	of := flags.String("of", "", "DUPLICATE: the case that has it")
 	flags.StringVar(&d.Cause, "cause", "", "hypothesis of the cause, such as 'retained access'")
-	before(cmd, func() { d.ExpectUntil = until.proto() })
+	before(cmd, func() {
+		d.ExpectUntil = until.proto()
+		if *of != "" {
+			d.Into = caseName(*of)
+		}
+	})
 }
 
 // before runs a step before the command, when its flags are read.

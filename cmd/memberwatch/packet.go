@@ -74,7 +74,7 @@ const packetPage = `<!doctype html>
 <p>Made {{time .Made}} by {{.MadeBy}}. Later revisions replace this one.</p>
 <h2>Who and what</h2><table>
 <tr><th>App</th><td>{{.App}} {{.AppName}}</td></tr><tr><th>Developer</th><td>{{.Developer}}</td></tr>
-<tr><th>State</th><td>{{.State}}</td></tr><tr><th>Verdict</th><td>{{.Verdict}} {{.Reason}}</td></tr>
+<tr><th>State</th><td>{{.State}}</td></tr><tr><th>Verdict</th><td>{{.Verdict}} {{.Reason}}{{with .DuplicateOf}}; case {{.}} has it{{end}}</td></tr>
 <tr><th>Comment</th><td>{{.Comment}}</td></tr><tr><th>Cause (hypothesis)</th><td>{{.Cause}}</td></tr></table>
 <h2>How many, how long</h2><table>
 <tr><th>Persons (95 %)</th><td>{{interval .Persons}}{{if .Covered}}; at least 500{{end}}</td></tr>

@@ -569,7 +569,9 @@ type Case struct {
 	// How many notes were written.
 	Notes int64 `protobuf:"varint,28,opt,name=notes,proto3" json:"notes,omitempty"`
 	// Changes with every decision.
-	Etag          string `protobuf:"bytes,29,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,29,opt,name=etag,proto3" json:"etag,omitempty"`
+	// DUPLICATE: the case that has what this one is about, cases/{case}.
+	DuplicateOf   string `protobuf:"bytes,30,opt,name=duplicate_of,json=duplicateOf,proto3" json:"duplicate_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -807,6 +809,13 @@ func (x *Case) GetEtag() string {
 	return ""
 }
 
+func (x *Case) GetDuplicateOf() string {
+	if x != nil {
+		return x.DuplicateOf
+	}
+	return ""
+}
+
 // Effect is one thing a verdict did to detection.
 type Effect struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -919,7 +928,8 @@ type Decision struct {
 	ExpectUntil *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expect_until,json=expectUntil,proto3" json:"expect_until,omitempty"`
 	// LINK, DETACH, OPEN: signals/{signal}.
 	Signals []string `protobuf:"bytes,9,rep,name=signals,proto3" json:"signals,omitempty"`
-	// MERGE: the case that goes on, cases/{case}.
+	// MERGE: the case that goes on. DECIDE, DUPLICATE: the case that has it. It must
+	// be there, another one, and no duplicate of this one. cases/{case}.
 	Into string `protobuf:"bytes,10,opt,name=into,proto3" json:"into,omitempty"`
 	// TAG: tags to add.
 	AddTags []string `protobuf:"bytes,11,rep,name=add_tags,json=addTags,proto3" json:"add_tags,omitempty"`
@@ -4044,7 +4054,7 @@ var File_memberwatch_v1_case_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\n" +
-	"\x19memberwatch/v1/case.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemberwatch/v1/signal.proto\"\x9b\n" +
+	"\x19memberwatch/v1/case.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmemberwatch/v1/signal.proto\"\xbe\n" +
 	"\n" +
 	"\x04Case\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -4083,7 +4093,8 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x06appeal\x18\x1a \x01(\bR\x06appeal\x12\x14\n" +
 	"\x05cause\x18\x1b \x01(\tR\x05cause\x12\x14\n" +
 	"\x05notes\x18\x1c \x01(\x03R\x05notes\x12\x12\n" +
-	"\x04etag\x18\x1d \x01(\tR\x04etag\"\x91\x01\n" +
+	"\x04etag\x18\x1d \x01(\tR\x04etag\x12!\n" +
+	"\fduplicate_of\x18\x1e \x01(\tR\vduplicateOf\"\x91\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tSTATE_NEW\x10\x01\x12\x13\n" +
