@@ -39,7 +39,10 @@ func record(ctx context.Context, log Auditor, action, subject string, detail any
 	if log == nil {
 		return nil
 	}
-	return log.Record(ctx, memberwatch.PersonIn(ctx), action, subject, detail)
+	if err := log.Record(ctx, memberwatch.PersonIn(ctx), action, subject, detail); err != nil {
+		return fmt.Errorf("not given, as the audit log cannot say so: %w", err)
+	}
+	return nil
 }
 
 // detailOf returns a request as the audit log keeps it, without its paging.
