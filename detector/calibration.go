@@ -89,6 +89,7 @@ type cell struct {
 	sigma   float64   // of the fitted tail; 0: the default's shape
 	xi      float64
 	tailPut float64 // probability at u
+	usual   float64 // the measure that one in forty windows reaches; 0: not looked for
 }
 
 // binOf is the bin of a surprise.
@@ -159,6 +160,28 @@ func (c *Calibration) reachAt(id int, p float64) float64 {
 	}
 	return hi
 }
+
+// usualPart is the part of the fleet's windows beyond what is called usual.
+const usualPart = 0.025
+
+// usual is the measure that one in forty windows of a cell reaches.
+func (c *Calibration) usual(id int) float64 {
+	if cell := &c.cells[id]; cell.n == 0 {
+		return priorUsual[id/strata/int(Features)*strata+id%strata]
+	} else if cell.usual > 0 {
+		return cell.usual
+	}
+	return c.reachAt(id, usualPart)
+}
+
+// priorUsual is the same of cells without windows, by measure, stream and stratum.
+var priorUsual = func() (usual [int(measures) * int(streams) * strata]float64) {
+	var none Calibration
+	for i := range usual {
+		usual[i] = none.reachAt(i/strata*int(Features)*strata+i%strata, usualPart)
+	}
+	return usual
+}()
 
 // fit prepares a cell from its bin counts.
 func (c *cell) fit(hist []float64, xi float64) {

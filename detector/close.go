@@ -70,7 +70,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	e.remove(s, w)
 	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
-		note(e.waiting, at, s.App)
+		e.waiting[at] = append(e.waiting[at], s.App)
 	}
 }
 

@@ -54,7 +54,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 		p.misses = float64(w.misses) / asked
 	}
 	ranked := s.days() >= rankedDays && s.teaches(cal)
-	tally := e.tally(w.Window)
+	tally, tests := e.tally(w.Window), e.tests[:0]
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
 			if !e.tells(s, stream, f, &x) {
@@ -68,9 +68,10 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 				tally.add(&c)
 				tally.countSpells(s, &c)
 			}
-			p.tests = append(p.tests, c)
+			tests = append(tests, c)
 		}
 	}
+	p.tests, e.tests = slices.Clone(tests), tests
 	if slices.ContainsFunc(p.tests, func(c comparison) bool { return c.p <= brokenDownP }) {
 		p.total, p.pieces = w.totals(), s.piecesOf(w)
 	}
@@ -152,9 +153,7 @@ func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64
 // are told was expected: the predictive's own end is far too wide for young and
 // sparse apps.
 func (c *comparison) usual(cal *Calibration, p *prediction) float64 {
-	const part = 0.025
-	surprise := cal.reachAt(c.cell(bySurprise), part)
-	jump := cal.reachAt(c.cell(byJump), part)
+	surprise, jump := cal.usual(c.cell(bySurprise)), cal.usual(c.cell(byJump))
 	bySpread := math.Expm1(p.quantile(math.Pow(10, -surprise)))
 	byFleet := float64((1+max(p.center(), 0))*math.Exp(jump)) - 1
 	return max(min(bySpread, byFleet), c.mid)

@@ -3,7 +3,6 @@ package detector
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -161,8 +160,8 @@ func (e *Engine) DevelopersDue(at memberwatch.Window) []memberwatch.DeveloperID 
 }
 
 // parted splits an index into its apps and its developers, each sorted.
-func parted(index map[memberwatch.AppID]struct{}) (apps []memberwatch.AppID, developers []memberwatch.DeveloperID) {
-	apps = slices.Sorted(maps.Keys(index))
+func parted(index []memberwatch.AppID) (apps []memberwatch.AppID, developers []memberwatch.DeveloperID) {
+	apps = inOrder(index)
 	n := len(apps)
 	for n > 0 && apps[n-1].IsDeveloper() { // they come last
 		n--

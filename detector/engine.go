@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -30,8 +29,8 @@ type Engine struct {
 	through int64 // the newest watermark: windows that end at or before it are closed
 	since   int64 // event time of the partition's first event; 0: none yet
 
-	open    map[memberwatch.Window]map[memberwatch.AppID]struct{}
-	waiting map[memberwatch.Window]map[memberwatch.AppID]struct{}
+	open    map[memberwatch.Window][]memberwatch.AppID // in no order, some twice
+	waiting map[memberwatch.Window][]memberwatch.AppID // in no order
 	tallies map[memberwatch.Window]*Tally
 	crowds  map[memberwatch.Window]*crowd
 
@@ -44,8 +43,11 @@ type Engine struct {
 	texts map[string]string  // names of data classes and endpoints, to be shared
 	today memberwatch.Window // the day of the newest call of dayOf
 
-	found []uint64 // memory of checkCanaries
-	asked []uint64 // memory of checkKnowledge
+	found    []uint64     // memory of checkCanaries
+	asked    []uint64     // memory of checkKnowledge
+	tests    []comparison // memory of compare
+	trials   []trial      // memory of judge
+	verdicts []verdict    // likewise
 }
 
 // New returns an engine without apps, rules or history.
@@ -57,8 +59,8 @@ func New(cfg Config) *Engine {
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
 		settings:     []*setting{{cfg: cfg, alarms: []*alarms{new(alarms)}}},
-		open:         make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
-		waiting:      make(map[memberwatch.Window]map[memberwatch.AppID]struct{}),
+		open:         make(map[memberwatch.Window][]memberwatch.AppID),
+		waiting:      make(map[memberwatch.Window][]memberwatch.AppID),
 		tallies:      make(map[memberwatch.Window]*Tally),
 		crowds:       make(map[memberwatch.Window]*crowd),
 		unions:       make(map[memberwatch.DeveloperID]*union),
@@ -229,22 +231,14 @@ func (e *Engine) alarmAt(s *State, start int64, m measure, stream streamID, f Fe
 // each app that has a hot part, after UnmarshalBinary.
 func (e *Engine) Restore(s *State) {
 	for _, w := range s.open {
-		note(e.open, w.Window, s.App)
+		e.open[w.Window] = append(e.open[w.Window], s.App)
 		e.join(w)
 	}
 	for i := range s.pending {
-		note(e.waiting, s.pending[i].Window, s.App)
+		at := s.pending[i].Window
+		e.waiting[at] = append(e.waiting[at], s.App)
 	}
 	e.watchEpisodes(s)
-}
-
-func note(index map[memberwatch.Window]map[memberwatch.AppID]struct{}, w memberwatch.Window, app memberwatch.AppID) {
-	apps, ok := index[w]
-	if !ok {
-		apps = make(map[memberwatch.AppID]struct{})
-		index[w] = apps
-	}
-	apps[app] = struct{}{}
 }
 
 // NextDue returns the earliest window that is over at the watermark, with the
@@ -262,6 +256,13 @@ func (e *Engine) NextDue(watermark int64) (w memberwatch.Window, apps []memberwa
 	}
 	apps, _ = parted(e.open[w])
 	return w, apps, true
+}
+
+// inOrder returns a list's apps sorted, each once.
+func inOrder(list []memberwatch.AppID) []memberwatch.AppID {
+	apps := slices.Clone(list)
+	slices.Sort(apps)
+	return slices.Compact(apps)
 }
 
 // EndWindow returns the partition's tally of a window whose apps are all closed
@@ -294,7 +295,7 @@ func (e *Engine) tally(w memberwatch.Window) *Tally {
 
 // Pending returns the apps that wait for the fleet's word on a window, sorted.
 func (e *Engine) Pending(w memberwatch.Window) []memberwatch.AppID {
-	return slices.Sorted(maps.Keys(e.waiting[w]))
+	return inOrder(e.waiting[w])
 }
 
 // EndJudgement forgets a window whose apps are all judged.

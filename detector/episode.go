@@ -227,6 +227,6 @@ func (e *Engine) watchEpisodes(s *State) {
 
 func (e *Engine) watchNext(s *State, day memberwatch.Window) {
 	if len(s.episodes) > 0 {
-		note(e.open, day, s.App)
+		e.open[day] = append(e.open[day], s.App)
 	}
 }

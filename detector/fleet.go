@@ -175,6 +175,7 @@ func (f *Fleet) Calibration() *Calibration {
 	for id := range f.hist {
 		if f.hist[id] != nil {
 			c.cells[id].fit(f.hist[id], tailShape[id/(cellCount/int(measures))][id/(int(Features)*strata)%int(streams)])
+			c.cells[id].usual = c.reachAt(id, usualPart)
 		}
 	}
 	for i := range f.spells {

@@ -25,8 +25,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 		e.judgeFirst(s, p, j)
 	}
 	cal, cfg := e.calibration(dayOf(p.Start)), &e.on(p.Start).cfg
-	trials := make([]trial, 0, len(p.tests))
-	verdicts := make([]verdict, 0, len(p.tests))
+	trials, verdicts := e.trials[:0], e.verdicts[:0]
 	for _, c := range p.tests {
 		t := trial{
 			comparison: c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
@@ -39,6 +38,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 		}
 		trials, verdicts = append(trials, t), append(verdicts, v)
 	}
+	e.trials, e.verdicts = trials, verdicts
 	e.keepClues(s, p, verdicts)
 	e.raiseJudged(s, p, cal, trials, verdicts)
 }
@@ -106,20 +106,21 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []trial, verdicts []verdict) {
 	var explained []memberwatch.Kind
 	for _, kind := range judgedKinds {
-		var mine []trial
 		hit, crossed := false, false
-		for i, v := range verdicts {
-			if v.feature.kind(v.stream) != kind {
-				continue
+		for i := range verdicts {
+			if v := &verdicts[i]; (v.hit || v.crossed) && v.feature.kind(v.stream) == kind {
+				hit, crossed = hit || v.hit, crossed || v.crossed
 			}
-			t := trials[i]
-			t.peers = e.standing(s, p, cal, t.feature)
-			mine = append(mine, t)
-			hit = hit || v.hit
-			crossed = crossed || v.crossed
 		}
 		switch {
 		case hit:
+			var mine []trial
+			for _, t := range trials {
+				if t.feature.kind(t.stream) == kind {
+					t.peers = e.standing(s, p, cal, t.feature)
+					mine = append(mine, t)
+				}
+			}
 			e.raise(s, "", e.ground(s, &judged{kind: kind, pending: *p, ready: e.cfg.ReadyDays, trials: mine, cal: cal}))
 		case crossed:
 			explained = append(explained, kind)

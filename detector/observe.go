@@ -139,7 +139,7 @@ func (e *Engine) openWindow(s *State, at memberwatch.Window) *window {
 	w.reset(at)
 	s.insert(w)
 	s.dirty |= PartHot
-	note(e.open, at, s.App)
+	e.open[at] = append(e.open[at], s.App)
 	e.join(w)
 	return w
 }

@@ -98,7 +98,7 @@ func (sh *shape) fold(slot int) int {
 // expect is what predict says of a window, or what the app did a week ago if that
 // was more.
 func (s *series) expect(sh *shape, slot int, exposure float64) prediction {
-	p := s.predict(sh, sh.fold(slot), exposure)
+	p := s.predict(sh, sh.fold(slot), exposure).prediction
 	if sh.week > 0 && s.body != nil {
 		echo := float64(s.body.week[slot]) * weekUnit
 		for i := range experts {
@@ -134,6 +134,12 @@ func (s *series) grow(sh *shape) {
 	s.body.queue = s.body.queue[:s.wait]
 }
 
+// outlook is a prediction with what the series itself needs to learn from it.
+type outlook struct {
+	prediction
+	floor [experts]float64 // of the squared scales
+}
+
 // prediction is what a series expects of one window.
 type prediction struct {
 	ok   bool
@@ -145,8 +151,8 @@ type prediction struct {
 // predict returns the expectation of the window in slot. exposure is the number
 // of acting users behind a ratio, 1 for plain counts: the Poisson floor of the
 // scale follows the numerator's size.
-func (s *series) predict(sh *shape, slot int, exposure float64) prediction {
-	var p prediction
+func (s *series) predict(sh *shape, slot int, exposure float64) outlook {
+	var p outlook
 	if s.n == 0 {
 		return p
 	}
@@ -170,7 +176,8 @@ func (s *series) predict(sh *shape, slot int, exposure float64) prediction {
 	}
 	sum := 0.0
 	for i := range experts {
-		p.sd[i] = s.scale(sh, i, p.mean[i], exposure)
+		p.floor[i] = sh.floor(p.mean[i], exposure)
+		p.sd[i] = s.scale(sh, i, p.floor[i])
 		if s.speaks(sh, i, slot) {
 			p.w[i] = math.Exp(s.logWeight(i) - best)
 			sum += p.w[i]
@@ -206,10 +213,9 @@ func (s *series) logWeight(i int) float64 {
 	return float64(s.body.logW[i])
 }
 
-// scale is the standard deviation of an expert's residual in ln units, floored:
-// for counts, and ratios to an exposure of counts, by Poisson noise, var ln(v+1)
-// ~ m/(m+1)^2/exposure.
-func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
+// scale is the standard deviation of an expert's residual in ln units, above the
+// floor.
+func (s *series) scale(sh *shape, i int, floor float64) float64 {
 	spread := sh.priorSpread(s.n)
 	if s.body != nil {
 		spread = float64(s.body.spread[i])
@@ -217,9 +223,17 @@ func (s *series) scale(sh *shape, i int, mean, exposure float64) float64 {
 	if sh.measured {
 		return math.Sqrt(spread) + measuredFloor
 	}
-	m := max(math.Expm1(mean), 0)
-	floor := (m + 0.25) / (float64((m+1)*(m+1)) * exposure)
 	return math.Sqrt(spread + floor)
+}
+
+// floor is the least squared scale of counts, and of ratios to an exposure of counts:
+// Poisson noise, var ln(v+1) ~ m/(m+1)^2/exposure.
+func (sh *shape) floor(mean, exposure float64) float64 {
+	if sh.measured {
+		return 0
+	}
+	m := max(math.Expm1(mean), 0)
+	return (m + 0.25) / (float64((m+1)*(m+1)) * exposure)
 }
 
 // priorSpread is the squared scale of a series that has been zero for n windows.
@@ -312,17 +326,22 @@ func (s *series) learn(sh *shape, slot int, v, exposure float64) {
 
 // absorb scores the experts against x and moves them towards it.
 func (s *series) absorb(sh *shape, slot int, x, exposure float64) {
+	var floor [2]float64 // of the levels' squared scales
 	if s.n == 0 {
 		s.body.level = [2]float32{float32(x), float32(x)}
+		first := sh.floor(float64(float32(x))+float64(s.body.season[slot]), exposure)
+		floor = [2]float64{first, first}
 	} else {
-		s.scoreExperts(sh, s.predict(sh, slot, exposure), slot, x)
+		p := s.predict(sh, slot, exposure)
+		s.scoreExperts(sh, &p.prediction, slot, x)
+		floor = [2]float64(p.floor[:2])
 	}
 	s.n++
-	s.move(sh, slot, x, exposure)
+	s.move(sh, slot, x, exposure, floor)
 }
 
 // scoreExperts updates each expert's scale and likelihood.
-func (s *series) scoreExperts(sh *shape, p prediction, slot int, x float64) {
+func (s *series) scoreExperts(sh *shape, p *prediction, slot int, x float64) {
 	for i := range experts {
 		if !s.knows(i, slot) {
 			continue
@@ -345,16 +364,16 @@ func (s *series) scoreExperts(sh *shape, p prediction, slot int, x float64) {
 }
 
 // move shifts levels, season and slots towards x, by clipped residuals.
-func (s *series) move(sh *shape, slot int, x, exposure float64) {
+func (s *series) move(sh *shape, slot int, x, exposure float64, floor [2]float64) {
 	b := s.body
 	season := float64(b.season[slot])
 	for i, rate := range [2]float64{sh.fast, sh.slow} {
 		level := float64(b.level[i])
-		bound := clipLevel * s.scale(sh, i, level+season, exposure)
+		bound := clipLevel * s.scale(sh, i, floor[i])
 		b.level[i] = float32(level + float64(max(1/float64(s.n), rate)*clip(x-season-level, bound)))
 	}
 	level := float64(b.level[1])
-	bound := clipLevel * s.scale(sh, 1, level+season, exposure)
+	bound := clipLevel * s.scale(sh, 1, sh.floor(level+season, exposure))
 	b.season[slot] = float32(season + float64(sh.season*clip(x-level-season, bound)))
 	if b.seen[slot] == 0 {
 		b.slot[slot] = float32(x)

@@ -101,6 +101,11 @@ func (d *Distinct) densify(keys []uint64) {
 // Merge adds all keys of o, which stays as it is.
 func (d *Distinct) Merge(o *Distinct) {
 	switch {
+	case len(o.words) == 0:
+	case len(d.words) == 0:
+		d.CopyFrom(o)
+	case len(d.words)+len(o.words) <= exactLimit:
+		d.words = weave(d.words, o.words)
 	case o.Exact() && d.Exact():
 		var union [2 * exactLimit]uint64
 		n := mergeSorted(&union, d.words, o.words)
@@ -127,10 +132,12 @@ func (d *Distinct) Merge(o *Distinct) {
 	}
 }
 
-// raise adds a mixed key to the registers and leaves the tally to count.
+// raise adds a mixed key to the registers. A tally that is right stays right.
 func (d *Distinct) raise(key uint64) {
-	if (*registers)(d.words).raise(key) {
-		d.tally = uncounted
+	if r := (*registers)(d.words); d.tally == uncounted {
+		r.lift(key)
+	} else {
+		r.observe(key, &d.tally)
 	}
 }
 
@@ -280,6 +287,25 @@ func (d *Distinct) mergeDense(body []byte, used int) error {
 		d.tally = uncounted
 	}
 	return nil
+}
+
+// weave adds sorted keys to sorted keys in their place, from the last on.
+func weave(keys, more []uint64) []uint64 {
+	i, j, to := len(keys)-1, len(more)-1, len(keys)+len(more)-1
+	keys = slices.Grow(keys, len(more))[:to+1]
+	for j >= 0 {
+		key := more[j]
+		if i >= 0 && keys[i] >= key {
+			key = keys[i]
+			i--
+		}
+		if key == more[j] {
+			j--
+		}
+		keys[to] = key
+		to--
+	}
+	return slices.Delete(keys, i+1, to+1) // a key that both had left a gap
 }
 
 // mergeSorted writes the union of the sorted keys of a and b and returns its

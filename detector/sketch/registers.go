@@ -101,13 +101,6 @@ func (r *registers) lift(key uint64) (old, rank uint64) {
 	return old, rank
 }
 
-// raise folds one mixed key in, reports whether a register rose, and leaves the
-// tally to count.
-func (r *registers) raise(key uint64) bool {
-	old, rank := r.lift(key)
-	return rank > old
-}
-
 // merge takes the larger of each pair of registers and reports whether any
 // rose. It leaves the tally to count.
 func (r *registers) merge(o *registers) (changed bool) {

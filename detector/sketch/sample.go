@@ -91,9 +91,9 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 // AddUnknown adds those of the keys that known does not sample, like Add for each
 // of them. It changes keys.
 //
-// The keys that the sample holds already, mostly all of them, are sorted out
-// first: as long as nothing is put in between, the processor looks for several
-// at once, which matters when the sample is not in its caches.
+// The keys that either holds already, mostly all of them, are sorted out first: as
+// long as nothing is put in between, the processor looks for several at once, which
+// matters when the samples are not in its caches.
 func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
 	n := 0
 	for _, h := range keys {
@@ -102,15 +102,16 @@ func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
 			continue
 		}
 		slot, held := s.table.find(key)
-		keys[n] = h
-		if !held || earlier(stamp, uint16(s.table.slots[slot])) {
+		if held && !earlier(stamp, uint16(s.table.slots[slot])) {
+			continue
+		}
+		if _, held = known.table.find(key); !held {
+			keys[n] = h
 			n++
 		}
 	}
 	for _, h := range keys[:n] {
-		if present, sampled := known.Contains(h); sampled && !present {
-			s.Add(h, stamp)
-		}
+		s.Add(h, stamp)
 	}
 }
 
