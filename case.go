@@ -55,46 +55,49 @@ func (s CaseState) String() string {
 // Case is the review of one or more signals of one app, or without an app of a
 // developer and its apps.
 type Case struct {
-	ID        CaseID
-	Title     string
-	App       AppID
-	Developer DeveloperID
-	State     CaseState
-	Severity  Severity // the highest of its signals
-	Signals   []SignalID
-	Tags      []string // sorted
-	Assignee  Person
+	ID        CaseID      `json:"id"`
+	Title     string      `json:"title,omitempty"`
+	App       AppID       `json:"app,omitempty"`
+	Developer DeveloperID `json:"developer,omitempty"`
+	State     CaseState   `json:"state"`
+	Severity  Severity    `json:"severity"` // the highest of its signals
+	Signals   []SignalID  `json:"signals,omitempty"`
+	Tags      []string    `json:"tags,omitempty"` // sorted
+	Assignee  Person      `json:"assignee,omitempty"`
 	// ClaimedBy works on it right now, until ClaimedUntil.
-	ClaimedBy    Person
-	ClaimedUntil time.Time
-	Verdict      Verdict
-	Reason       string // of the verdict
-	Comment      string // of the verdict
-	Effects      []Effect
+	ClaimedBy    Person    `json:"claimed_by,omitempty"`
+	ClaimedUntil time.Time `json:"claim_expire_time,omitzero"`
+	Verdict      Verdict   `json:"verdict"`
+	Reason       string    `json:"reason,omitempty"`  // of the verdict
+	Comment      string    `json:"comment,omitempty"` // of the verdict
+	Effects      []Effect  `json:"effects,omitempty"`
 	// WakeTime is when a case on hold comes back; HeldSince is since when it waits.
-	WakeTime, HeldSince time.Time
-	Created             time.Time
-	Updated             time.Time
-	Acknowledged        time.Time // zero until somebody takes it into review
-	Decided             time.Time
-	Closed              time.Time
-	Due                 Clocks
+	WakeTime     time.Time `json:"wake_time,omitzero"`
+	HeldSince    time.Time `json:"hold_time,omitzero"`
+	Created      time.Time `json:"create_time"`
+	Updated      time.Time `json:"update_time"`
+	Acknowledged time.Time `json:"acknowledge_time,omitzero"` // zero until somebody takes it into review
+	Decided      time.Time `json:"decide_time,omitzero"`
+	Closed       time.Time `json:"close_time,omitzero"`
+	Due          Clocks    `json:"due,omitzero"`
 	// Aware is when a person said that the platform knew of a breach. Only a
 	// person sets it: legal clocks run from it.
-	Aware time.Time
+	Aware time.Time `json:"aware_time,omitzero"`
 	// MergedInto is the case that goes on for this one.
-	MergedInto CaseID
+	MergedInto CaseID `json:"merged_into,omitempty"`
 	// DuplicateOf is the case that has what this one is about, after DUPLICATE.
-	DuplicateOf CaseID
-	Appeal      bool   // it was reopened on appeal
-	Notes       int64  // how many were written
-	Revision    int64  // decisions so far, from 1
-	Cause       string // hypothesis, such as retained access; for the incident packet
+	DuplicateOf CaseID `json:"duplicate_of,omitempty"`
+	Appeal      bool   `json:"appeal,omitempty"` // it was reopened on appeal
+	Notes       int64  `json:"notes,omitempty"`  // how many were written
+	Revision    int64  `json:"revision"`         // decisions so far, from 1
+	Cause       string `json:"cause,omitempty"`  // hypothesis, such as retained access; for the incident packet
 }
 
 // Clocks are the times by which a case should have come so far.
 type Clocks struct {
-	Acknowledge, Decide, Remediate time.Time
+	Acknowledge time.Time `json:"acknowledge,omitzero"`
+	Decide      time.Time `json:"decide,omitzero"`
+	Remediate   time.Time `json:"remediate,omitzero"`
 }
 
 // Allowance is how long each step of a case may take.

@@ -8,24 +8,24 @@ import (
 
 // App is what the platform has declared about a third-party integration.
 type App struct {
-	ID          AppID
-	Developer   DeveloperID
-	DisplayName string
-	Category    string // apps of one category are peers
-	Installs    int64  // 0 when unknown
-	Admins      int64  // 0 when unknown
-	Purposes    []Purpose
-	Certified   time.Time // zero when never
-	Expires     time.Time // zero when it does not
-	Created     time.Time
-	Updated     time.Time
+	ID          AppID       `json:"id"`
+	Developer   DeveloperID `json:"developer,omitempty"`
+	DisplayName string      `json:"display_name,omitempty"`
+	Category    string      `json:"category,omitempty"` // apps of one category are peers
+	Installs    int64       `json:"installs,omitempty"` // 0 when unknown
+	Admins      int64       `json:"admins,omitempty"`   // 0 when unknown
+	Purposes    []Purpose   `json:"purposes,omitempty"`
+	Certified   time.Time   `json:"certify_time,omitzero"`              // zero when never
+	Expires     time.Time   `json:"certification_expire_time,omitzero"` // zero when it does not
+	Created     time.Time   `json:"create_time,omitzero"`
+	Updated     time.Time   `json:"update_time,omitzero"`
 }
 
 // Purpose is a data class an app may read, with the certified reason.
 type Purpose struct {
-	Class   DataClass
-	Purpose string
-	Expires time.Time // of the certification for this data class alone; zero: as the app's
+	Class   DataClass `json:"data_class"`
+	Purpose string    `json:"purpose,omitempty"`
+	Expires time.Time `json:"expire_time,omitzero"` // of the certification for this data class alone; zero: as the app's
 }
 
 // Validate checks a declared app.
@@ -86,16 +86,16 @@ type RestrictionID string
 // Restriction says that a data class or endpoint may not be used, by some apps
 // or by all, from a time on.
 type Restriction struct {
-	ID        RestrictionID
-	Class     DataClass // empty: any
-	Endpoint  string    // empty: any
-	Apps      []AppID   // empty: all
-	Exempt    []AppID
-	Effective time.Time
-	Grace     time.Duration
-	Lifted    time.Time // zero while it stands
-	Reason    string
-	Revision  int64 // of the control change that recorded it
+	ID        RestrictionID `json:"id"`
+	Class     DataClass     `json:"data_class,omitempty"` // empty: any
+	Endpoint  string        `json:"endpoint,omitempty"`   // empty: any
+	Apps      []AppID       `json:"apps,omitempty"`       // empty: all
+	Exempt    []AppID       `json:"exempt_apps,omitempty"`
+	Effective time.Time     `json:"effective_time"`
+	Grace     time.Duration `json:"grace_nanos,omitempty"`
+	Lifted    time.Time     `json:"lift_time,omitzero"` // zero while it stands
+	Reason    string        `json:"reason,omitempty"`
+	Revision  int64         `json:"revision"` // of the control change that recorded it
 }
 
 // Validate checks a restriction.
@@ -154,10 +154,10 @@ func (c *Canaries) Validate() error {
 // member data that an app had obtained. What the app knows after it, it must
 // have learnt after it.
 type Attestation struct {
-	App      AppID
-	Time     time.Time // by which everything was deleted
-	Note     string    // who attested, where the document is
-	Revision int64     // of the control change that recorded it
+	App      AppID     `json:"app"`
+	Time     time.Time `json:"attest_time"`    // by which everything was deleted
+	Note     string    `json:"note,omitempty"` // who attested, where the document is
+	Revision int64     `json:"revision"`       // of the control change that recorded it
 }
 
 // Validate checks an attestation.

@@ -102,27 +102,27 @@ func (s RemediationState) String() string {
 
 // Remediation is one thing to be done about a case.
 type Remediation struct {
-	ID       RemediationID
-	Case     CaseID
-	App      AppID // the case's own, or in a developer's case one of the developer's; empty: all of them
-	Kind     RemediationKind
-	State    RemediationState
-	Class    DataClass // that RESTRICT_APP forbids; empty: all
-	Due      time.Time
-	Comment  string // of the proposal
-	Proposer Person
-	Approver Person
-	Evidence string // what was shown: a link, a text
+	ID       RemediationID    `json:"id"`
+	Case     CaseID           `json:"case"`
+	App      AppID            `json:"app,omitempty"` // the case's own, or in a developer's case one of the developer's; empty: all of them
+	Kind     RemediationKind  `json:"kind"`
+	State    RemediationState `json:"state"`
+	Class    DataClass        `json:"data_class,omitempty"` // that RESTRICT_APP forbids; empty: all
+	Due      time.Time        `json:"due_time"`
+	Comment  string           `json:"comment,omitempty"` // of the proposal
+	Proposer Person           `json:"proposer"`
+	Approver Person           `json:"approver,omitempty"`
+	Evidence string           `json:"evidence,omitempty"` // what was shown: a link, a text
 	// Attested is by when the developer says everything was deleted.
-	Attested time.Time
+	Attested time.Time `json:"attest_time,omitzero"`
 	// Restriction is what it recorded in the registry, or lifts.
-	Restriction RestrictionID
-	Outcome     string // comment of the step that ended it
-	Created     time.Time
-	Updated     time.Time
-	Ended       time.Time
-	Announced   bool // that it is overdue
-	Revision    int64
+	Restriction RestrictionID `json:"restriction,omitempty"`
+	Outcome     string        `json:"outcome,omitempty"` // comment of the step that ended it
+	Created     time.Time     `json:"create_time"`
+	Updated     time.Time     `json:"update_time"`
+	Ended       time.Time     `json:"end_time,omitzero"`
+	Announced   bool          `json:"overdue_announced,omitempty"` // that it is overdue
+	Revision    int64         `json:"revision"`
 }
 
 // Finished tells whether nothing more is expected.

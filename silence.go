@@ -27,28 +27,28 @@ const ExpiryWarning = 3 * day
 // stored, counted and exported. With a bound it is an expectation: a signal that
 // exposes more members is not hidden but comes back as REGRESSED.
 type Silence struct {
-	ID       SilenceID
-	Match    Matcher
-	Start    time.Time
-	End      time.Time
-	Author   Person
-	Comment  string
-	Bound    float64 // members exposed that are still expected; 0: any number
-	Case     CaseID  // whose verdict EXPECTED made it; empty: made by hand
-	Created  time.Time
-	Ended    time.Time // ended early; zero: it was not
-	Hidden   int64     // signals it has hidden
-	Warned   bool      // its end was announced
-	Revision int64
+	ID       SilenceID `json:"id"`
+	Match    Matcher   `json:"match"`
+	Start    time.Time `json:"start_time"`
+	End      time.Time `json:"end_time"`
+	Author   Person    `json:"author"`
+	Comment  string    `json:"comment"`
+	Bound    float64   `json:"bound,omitempty"` // members exposed that are still expected; 0: any number
+	Case     CaseID    `json:"case,omitempty"`  // whose verdict EXPECTED made it; empty: made by hand
+	Created  time.Time `json:"create_time"`
+	Ended    time.Time `json:"ended_time,omitzero"`     // ended early; zero: it was not
+	Hidden   int64     `json:"hidden"`                  // signals it has hidden
+	Warned   bool      `json:"end_announced,omitempty"` // its end was announced
+	Revision int64     `json:"revision"`
 }
 
 // Matcher chooses signals. Empty fields match any, but not all may be empty.
 type Matcher struct {
-	App       AppID
-	Developer DeveloperID
-	Kind      Kind
+	App       AppID       `json:"app,omitempty"`
+	Developer DeveloperID `json:"developer,omitempty"`
+	Kind      Kind        `json:"kind,omitempty"`
 	// MaxSeverity leaves more severe signals through; unspecified: none is.
-	MaxSeverity Severity
+	MaxSeverity Severity `json:"max_severity,omitempty"`
 }
 
 // Matches tells whether the matcher speaks of a signal.

@@ -13,21 +13,21 @@ import (
 type Tuning struct {
 	// Configured takes everything from the service's configuration: the other
 	// fields mean nothing.
-	Configured bool `json:",omitempty"`
+	Configured bool `json:"configured,omitempty"`
 	// Budget is the number of app-days in which one false signal is accepted; 0:
 	// as configured.
-	Budget float64 `json:",omitempty"`
+	Budget float64 `json:"budget_app_days,omitempty"`
 	// Weights multiply the configured shares of features, by name. A feature that
 	// is not named keeps its share.
-	Weights map[string]float64 `json:",omitempty"`
+	Weights map[string]float64 `json:"weights,omitempty"`
 	// Shadow lists kinds that are scored and stored and raise nothing.
-	Shadow []Kind `json:",omitempty"`
+	Shadow []Kind `json:"shadow_kinds,omitempty"`
 	// From is the event time from which windows that start are decided by it. It
 	// lies after all events that had arrived, so that no window has two tunings
 	// and a replay has the same.
-	From     time.Time
-	Comment  string
-	Revision int64 // of the control change that recorded it
+	From     time.Time `json:"from_time"`
+	Comment  string    `json:"comment,omitempty"`
+	Revision int64     `json:"revision"` // of the control change that recorded it
 }
 
 // FeatureShare is a feature's part of the alert budget in each stream of

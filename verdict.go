@@ -138,13 +138,13 @@ func (p *Precision) Share() float64 {
 // together, out of the baselines: what happened in them was not normal and must not
 // become so.
 type Exclusion struct {
-	ID        string
-	App       AppID
-	Developer DeveloperID // where App is empty
-	Since     int64       // event time, nanoseconds since the epoch
-	Until     int64       // exclusive
-	Withdrawn bool        // the windows count again from now on
-	Revision  int64       // of the control change that recorded it
+	ID        string      `json:"id"`
+	App       AppID       `json:"app,omitempty"`
+	Developer DeveloperID `json:"developer,omitempty"` // where App is empty
+	Since     int64       `json:"since_unix_nano"`     // event time, nanoseconds since the epoch
+	Until     int64       `json:"until_unix_nano"`     // exclusive
+	Withdrawn bool        `json:"withdrawn,omitempty"` // the windows count again from now on
+	Revision  int64       `json:"revision"`            // of the control change that recorded it
 }
 
 // Validate checks an exclusion.

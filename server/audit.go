@@ -45,9 +45,9 @@ func record(ctx context.Context, log Auditor, action, subject string, detail any
 	return nil
 }
 
-// detailOf returns a request as the audit log keeps it, without its paging.
+// detailOf returns a request as the audit log keeps it, without its paging, by the names of the contract.
 func detailOf(r proto.Message) (json.RawMessage, error) {
-	b, err := protojson.Marshal(unpaged(r))
+	b, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(unpaged(r))
 	if err != nil {
 		return nil, fmt.Errorf("write down a request: %w", err)
 	}

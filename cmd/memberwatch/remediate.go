@@ -12,7 +12,7 @@ import (
 )
 
 func newRemediate() *cobra.Command {
-	cmd := group("remediate", "Get data accounted for: restrict, delete, attest, audit", newRemediateList(), newRemediatePropose())
+	cmd := group("remediate", "Get data accounted for: restrict, delete, attest, audit", newRemediateList(), newRemediateShow(), newRemediatePropose())
 	for _, step := range []struct {
 		use, short string
 		move       pb.Move
@@ -74,6 +74,63 @@ func newRemediateList() *cobra.Command {
 	return cmd
 }
 
+func newRemediateShow() *cobra.Command {
+	cmd := &cobra.Command{Use: "show REMEDIATION", Short: "Show a remediation: what was asked, by whom, and what was shown", Args: exactly("REMEDIATION"), Example: "  memberwatch remediate show c7/r3"}
+	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name, err := remediationName(args[0])
+		if err != nil {
+			return err
+		}
+		of, _, _ := strings.Cut(name, "/remediations/")
+		answer, err := ask(cmd.Context(), *server, func(c *grpc.ClientConn) call[*pb.GetCaseRequest, *pb.GetCaseResponse] {
+			return pb.NewCaseServiceClient(c).GetCase
+		}, &pb.GetCaseRequest{Name: of})
+		if err != nil {
+			return err
+		}
+		for _, r := range answer.GetRemediations() {
+			switch {
+			case r.GetName() != name:
+			case format.value == "json":
+				return writeJSON(cmd.OutOrStdout(), r)
+			default:
+				return printRemediation(cmd.OutOrStdout(), r)
+			}
+		}
+		return hinted{fmt.Errorf("case %q has no remediation %q", bare(of), args[0]), "memberwatch remediate list names all"}
+	}
+	return cmd
+}
+
+// printRemediation prints all that is known of a remediation.
+func printRemediation(w io.Writer, r *pb.Remediation) error {
+	t := table{columns: []column{left("REMEDIATION"), left(remediationID(r.GetName()))}}
+	t.add("kind", r.GetKind().String()[len("KIND_"):])
+	t.add("state", r.GetState().String()[len("STATE_"):])
+	t.add("app", dash(bare(r.GetApp())))
+	t.add("data class", dash(r.GetDataClass()))
+	t.add("due", dueText(r))
+	t.add("proposed", instant(r.GetCreateTime())+" by "+r.GetProposer())
+	t.add("why", dash(r.GetComment()))
+	t.add("approved or rejected by", dash(r.GetApprover()))
+	t.add("restriction", dash(bare(r.GetRestriction())))
+	t.add("evidence", dash(r.GetEvidence()))
+	t.add("deleted by, as attested", instant(r.GetAttestTime()))
+	t.add("newest step", instant(r.GetUpdateTime()))
+	t.add("ended", instant(r.GetEndTime()))
+	t.add("outcome", dash(r.GetOutcome()))
+	t.add("etag", r.GetEtag())
+	return t.writeTo(w)
+}
+
+func dueText(r *pb.Remediation) string {
+	if r.GetOverdue() {
+		return instant(r.GetDueTime()) + " OVERDUE"
+	}
+	return instant(r.GetDueTime())
+}
+
 func printRemediations(w io.Writer, list []*pb.Remediation, format string) error {
 	t := table{columns: []column{left("REMEDIATION"), left("KIND"), left("STATE"), left("APP"), left("DUE"), left("BY"), left("RESTRICTION")}}
 	for _, r := range list {
@@ -83,16 +140,12 @@ func printRemediations(w io.Writer, list []*pb.Remediation, format string) error
 			}
 			continue
 		}
-		due := instant(r.GetDueTime())
-		if r.GetOverdue() {
-			due += " OVERDUE"
-		}
 		by := r.GetProposer()
 		if r.GetApprover() != "" {
 			by += ", " + r.GetApprover()
 		}
 		t.add(remediationID(r.GetName()), r.GetKind().String()[len("KIND_"):], r.GetState().String()[len("STATE_"):], dash(bare(r.GetApp())),
-			due, by, dash(bare(r.GetRestriction())))
+			dueText(r), by, dash(bare(r.GetRestriction())))
 	}
 	return t.writeTo(w)
 }
