@@ -64,6 +64,7 @@ func TestParseScenario(t *testing.T) {
 		"target of a ramp":  {"targets:", "target: {level: 3}\ntargets:", `key "target.level": needs a step that grows by growth_per_day`},
 		"target of tricks":  {"targets:", "target: {loss: 0.1}\ntargets:", `key "target.loss": needs a step that is a trick`},
 		"gentle target":     {"targets:", "target: {ids: 7, gentle: {rate: 0.1, within: 2h}}\ntargets:", `key "target.gentle": needs a rate and within, beside a target within some time`},
+		"canaries unknown":  {"targets:", "declares: [canaries]\ntargets:", `s90.yaml:7: key "declares": must list canaries where a step has canaries_per_10k`},
 		"no yaml":           {"targets:", "targets: [", `s90.yaml:`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -57,6 +57,10 @@ func check(s *Scenario, report problem) {
 	for i, declared := range s.Declares {
 		oneOf(report, fmt.Sprintf("declares[%d]", i), declared, declarable)
 	}
+	plants := slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Add != nil && step.Add.Canaries.given() })
+	if plants != slices.Contains(s.Declares, "canaries") {
+		report("declares", "must list canaries where a step has canaries_per_10k, and only there")
+	}
 	if len(s.Steps) == 0 {
 		report("steps", "must list at least one step")
 	}

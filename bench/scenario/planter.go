@@ -108,10 +108,35 @@ func (p *planter) run(at *site, apps []*app) error {
 			return err
 		}
 	}
-	if slices.Contains(at.scenario.Declares, "expectation") {
-		p.expect(at)
+	for _, what := range at.scenario.Declares {
+		switch what {
+		case "expectation":
+			p.expect(at)
+		case "canaries":
+			p.plantCanaries(at)
+		case "attestation":
+			p.attest(at)
+		}
 	}
 	return nil
+}
+
+// plantCanaries tells the service, from the first day on, which members of those
+// that the incident reads the platform has planted.
+func (p *planter) plantCanaries(at *site) {
+	p.announced = append(p.announced, memberwatch.Change{
+		Time: time.Unix(0, p.s.start).UTC(), Canaries: &memberwatch.Canaries{Members: at.truth.Canaries},
+	})
+}
+
+// attest tells the service that the apps say, at the incident's start, that they
+// have deleted what they read.
+func (p *planter) attest(at *site) {
+	for _, a := range at.apps {
+		p.announced = append(p.announced, memberwatch.Change{
+			Time: at.truth.Start, Attestation: &memberwatch.Attestation{App: a.id, Time: at.truth.Start, Note: at.scenario.Title},
+		})
+	}
 }
 
 // expect declares what the platform itself has arranged, such as a load test,

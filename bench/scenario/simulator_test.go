@@ -128,16 +128,21 @@ func TestEventsAreValid(t *testing.T) {
 		if change.Revision != int64(i)+1 {
 			t.Fatalf("declaration %d has revision %d", i, change.Revision)
 		}
-		if change.App != nil {
-			if err := change.App.Validate(); err != nil {
-				t.Error(err)
-			}
+		var err error
+		switch {
+		case change.App != nil:
+			err = change.App.Validate()
 			if _, known := declared[change.App.ID]; !known {
 				declared[change.App.ID] = change.Time
 			}
-			continue
+		case change.Canaries != nil:
+			err = change.Canaries.Validate()
+		case change.Attestation != nil:
+			err = change.Attestation.Validate()
+		default:
+			err = change.Restriction.Validate()
 		}
-		if err := change.Restriction.Validate(); err != nil {
+		if err != nil {
 			t.Error(err)
 		}
 	}

@@ -264,3 +264,23 @@ func TestDeclared(t *testing.T) {
 		}
 	}
 }
+
+// TestDeclaredBeforehand: the service knows the planted members from the first
+// day on, and of an attestation when it is made. Without that, neither scenario
+// can be found by what gives it away.
+func TestDeclaredBeforehand(t *testing.T) {
+	sim := build(t, Config{Seed: 5, Apps: 120, Days: 90, Members: 300_000, EventsPerDay: 2_000, Plant: []Planting{{Scenario: "S18"}, {Scenario: "S19"}}})
+	liar, thief := sim.Truth()[0], sim.Truth()[1]
+	attested, planted := 0, 0
+	for _, change := range sim.Declarations() {
+		if a := change.Attestation; a != nil && a.App == liar.Apps[0] && a.Time.Equal(liar.Start) && a.Validate() == nil {
+			attested++
+		}
+		if c := change.Canaries; c != nil && slices.Equal(c.Members, thief.Canaries) && change.Time.Before(thief.Start) && c.Validate() == nil {
+			planted++
+		}
+	}
+	if attested != 1 || planted != 1 {
+		t.Errorf("%d attestations and %d declarations of canaries, want one of each", attested, planted)
+	}
+}

@@ -37,6 +37,8 @@ type Incident struct {
 	Apps           int
 	Found          bool // by a signal that overlaps it
 	FoundBy        memberwatch.Kind
+	Start          time.Time     // as planned
+	Sentence       string        // of that signal
 	Delay          time.Duration // from its beginning to that signal; if missed: to its end
 	LeakedThen     int64         // members, by then
 	Leaked         int64         // members, in all
@@ -76,7 +78,7 @@ func judge(sim *scenario.Simulator, signals []memberwatch.Signal, horizon int64)
 	for n, i := range truth {
 		end := i.End.UnixNano()
 		o.Incidents[n] = Incident{
-			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Clean: i.Clean, Empty: i.Abuse && i.Began() == 0, Rate: i.Rate, Apps: len(i.Apps),
+			Scenario: i.Scenario, Kind: i.Kind, Abuse: i.Abuse, Clean: i.Clean, Empty: i.Abuse && i.Began() == 0, Rate: i.Rate, Apps: len(i.Apps), Start: i.Start.UTC(),
 			Leaked: i.Leaked(), LeakedThen: i.Leaked(), Delay: time.Duration(max(end-i.Began(), 0)), Goal: i.Goal, Spent: i.Spent(end),
 		}
 	}
@@ -137,7 +139,7 @@ func (i *Incident) match(truth *scenario.Incident, s *memberwatch.Signal) {
 	if i.Found {
 		return
 	}
-	i.Found, i.FoundBy = true, s.Kind
+	i.Found, i.FoundBy, i.Sentence = true, s.Kind, s.Sentence
 	i.Delay = time.Duration(max(s.Opened-truth.Began(), 0))
 	i.LeakedThen, i.Spent = truth.LeakedBy(s.Opened), truth.Spent(s.Opened)
 }

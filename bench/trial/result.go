@@ -44,7 +44,10 @@ type Result struct {
 	Fleet      int         `json:"fleet_signals"`
 	Silenced   int         `json:"silenced_signals"` // about what was declared to be expected
 	Aftermath  int         `json:"aftermath_signals"`
-	Warnings   []string    `json:"warnings,omitempty"`
+	// FalseSignals and Late are what went wrong, one by one.
+	FalseSignals []FalseSignal  `json:"false_signals"`
+	Late         []LateIncident `json:"late"`
+	Warnings     []string       `json:"warnings,omitempty"`
 }
 
 // Row is one scenario at one rate. A miss counts as the whole leak and the whole
@@ -122,10 +125,11 @@ func Summarise(p Plan, outcomes []*Outcome, warnings []string) *Result {
 	p = p.WithDefaults()
 	r := &Result{
 		Seed: p.Seed, Seeds: p.Seeds, Rates: p.Rates, Apps: p.Apps, Days: p.Days, Budget: detector.DefaultConfig().Budget, Purposes: !p.WithoutPurposes,
-		Scenarios: []Row{}, LookAlikes: []LookAlike{}, False: []FalseRow{}, Warnings: warnings,
+		Scenarios: []Row{}, LookAlikes: []LookAlike{}, False: []FalseRow{}, FalseSignals: []FalseSignal{}, Late: []LateIncident{}, Warnings: warnings,
 	}
 	r.rows(outcomes)
 	r.count(outcomes)
+	r.particulars(outcomes)
 	empty := 0
 	for _, o := range outcomes {
 		empty += o.Empty
