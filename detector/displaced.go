@@ -17,8 +17,8 @@ import (
 //	habit   mean records on a day with calls, some 28 days back, by endpoint and
 //	        set of data classes
 //	L, B    of them what the restriction covers, and the rest
-//	E       B exp(season of the weekday) min(max(A/A0, 1), 3), A acting users today,
-//	        A0 before: more users read more
+//	E       B exp(season of the weekday) max(A/A0, 1), A acting users today, A0 before:
+//	        more users read more; where A > 3 A0 nothing is said, that is another app
 //	x       records today besides what it covers
 //	p       of x where ln(x+1) has mean ln(E+1) and the spread that the app's days
 //	        had, by the shipped calibration, for bursts and for lasting rises
@@ -33,7 +33,7 @@ import (
 // apart and large, because apps have these chances in these days only.
 // Assumption: what users do with the rest of an app does not depend on what was
 // taken. It lies for an app that is rebuilt on what is left, and says nothing of an
-// app with less than a week of its own, or of one that falls silent with its
+// app with less than two weeks of its own, or of one that falls silent with its
 // siblings unknown.
 // Source: I5 of the catalogue.
 
@@ -69,19 +69,19 @@ type useCount struct {
 // Limits of displacement.
 const (
 	mostUses      = 24
-	habitDays     = 7 // days with calls before a habit is one
+	habitDays     = 14 // days with calls before a habit is one
 	habitRate     = 1.0 / 28
 	watchedDays   = 30
 	noticeDays    = 14  // days before the effect in which honest apps may stop already
 	lateDays      = 3   // days after it in which a loss may still be measured
-	leastLost     = 10  // records a day
+	leastLost     = 20  // records a day: 600 in the days that are watched
 	leastLostPart = 0.1 // of what the app reads: less is lost in how days differ
 	leastShare    = 0.2 // of the loss
 	mostGain      = 2.0 // losses: what gains more has not only moved, and is the business of volume
 	mostLosses    = 6
 	leastScale    = 0.15 // of ln records of a day
 	mostSpread    = 1.0
-	actorsGrowth  = 3.0
+	mostJoined    = 3.0 // times the acting users: what has grown more is not the app whose loss was measured
 )
 
 // read counts the records of an event. The 25th and further ways of a day are
@@ -216,6 +216,7 @@ type comeback struct {
 	expected, besides float64
 	variance          float64 // of the expectation, in records
 	gainedMost        float64 // of one covered app
+	outgrown          bool    // the app is another by its acting users
 }
 
 // share is what of the loss came back.
@@ -234,7 +235,9 @@ func (e *Engine) against(s *State, l *loss, w *window) comeback {
 	}
 	m.expected = float64(l.besides) * math.Exp(float64(l.season[slot(dayBurst, w.Window)]))
 	if l.actors >= 1 {
-		m.expected *= min(max(w.actors.Estimate()/float64(l.actors), 1), actorsGrowth)
+		joined := w.actors.Estimate() / float64(l.actors)
+		m.outgrown = joined > mostJoined
+		m.expected *= max(joined, 1)
 	}
 	m.besides = float64(w.records) - m.still
 	m.variance = float64(m.expected*m.expected) * float64(l.scale*l.scale)
@@ -267,7 +270,7 @@ func (e *Engine) displacement(s *State, w *window, p *pending) {
 func (e *Engine) displace(p *pending, all []comeback) {
 	best, surprise := -1, 0.0
 	for i := range all {
-		if all[i].share() < leastShare || all[i].besides-all[i].expected > mostGain*all[i].lost {
+		if all[i].outgrown || all[i].share() < leastShare || all[i].besides-all[i].expected > mostGain*all[i].lost {
 			continue
 		}
 		expected := all[i].prediction()
@@ -354,6 +357,7 @@ func (m *comeback) plus(o *comeback, sign float64) {
 	m.expected += float64(sign * o.expected)
 	m.besides += float64(sign * o.besides)
 	m.variance += float64(sign * o.variance)
+	m.outgrown = m.outgrown || o.outgrown && o.lost >= leastLost
 }
 
 // moves are the sums for each restriction that touches one of the apps, but for

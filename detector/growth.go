@@ -15,12 +15,14 @@ import (
 //	a0   expected acting users, E[reach]/E[reach per acting user], at least 1
 //	g_a  min(max(a/a0, 1), 4)            for members, records, new members, groups
 //	     (10 in the slow stream)
-//	g_r  min(max(admins/mean, 1), 8)     for these, and for members and new members per
-//	                                     acting user: who joins reads its groups once
+//	g_r  min(1 + 3 max(admins/mean - 1, 0), 16)  for these, and for members and new
+//	                                     members per acting user: who joins reads its
+//	                                     groups whole once
 //	expected count = max(g_a, g_r) times what the past says
-//	g_a                                  for records per acting user: where an app grows,
-//	                                     those who use it most come again more often; and
-//	                                     for refused calls
+//	g_a                                  for refused calls
+//	g_l  max(a0/2a, 1)                   for ratios for each acting user: where most of
+//	                                     those who read little stay away, the ratio rises
+//	                                     and no more is read
 //
 // Beyond the bound more users are no excuse: whoever invents acting users is left
 // with volume, which sees them from four times the usual number on. What the slow
@@ -37,7 +39,8 @@ import (
 const (
 	mostActors = 4.0      // times the expected acting users
 	mostSlow   = 10.0     // likewise, in the slow stream
-	mostAdmins = 8.0      // times the mean of registered admins
+	firstRead  = 3.0      // of groups taken on, beside those of long: they are read whole once
+	mostAdmins = 16.0     // times what is read of groups of long
 	adminRate  = 1.0 / 28 // of that mean, a day
 )
 
@@ -48,8 +51,10 @@ func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, actors
 	case Reach, Records, Novelty, Breadth:
 		return max(s.actorGrowth(stream, at, actors), s.adminGrowth())
 	case ReachPerActor, NoveltyPerActor:
-		return s.adminGrowth()
-	case RecordsPerActor, Denials:
+		return max(s.actorLoss(stream, at, actors), s.adminGrowth())
+	case RecordsPerActor:
+		return s.actorLoss(stream, at, actors)
+	case Denials:
 		return s.actorGrowth(stream, at, actors)
 	default:
 		return 1
@@ -72,6 +77,12 @@ func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float
 	return min(max(actors/usual, 1), most)
 }
 
+// actorLoss tells by how much ratios for each acting user rise only because fewer
+// than half of the usual ones came.
+func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64) float64 {
+	return max(s.usualActors(stream, at)/(2*max(actors, 1)), 1)
+}
+
 // usualActors is how many acting users the past expects in a window, 0 if it cannot
 // say.
 func (s *State) usualActors(stream streamID, at memberwatch.Window) float64 {
@@ -89,7 +100,8 @@ func (s *State) adminGrowth() float64 {
 	if s.admins == 0 || s.declared == nil {
 		return 1
 	}
-	return min(max(float64(s.declared.Admins)/float64(s.admins), 1), mostAdmins)
+	joined := max(float64(s.declared.Admins)/float64(s.admins)-1, 0)
+	return min(1+firstRead*joined, mostAdmins)
 }
 
 // learnAdmins moves the mean of registered admins by a day.

@@ -16,10 +16,10 @@ func TestAdminGrowth(t *testing.T) {
 	}{
 		"none known":          {0, 0, 0, 1, 1},
 		"as ever":             {100, 100, 0, 1, 1},
-		"twice as many":       {100, 200, 0, 2, 2},
+		"twice as many":       {100, 200, 0, 4, 4},
 		"fewer":               {100, 20, 0, 1, 1},
 		"beyond the bound":    {10, 1000, 0, mostAdmins, mostAdmins},
-		"after three weeks":   {100, 300, 21, 1.3, 1.7},
+		"after three weeks":   {100, 300, 21, 2.1, 2.6},
 		"after half a year":   {100, 300, 180, 1, 1.01},
 		"first known at once": {0, 300, 1, 1, 1},
 	} {

@@ -46,7 +46,7 @@ func (s *Simulator) read(a *app, c *call, actor uint64, now *state, e *memberwat
 // people of their own, and those who were there before keep theirs.
 func (s *Simulator) managed(a *app, actor uint64, now *state, t int64) uint64 {
 	first, count := uint64(0), uint64(max(1, a.groups))
-	if now.groups > 1 && float64(actor) >= a.users*a.grown(t, s.start) {
+	if now.groups > 1 && float64(actor) >= s.usersOn(a, t) {
 		first, count = count, max(1, uint64(float64(a.groups)*now.groups)-count)
 	}
 	own := 1 + scaled(mix(actor^a.key), 5)

@@ -191,7 +191,36 @@ func TestPerActor(t *testing.T) {
 	if during, before := ratio("B7"); during > 1.7*before {
 		t.Errorf("members per acting user rise from %.1f to %.1f with honest growth", before, during)
 	}
+	growing, grown := weeklyRatio(t)
+	if growing < 0.9*grown || growing > 1.1*grown {
+		t.Errorf("members per acting user are %.1f while an app doubles every week and %.1f when it has grown", growing, grown)
+	}
 	if during, _ := ratio("S09"); during < 80 {
 		t.Errorf("members per installer are %.1f in a fan-out", during)
 	}
+}
+
+// weeklyRatio is how many members a new app reads for each acting user in its
+// fifth week, in which it doubles, and in its sixth, when it does so no longer.
+func weeklyRatio(t *testing.T) (growing, grown float64) {
+	sim := build(t, Config{Seed: 12, Apps: 100, Days: 90, Members: 1_000_000, EventsPerDay: 2_000, Plant: []Planting{{Scenario: "B12"}}})
+	app, start := sim.Truth()[0].Apps[0], sim.Truth()[0].Start.UnixNano()
+	var weeks [6]struct{ members, actors map[[2]uint64]bool } // by day
+	for i := range weeks {
+		weeks[i].members, weeks[i].actors = make(map[[2]uint64]bool), make(map[[2]uint64]bool)
+	}
+	var e memberwatch.Event
+	for sim.Next(&e) {
+		n := uint64(e.Time-start) / uint64(day)
+		if e.App != app || n >= 42 {
+			continue
+		}
+		w := &weeks[n/7]
+		w.actors[[2]uint64{n, e.Actor}] = true
+		for _, m := range e.Disclosed {
+			w.members[[2]uint64{n, m}] = true
+		}
+	}
+	per := func(week int) float64 { return float64(len(weeks[week].members)) / float64(len(weeks[week].actors)) }
+	return per(4), per(5)
 }

@@ -154,11 +154,18 @@ func (s *Simulator) ordinaryEvent(a *app, number uint32, e *memberwatch.Event) {
 // on more days: the day's draw prefers low numbers.
 func (s *Simulator) anActor(a *app, t int64, factor float64) uint64 {
 	dayNumber := (t - s.start) / day
-	users := a.users * factor * a.grown(t, s.start)
+	users := factor * s.usersOn(a, t)
 	active := max(1, users*activeShare*math.Pow(s.factorOn(a, dayNumber), 0.85))
 	slot := s.dice.below(int64(math.Ceil(active)))
 	u := unit(key(a.key^uint64(slot), uint64(dayNumber)))
 	return uint64(u * math.Sqrt(u) * users)
+}
+
+// usersOn returns how many people act through the app now and then, as of the
+// day's start: within a day nobody joins, or every call would be somebody else's
+// while an app grows.
+func (s *Simulator) usersOn(a *app, t int64) float64 {
+	return a.users * a.grown(t-(t-s.start)%day, s.start)
 }
 
 // factorOn returns dayFactor without disturbing the draws of an event.
