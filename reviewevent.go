@@ -10,6 +10,7 @@ const (
 	EventSignalCreated         ReviewEventType = "signal.created"
 	EventSignalUpdated         ReviewEventType = "signal.updated"
 	EventSignalClosed          ReviewEventType = "signal.closed"
+	EventSignalJudged          ReviewEventType = "signal.judged"
 	EventCaseCreated           ReviewEventType = "case.created"
 	EventCaseDecided           ReviewEventType = "case.decided"
 	EventCaseClosed            ReviewEventType = "case.closed"

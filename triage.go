@@ -35,6 +35,7 @@ type Triage struct {
 	Case    CaseID    // that reviews it, when LINKED or REGRESSED
 	Silence SilenceID // that hides it, or that it went above
 	Reason  string    // of DISMISSED
+	Verdict Verdict   // of the case that reviews it; unspecified: none yet
 	By      Person
 	Time    time.Time
 	// Seen is the newest revision of the signal that triage has looked at, and

@@ -89,6 +89,8 @@ func reviewNotice(e *memberwatch.ReviewEvent) (memberwatch.Notice, error) {
 		at, id = s.Opened, fmt.Sprintf("%s-created", s.ID)
 	case memberwatch.EventSignalClosed:
 		at = s.Ended
+	case memberwatch.EventSignalJudged: // as often as people change their minds
+		at, id = e.Time.UnixNano(), fmt.Sprintf("%s-judged-%d-%d", s.ID, e.Sequence, e.Time.UnixMilli())
 	default:
 	}
 	n.ID, n.Time, n.Signal, n.Data = id, time.Unix(0, at).UTC(), s, nil

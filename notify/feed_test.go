@@ -19,7 +19,7 @@ func (o outbox) NextEvents(_ context.Context, after int64) ([]memberwatch.Review
 }
 
 // A signal's notice is in event time and named by its revision, so that another
-// run over the same events gives the same one.
+// run over the same events gives the same one; a verdict on it is as its time.
 func TestReviewEventsBecomeNotices(t *testing.T) {
 	at := time.UnixMilli(1790000000123).UTC()
 	signal, err := json.Marshal(memberwatch.Signal{ID: "s1", App: "crm", Opened: 1, Last: 2, Ended: 9, Revision: 5, Triage: memberwatch.Triage{State: memberwatch.TriageLinked, Case: "7"}})
@@ -29,6 +29,7 @@ func TestReviewEventsBecomeNotices(t *testing.T) {
 		{Sequence: 2, Type: memberwatch.EventSignalUpdated, Subject: "signals/s1", Time: at, Payload: signal},
 		{Sequence: 3, Type: memberwatch.EventSignalClosed, Subject: "signals/s1", Time: at, Payload: signal},
 		{Sequence: 4, Type: memberwatch.EventCaseDecided, Subject: "cases/7", App: "crm", Time: at, Payload: []byte(`{"a":1}`)},
+		{Sequence: 5, Type: memberwatch.EventSignalJudged, Subject: "signals/s1", Time: at, Payload: signal},
 	}}
 	f.Drop = func(int64) error { t.Error("dropped what was not journalled"); return nil }
 	notices, through, err := f.Next(t.Context(), 0)
@@ -36,8 +37,9 @@ func TestReviewEventsBecomeNotices(t *testing.T) {
 	want := []string{
 		"signal.created s1-created 1 true ", "signal.updated s1-5 2 true ", "signal.closed s1-5 9 true ",
 		`case.decided review-4-1790000000123 1790000000123000000 false {"a":1}`,
+		"signal.judged s1-judged-5-1790000000123 1790000000123000000 true ",
 	}
-	if through != 4 || len(notices) != len(want) {
+	if through != 5 || len(notices) != len(want) {
 		t.Fatalf("%d notices to place %d", len(notices), through)
 	}
 	for i, n := range notices {

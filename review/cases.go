@@ -256,6 +256,8 @@ func (t *turn) decide(c *memberwatch.Case, d memberwatch.Decision) error {
 		return err
 	}
 	switch d.Action {
+	case memberwatch.ActionReopen:
+		return t.judge(c)
 	case memberwatch.ActionDecide:
 		return t.decided(c)
 	case memberwatch.ActionClose, memberwatch.ActionMerge:
@@ -267,6 +269,9 @@ func (t *turn) decide(c *memberwatch.Case, d memberwatch.Decision) error {
 
 // decided tells of a verdict, and closes the case when nothing is left to do.
 func (t *turn) decided(c *memberwatch.Case) error {
+	if err := t.judge(c); err != nil {
+		return err
+	}
 	if err := t.emitCase(memberwatch.EventCaseDecided, c); err != nil {
 		return err
 	}
@@ -275,6 +280,28 @@ func (t *turn) decided(c *memberwatch.Case) error {
 		return err
 	}
 	return t.decide(c, memberwatch.Decision{Action: memberwatch.ActionClose})
+}
+
+// judge puts a case's verdict on its signals, or takes it off them, and tells of it.
+func (t *turn) judge(c *memberwatch.Case) error {
+	signals, err := t.signalsOf(c)
+	if err != nil {
+		return err
+	}
+	for i := range signals {
+		s := &signals[i]
+		if s.Triage.Case != c.ID { // it has regressed into another one
+			continue
+		}
+		s.Triage.Verdict, s.Triage.By, s.Triage.Time = c.Verdict, t.by, t.now
+		if err := t.PutTriage(s.ID, &s.Triage); err != nil {
+			return err
+		}
+		if err := t.emitSignal(memberwatch.EventSignalJudged, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // count counts a case's remediations that are left, and those that came to a

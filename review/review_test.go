@@ -295,13 +295,17 @@ func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 	if c.State != memberwatch.CaseClosed || len(c.Effects) != 2 {
 		t.Fatalf("after EXPECTED: %v with effects %+v", c.State, c.Effects)
 	}
+	first := c.Signals[0]
+	if got := must(d.monitor.Signal(t.Context(), first)).Triage; got.Verdict != memberwatch.VerdictExpected {
+		t.Errorf("the signal does not know of its verdict: %+v", got)
+	}
 	// Within the bound nothing happens; above it the signal comes back.
 	d.reads("group_membership", 4, "crm")
 	d.reads("group_membership", 50, "crm")
 	d.reads("profile_name", 1, "clock") // ends the hour
 	back := d.cases(1, (*memberwatch.Case).Open)[0]
 	signal := must(d.monitor.Signal(t.Context(), back.Signals[0]))
-	if signal.Triage.State != memberwatch.TriageRegressed || back.ID == c.ID {
+	if signal.Triage.State != memberwatch.TriageRegressed || signal.Triage.Verdict != memberwatch.VerdictUnspecified || back.ID == c.ID {
 		t.Errorf("regressed into %s with triage %+v", back.ID, signal.Triage)
 	}
 	if p := must(d.Precisions(t.Context())); len(p) != 1 || p[0].Expected != 1 || p[0].Share() != 1 {
@@ -320,6 +324,22 @@ func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 	}
 	if p := must(d.Precisions(t.Context())); len(p) != 0 {
 		t.Errorf("labels are left: %+v", p)
+	}
+	// What has regressed is judged in the case that it is in now, and each judgement is told.
+	abuse := memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictAbuse, Reason: "harvesting", Comment: "no backfill"}
+	must(d.Decide(t.Context(), back.ID, "", abuse))
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDecide, By: "ben", Verdict: memberwatch.VerdictInconclusive, Reason: "not-enough-data", Comment: "see the other"}))
+	if got := must(d.monitor.Signal(t.Context(), first)).Triage; got.Verdict != memberwatch.VerdictAbuse || got.Case != back.ID {
+		t.Errorf("the signal was judged in the case it had left: %+v", got)
+	}
+	judged := 0
+	for _, e := range must(d.NextEvents(t.Context(), 0)) {
+		if e.Type == memberwatch.EventSignalJudged {
+			judged++
+		}
+	}
+	if judged != 2 {
+		t.Errorf("%d judgements were told, want EXPECTED and ABUSE", judged)
 	}
 }
 

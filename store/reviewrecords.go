@@ -109,6 +109,9 @@ func encodeTriage(t *memberwatch.Triage) []byte {
 	e.time(t.Time)
 	e.int(t.Seen)
 	e.bool(t.SeenOpen)
+	if t.Verdict != memberwatch.VerdictUnspecified { // older records end here
+		e.uint(uint64(t.Verdict))
+	}
 	return e.seal()
 }
 
@@ -117,6 +120,11 @@ func decodeTriage(record []byte) (memberwatch.Triage, error) {
 	t := memberwatch.Triage{
 		State: memberwatch.TriageState(d.byte()), Case: memberwatch.CaseID(d.string()), Silence: memberwatch.SilenceID(d.string()),
 		Reason: d.string(), By: memberwatch.Person(d.string()), Time: d.time(), Seen: d.int(), SeenOpen: d.bool(),
+	}
+	if len(d.b) > 0 {
+		if t.Verdict = memberwatch.Verdict(d.byte()); t.Verdict == memberwatch.VerdictUnspecified {
+			d.fail("a verdict that is none")
+		}
 	}
 	return t, d.finish()
 }

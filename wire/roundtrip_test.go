@@ -205,6 +205,7 @@ func drawSignal(t *rapid.T) memberwatch.Signal {
 		Occurrences: counter.Draw(t, "occurrences"), Revision: counter.Draw(t, "revision"), Strongest: strongest,
 		Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")), LearningDays: day.Draw(t, "days"),
 		Model: text.Draw(t, "model"), Calibration: counter.Draw(t, "calibration"), Control: counter.Draw(t, "control"),
+		Triage: memberwatch.Triage{Verdict: memberwatch.Verdict(rapid.IntRange(0, 5).Draw(t, "verdict"))},
 	}
 }
 

@@ -49,7 +49,25 @@ func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
 		Silence:            SilenceName(s.Triage.Silence),
 		DismissReason:      s.Triage.Reason,
 		Shadow:             s.Shadow,
+		Verdict:            encodeVerdictName(s.Triage.Verdict),
 	}
+}
+
+// encodeVerdictName spells a verdict, and none as nothing.
+func encodeVerdictName(v memberwatch.Verdict) string {
+	if v == memberwatch.VerdictUnspecified {
+		return ""
+	}
+	return v.String()
+}
+
+// decodeVerdictName reads a verdict; one that this program does not know is none.
+func decodeVerdictName(name string) memberwatch.Verdict {
+	var v memberwatch.Verdict
+	if err := v.UnmarshalText([]byte(name)); err != nil {
+		return memberwatch.VerdictUnspecified
+	}
+	return v
 }
 
 // DecodeSignal returns the signal of a message. What the message does not hold of the strongest finding stays zero.
@@ -79,6 +97,7 @@ func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
 			Case:    parse(&d, "case", optional(ParseCaseName), m.GetCase()),
 			Silence: parse(&d, "silence", optional(ParseSilenceName), m.GetSilence()),
 			Reason:  m.GetDismissReason(),
+			Verdict: decodeVerdictName(m.GetVerdict()),
 		},
 		Strongest: memberwatch.Finding{
 			Kind:         memberwatch.Kind(m.GetKind()),

@@ -116,10 +116,11 @@ func printApp(w io.Writer, a *pb.App, format string) error {
 
 // appFlags are what apps put declares.
 type appFlags struct {
-	app                memberwatch.App
-	purposes           []string
-	ends               []string
-	certified, expires moment
+	app       memberwatch.App
+	purposes  []string
+	ends      []string
+	certified moment
+	expires   ahead
 }
 
 func newAppsPut() *cobra.Command {
@@ -139,7 +140,7 @@ func newAppsPut() *cobra.Command {
 	flags.StringArrayVar(&f.purposes, "purpose", nil, "a data class it may read and why, CLASS=REASON; may be repeated")
 	flags.StringArrayVar(&f.ends, "purpose-expires", nil, "when the certification for one data class ends, CLASS=TIME; may be repeated")
 	flags.Var(&f.certified, "certified", "when the developer last certified the purposes")
-	flags.Var(&f.expires, "expires", "when the certification ends")
+	flags.Var(&f.expires, "expires", "when the certification ends: a time, or a length such as 90d")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.complete(args[0]); err != nil {
 			return err

@@ -21,7 +21,7 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse, past string
 	head.add("kind", s.GetKind())
 	head.add("severity", s.GetSeverity().String()[len("SEVERITY_"):])
 	head.add("state", stateName(s))
-	head.add("triage", strings.Join(strings.Fields(strings.TrimPrefix(s.GetTriage().String(), "TRIAGE_")+" "+bare(s.GetCase())+" "+bare(s.GetSilence())), " "))
+	head.add("triage", strings.Join(strings.Fields(strings.TrimPrefix(s.GetTriage().String(), "TRIAGE_")+" "+bare(s.GetCase())+" "+s.GetVerdict()+" "+bare(s.GetSilence())), " "))
 	head.add("opened", instant(s.GetOpenTime()))
 	head.add("newest finding", instant(s.GetLastTime()))
 	if s.GetEndTime() != nil {

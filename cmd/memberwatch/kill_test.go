@@ -229,7 +229,7 @@ func (v *victim) signals(ctx context.Context, t *testing.T) string {
 }
 
 // triaged is what review adds to a signal: cases are numbered as they come.
-var triaged = regexp.MustCompile(`,"triage":"[A-Z_]+"(,"case":"[^"]+")?`)
+var triaged = regexp.MustCompile(`,"triage":"[A-Z_]+"(,"case":"[^"]+")?(,"verdict":"[A-Z]+")?`)
 
 // freeAddress returns an address that nobody listens on.
 func freeAddress(t *testing.T) string {

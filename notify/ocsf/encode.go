@@ -30,7 +30,7 @@ func Encode(s *memberwatch.Signal, c Change) Finding {
 		ActivityID: c.Activity, ActivityName: activityNames[c.Activity],
 		CategoryUID: categoryFindings, ClassUID: classDetection, TypeUID: classDetection*100 + int(c.Activity),
 		Time: millis(c.Time), StartTime: millis(start(s)), EndTime: millis(s.Last), Count: min(s.Occurrences, math.MaxInt32),
-		Message: s.Sentence, IsAlert: c.Activity != Close && !suppressed(s),
+		Message: s.Sentence, IsAlert: c.Activity != Close && !suppressed(s) && s.Triage.Verdict == memberwatch.VerdictUnspecified,
 		Metadata: Metadata{
 			Version: version, UID: c.UID, Profiles: []string{"incident"},
 			Product: Product{Name: "memberwatch", VendorName: "memberwatch", Version: c.ProductVersion},
@@ -40,8 +40,9 @@ func Encode(s *memberwatch.Signal, c Change) Finding {
 			CreatedTime: millis(s.Opened), FirstSeenTime: millis(s.Opened), LastSeenTime: millis(s.Last), Analytic: analytic(s),
 		},
 		Resources: resources(s), AnomalyAnalyses: analyses(s), SrcURL: c.VerdictURL,
-		VerdictID: 0, Verdict: "Unknown", Unmapped: extras(s),
+		Unmapped: extras(s),
 	}
+	f.VerdictID, f.Verdict = verdict(s.Triage.Verdict)
 	f.SeverityID, f.Severity, f.PriorityID, f.Priority = severity(s.Severity)
 	f.StatusID, f.Status = status(s)
 	f.ConfidenceID, f.Confidence = confidence(s)
@@ -94,11 +95,33 @@ func suppressed(s *memberwatch.Signal) bool {
 	return s.Triage.State == memberwatch.TriageDismissed || s.Triage.State == memberwatch.TriageSilenced
 }
 
-// status follows the triage. A signal that fell quiet was not reviewed for that,
-// hence not Resolved.
+// verdict maps what a review found to the verdicts of the schema.
+func verdict(v memberwatch.Verdict) (id int, name string) {
+	switch v {
+	case memberwatch.VerdictAbuse:
+		return 2, "True Positive"
+	case memberwatch.VerdictExpected: // true, and agreed
+		return 5, "Benign"
+	case memberwatch.VerdictBenign: // the detector should not have spoken
+		return 1, "False Positive"
+	case memberwatch.VerdictInconclusive:
+		return 7, "Insufficient Data"
+	case memberwatch.VerdictDuplicate:
+		return 10, "Duplicate"
+	default:
+		return 0, "Unknown"
+	}
+}
+
+// status follows the verdict, and before it the triage. A signal that fell quiet was
+// not reviewed for that, hence not Resolved.
 func status(s *memberwatch.Signal) (id int, name string) {
-	switch {
-	case suppressed(s):
+	switch v := s.Triage.Verdict; {
+	case v == memberwatch.VerdictAbuse, v == memberwatch.VerdictInconclusive:
+		return 4, "Resolved"
+	case v == memberwatch.VerdictDuplicate:
+		return 5, "Archived"
+	case suppressed(s), v == memberwatch.VerdictExpected, v == memberwatch.VerdictBenign:
 		return 3, "Suppressed"
 	case s.Triage.State == memberwatch.TriageLinked, s.Triage.State == memberwatch.TriageRegressed:
 		return 2, "In Progress"

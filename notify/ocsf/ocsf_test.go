@@ -102,6 +102,33 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestVerdicts holds what receivers learn of a review.
+func TestVerdicts(t *testing.T) {
+	for verdict, want := range map[memberwatch.Verdict]string{
+		memberwatch.VerdictUnspecified: "Unknown, In Progress, alert", memberwatch.VerdictAbuse: "True Positive, Resolved",
+		memberwatch.VerdictExpected: "Benign, Suppressed", memberwatch.VerdictBenign: "False Positive, Suppressed",
+		memberwatch.VerdictInconclusive: "Insufficient Data, Resolved", memberwatch.VerdictDuplicate: "Duplicate, Archived",
+	} {
+		s := harvest()
+		s.Triage = memberwatch.Triage{State: memberwatch.TriageLinked, Case: "c1", Verdict: verdict}
+		f := ocsf.Encode(&s, change(ocsf.Update, "u", s.Last))
+		got := f.Verdict + ", " + f.Status
+		if f.IsAlert {
+			got += ", alert"
+		}
+		if got != want {
+			t.Errorf("%v: %s, want %s", verdict, got, want)
+		}
+		line, err := json.Marshal(f)
+		if err == nil {
+			err = ocsf.Check(line)
+		}
+		if err != nil {
+			t.Errorf("%v: %v", verdict, err)
+		}
+	}
+}
+
 // TestUIDStays holds what receivers join the changes of a signal by.
 func TestUIDStays(t *testing.T) {
 	all := golden()
