@@ -31,7 +31,7 @@ type Packet struct {
 	// DuplicateOf is the case that has it, or went on for this one.
 	DuplicateOf CaseID `json:"duplicate_of,omitempty"`
 	Comment     string `json:"comment,omitempty"`
-	Cause       string `json:"cause_hypothesis,omitempty"`
+	Cause       string `json:"cause_hypothesis"`
 
 	Classes []PacketClass `json:"data_classes"`
 	Groups  Interval      `json:"groups"`
@@ -47,10 +47,10 @@ type Packet struct {
 	// Covered is true when the lower bound of persons reaches CoveredPersons.
 	Covered bool `json:"at_least_500_persons"`
 
-	Discovered time.Time `json:"discovered_at"`
-	ReportBy   time.Time `json:"report_by_30_days"`
-	Aware      time.Time `json:"aware_at,omitzero"` // set by a person
-	NotifyBy   time.Time `json:"notify_by_72_hours,omitzero"`
+	Discovered time.Time  `json:"discovered_at"`
+	ReportBy   time.Time  `json:"report_by_30_days"`
+	Aware      *time.Time `json:"aware_at"`           // set by a person, null until then
+	NotifyBy   *time.Time `json:"notify_by_72_hours"` // null until somebody is aware
 
 	Containment []PacketStep     `json:"containment"`
 	Attestation PacketAttest     `json:"attestation"`
@@ -92,10 +92,14 @@ type PacketStep struct {
 	Ended       time.Time        `json:"ended,omitzero"`
 	Restriction RestrictionID    `json:"restriction,omitempty"`
 	Evidence    string           `json:"evidence,omitempty"`
+	Proposer    Person           `json:"proposer"`
+	Approver    Person           `json:"approver,omitempty"`
+	Outcome     string           `json:"outcome,omitempty"`
 }
 
 // PacketAttest is what the developer attested, and what speaks against it.
 type PacketAttest struct {
+	State    string     `json:"state"` // NONE, ATTESTED or CONTRADICTED
 	Attested time.Time  `json:"deleted_by,omitzero"`
 	Against  []SignalID `json:"contradicted_by,omitempty"`
 }

@@ -32,7 +32,7 @@ func ParseOrder(text string, fields map[string]memberwatch.OrderField) (memberwa
 
 func orderInvalid(format string, args ...any) error {
 	return &memberwatch.ReasonError{
-		Kind: memberwatch.ErrInvalid, Reason: "ORDER_INVALID", Message: "order: " + fmt.Sprintf(format, args...),
+		Kind: memberwatch.ErrInvalid, Reason: "ORDER_INVALID", Message: fmt.Sprintf(format, args...),
 		Hint: "write a field alone, or with desc after it",
 	}
 }

@@ -109,10 +109,10 @@ func (t *turn) packet(id memberwatch.CaseID, read reading) (*memberwatch.Packet,
 	p := &memberwatch.Packet{
 		Incident: id, Revision: revision + 1, Made: t.now, MadeBy: t.by, App: c.App, AppName: read.app.DisplayName, Developer: c.Developer,
 		State: c.State, Verdict: c.Verdict, Reason: c.Reason, DuplicateOf: cmp.Or(c.MergedInto, c.DuplicateOf), Comment: c.Comment, Cause: c.Cause, Effects: c.Effects,
-		Discovered: c.Created, ReportBy: c.Created.Add(memberwatch.DiscoveryClock), Aware: c.Aware,
+		Discovered: c.Created, ReportBy: c.Created.Add(memberwatch.DiscoveryClock),
 	}
 	if !c.Aware.IsZero() {
-		p.NotifyBy = c.Aware.Add(memberwatch.AwareClock)
+		p.Aware, p.NotifyBy = new(c.Aware), new(c.Aware.Add(memberwatch.AwareClock))
 	}
 	read.fill(p)
 	if err := t.fillContainment(p, &c); err != nil {
@@ -163,16 +163,24 @@ func (t *turn) fillContainment(p *memberwatch.Packet, c *memberwatch.Case) error
 		m := &remedies[i]
 		p.Containment = append(p.Containment, memberwatch.PacketStep{
 			ID: m.ID, App: m.App, Kind: m.Kind, State: m.State, Proposed: m.Created, Due: m.Due, Overdue: m.Overdue(t.now), Ended: m.Ended,
-			Restriction: m.Restriction, Evidence: m.Evidence,
+			Restriction: m.Restriction, Evidence: m.Evidence, Proposer: m.Proposer, Approver: m.Approver, Outcome: m.Outcome,
 		})
 		if m.Attested.After(p.Attestation.Attested) {
 			p.Attestation.Attested = m.Attested
 		}
 	}
-	if !p.Attestation.Attested.IsZero() {
-		p.Attestation.Against, err = t.against(c.ID, c.App)
+	p.Attestation.State = "NONE"
+	if p.Attestation.Attested.IsZero() {
+		return nil
 	}
-	return err
+	if p.Attestation.Against, err = t.against(c.ID, c.App); err != nil {
+		return err
+	}
+	p.Attestation.State = "ATTESTED"
+	if len(p.Attestation.Against) > 0 {
+		p.Attestation.State = "CONTRADICTED"
+	}
+	return nil
 }
 
 // fillSignals writes the evidence, each with its hash.

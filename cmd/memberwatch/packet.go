@@ -81,19 +81,22 @@ const packetPage = `<!doctype html>
 <tr><th>Method</th><td>{{.Method}}</td></tr><tr><th>After a restriction</th><td>{{interval .After}} persons</td></tr>
 <tr><th>Groups</th><td>{{interval .Groups}}</td></tr><tr><th>Records, calls</th><td>{{.Records}}, {{.Calls}}</td></tr>
 <tr><th>Period</th><td>{{.First}} to {{.Last}}; {{.Period}}</td></tr></table>
-<table><tr><th>Data class</th><th>Persons</th><th>Records</th><th>Calls</th><th>After restriction</th><th>First</th><th>Last</th></tr>
-{{range .Classes}}<tr><td>{{.Class}}</td><td>{{interval .Persons}}</td><td>{{.Records}}</td><td>{{.Calls}}</td><td>{{.CallsAfter}}</td><td>{{.First}}</td><td>{{.Last}}</td></tr>
+<table><tr><th>Data class</th><th>Persons</th><th>Groups</th><th>Records</th><th>Calls</th><th>After restriction</th><th>First</th><th>Last</th></tr>
+{{range .Classes}}<tr><td>{{.Class}}</td><td>{{interval .Persons}}</td><td>{{interval .Groups}}</td><td>{{.Records}}</td><td>{{.Calls}}</td><td>{{.CallsAfter}}</td><td>{{.First}}</td><td>{{.Last}}</td></tr>
 {{end}}</table>
 <h2>Clocks</h2><table>
 <tr><th>Discovered</th><td>{{time .Discovered}}; 30 days end {{time .ReportBy}}</td></tr>
-<tr><th>Aware</th><td>{{time .Aware}}; 72 hours end {{time .NotifyBy}}</td></tr></table>
-<h2>Containment</h2><table><tr><th></th><th>What</th><th>State</th><th>Proposed</th><th>Due</th><th>Ended</th><th>Evidence</th></tr>
-{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.App}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Proposed}}</td><td>{{time .Due}}</td><td>{{time .Ended}}</td><td>{{.Evidence}}</td></tr>
+<tr><th>Aware</th><td>{{with .Aware}}{{time .}}; 72 hours end {{time $.NotifyBy}}{{else}}nobody has said since when the platform knows: 72 hours run from then{{end}}</td></tr></table>
+<h2>Containment</h2><table><tr><th></th><th>What</th><th>State</th><th>Proposed</th><th>Due</th><th>Ended</th><th>By</th><th>Evidence, outcome</th></tr>
+{{range .Containment}}<tr><td>{{.ID}}</td><td>{{.Kind}} {{.App}} {{.Restriction}}</td><td>{{.State}}{{if .Overdue}}, overdue{{end}}</td><td>{{time .Proposed}}</td><td>{{time .Due}}</td><td>{{time .Ended}}</td><td>{{.Proposer}}{{with .Approver}}, {{.}}{{end}}</td><td>{{.Evidence}}{{with .Outcome}} ({{.}}){{end}}</td></tr>
 {{end}}</table>
-<p>Deletion attested by {{time .Attestation.Attested}}{{range .Attestation.Against}}; contradicted by signal {{.}}{{end}}.</p>
+<p>{{if eq .Attestation.State "NONE"}}Nobody has attested to a deletion{{else}}Deletion attested by {{time .Attestation.Attested}}{{range .Attestation.Against}}; contradicted by signal {{.}}{{end}}{{end}}.</p>
 <h2>Evidence</h2><table><tr><th>Signal</th><th>What</th><th>First, last</th><th>SHA-256 of the stored evidence</th></tr>
-{{range .Signals}}<tr><td>{{.ID}}<br>{{.Severity}}</td><td>{{.Sentence}}</td><td>{{time .First}}<br>{{time .Last}}</td><td><code>{{.Evidence}}</code></td></tr>
+{{range .Signals}}<tr><td>{{.ID}}<br>{{.Kind}}<br>{{.Severity}}</td><td>{{.Sentence}}</td><td>{{time .First}}<br>{{time .Last}}</td><td><code>{{.Evidence}}</code></td></tr>
 {{end}}</table>
+{{with .Effects}}<h2>What the verdict did to detection</h2><ul>
+{{range .}}<li>{{.Text}}{{if not .Undone.IsZero}}, undone {{time .Undone}}{{end}}</li>
+{{end}}</ul>{{end}}
 <h2>Decisions</h2><table><tr><th>Entry</th><th>Time</th><th>Person</th><th>Action</th></tr>
 {{range .Decisions}}<tr><td>{{.Entry}}</td><td>{{time .Time}}</td><td>{{.Person}}</td><td>{{.Action}}</td></tr>
 {{end}}</table>
