@@ -14,6 +14,7 @@ const (
 	EventCaseCreated           ReviewEventType = "case.created"
 	EventCaseDecided           ReviewEventType = "case.decided"
 	EventCaseClosed            ReviewEventType = "case.closed"
+	EventCaseReopened          ReviewEventType = "case.reopened"
 	EventRemediationRequested  ReviewEventType = "remediation.requested"
 	EventRemediationOverdue    ReviewEventType = "remediation.overdue"
 	EventRemediationVerified   ReviewEventType = "remediation.verified"

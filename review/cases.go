@@ -257,7 +257,10 @@ func (t *turn) decide(c *memberwatch.Case, d memberwatch.Decision) error {
 	}
 	switch d.Action {
 	case memberwatch.ActionReopen:
-		return t.judge(c)
+		if err := t.judge(c); err != nil {
+			return err
+		}
+		return t.emitCase(memberwatch.EventCaseReopened, c)
 	case memberwatch.ActionDecide:
 		return t.decided(c)
 	case memberwatch.ActionClose, memberwatch.ActionMerge:

@@ -14,11 +14,21 @@ import (
 // that match: the same words do for both.
 type decision struct {
 	use, short string
+	long       string   // more to say; may be empty
 	names      []string // of the arguments after the case
 	more       bool     // the last argument may be repeated
 	flags      func(*cobra.Command, *pb.Decision)
 	fill       func(d *pb.Decision, args []string) error
 }
+
+const decideHelp = `decide gives the verdict, with a reason and a comment. Its effects on detection are listed in the case, and
+reopen takes them back.
+
+  ABUSE         data was read against the rules; remediations follow, and its days teach no baseline
+  EXPECTED      true, and agreed: hidden up to --members until --until
+  BENIGN        the detector should not have spoken
+  INCONCLUSIVE  there is not enough to tell
+  DUPLICATE     another case has it: --of`
 
 // decisionCommands are the commands below cases that decide something.
 func decisionCommands() []*cobra.Command {
@@ -42,7 +52,7 @@ func decisionCommands() []*cobra.Command {
 		{use: "tag", short: "Add and remove tags", flags: tagFlags, fill: none(pb.Action_ACTION_TAG)},
 		{use: "hold", short: "Put a case off until a time; its clocks stand", flags: holdFlags, fill: none(pb.Action_ACTION_HOLD)},
 		{use: "resume", short: "Take a case back from hold", fill: none(pb.Action_ACTION_RESUME)},
-		{use: "decide", short: "Give the verdict; all but ABUSE close the case", names: []string{"VERDICT"}, flags: verdictFlags, fill: fillVerdict},
+		{use: "decide", short: "Give the verdict; all but ABUSE close the case", long: decideHelp, names: []string{"VERDICT"}, flags: verdictFlags, fill: fillVerdict},
 		{use: "close", short: "Close a case whose remediations are verified or waived", fill: none(pb.Action_ACTION_CLOSE)},
 		{use: "reopen", short: "Take a verdict back and undo what it did", flags: reopenFlags, fill: none(pb.Action_ACTION_REOPEN)},
 		{use: "merge", short: "Let another case go on for this one", names: []string{"INTO"}, fill: fillMerge},
@@ -63,7 +73,7 @@ func (d *decision) command() *cobra.Command {
 	if d.more {
 		usage += "..."
 	}
-	cmd := &cobra.Command{Use: d.use + " " + usage, Short: d.short, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{Use: d.use + " " + usage, Short: d.short, Long: d.long, Args: cobra.ArbitraryArgs}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	message := &pb.Decision{}
 	flags := cmd.Flags()
@@ -75,6 +85,12 @@ func (d *decision) command() *cobra.Command {
 		d.flags(cmd, message)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case *dry && *filter == "":
+			return &usageError{message: "--dry-run needs --filter", hint: "one CASE is decided about at once"}
+		case *etag != "" && *filter != "":
+			return usagef("--etag is of one CASE and excludes --filter")
+		}
 		target, rest, err := d.split(cmd, args, *filter != "")
 		if err != nil {
 			return err

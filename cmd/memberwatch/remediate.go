@@ -197,6 +197,7 @@ func newRemediateStep(use, short string, move pb.Move) *cobra.Command {
 	flags.StringVar(&r.Comment, "comment", "", "why, for whoever reads it later")
 	flags.StringVar(&r.Etag, "etag", "", "fail when the remediation has changed since this etag was read")
 	if move == pb.Move_MOVE_SUBMIT_EVIDENCE {
+		cmd.Example += " --show 'letter of 3 May' --attested 2026-05-01"
 		flags.StringVar(&r.Evidence, "show", "", "what was shown: a link or a text")
 		flags.Var(&attested, "attested", "by when everything was deleted, as the developer attests; starts the watch for impossible knowledge")
 	}

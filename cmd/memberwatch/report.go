@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -105,15 +106,26 @@ func printAccess(w io.Writer, answer accessAnswer, q *pb.QueryAccessRequest, for
 		left(who(q)), right("MEMBERS (95 %)"), right("RECORDS"), right("CALLS"), right("AFTER"), right("GROUPS"), right("DAYS"),
 		left("FIRST"), left("LAST"),
 	}}
+	every := q.GetDataClass() == "" // then rows are by class, too
+	if every {
+		t.columns = slices.Insert(t.columns, 1, left("CLASS"))
+	}
+	add := func(name string, r *pb.AccessRow) {
+		cells := accessCells(name, r)
+		if every {
+			cells = slices.Insert(cells, 1, dash(r.GetDataClass()))
+		}
+		t.add(cells...)
+	}
 	for _, r := range answer.rows {
 		name := bare(r.GetApp())
 		if q.GetByDeveloper() {
 			name = r.GetDeveloper()
 		}
-		t.add(accessCells(dash(name), r)...)
+		add(dash(name), r)
 	}
 	if len(answer.rows) > 0 {
-		t.add(accessCells(fmt.Sprintf("all %s", plural(answer.total.GetApps(), "app")), answer.total)...)
+		add(fmt.Sprintf("all %s", plural(answer.total.GetApps(), "app")), answer.total)
 	}
 	return t.writeTo(w)
 }
