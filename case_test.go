@@ -34,12 +34,12 @@ var moves = map[memberwatch.CaseState]map[memberwatch.Action]memberwatch.CaseSta
 	memberwatch.CaseDecided: {
 		memberwatch.ActionClaim: memberwatch.CaseDecided, memberwatch.ActionRemediate: memberwatch.CaseRemediating,
 		memberwatch.ActionClose: memberwatch.CaseClosed, memberwatch.ActionReopen: memberwatch.CaseInReview,
-		memberwatch.ActionMerge: memberwatch.CaseClosed, memberwatch.ActionRelease: memberwatch.CaseDecided,
+		memberwatch.ActionRelease: memberwatch.CaseDecided,
 	},
 	memberwatch.CaseRemediating: {
 		memberwatch.ActionClaim: memberwatch.CaseRemediating, memberwatch.ActionRemediate: memberwatch.CaseRemediating,
 		memberwatch.ActionClose: memberwatch.CaseClosed, memberwatch.ActionReopen: memberwatch.CaseInReview,
-		memberwatch.ActionMerge: memberwatch.CaseClosed, memberwatch.ActionRelease: memberwatch.CaseRemediating,
+		memberwatch.ActionRelease: memberwatch.CaseRemediating,
 	},
 	memberwatch.CaseClosed: {memberwatch.ActionReopen: memberwatch.CaseInReview},
 }

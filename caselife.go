@@ -44,6 +44,8 @@ func (a Action) from() []CaseState {
 		return []CaseState{CaseOnHold}
 	case ActionDecide:
 		return []CaseState{CaseNew, CaseInReview}
+	case ActionMerge: // what a verdict did must fall by reopening first
+		return []CaseState{CaseNew, CaseInReview, CaseOnHold}
 	case ActionRemediate:
 		return []CaseState{CaseDecided, CaseRemediating}
 	case ActionClose:
@@ -52,7 +54,7 @@ func (a Action) from() []CaseState {
 		return []CaseState{CaseDecided, CaseRemediating, CaseClosed}
 	case ActionNote, ActionTag, ActionAware:
 		return []CaseState{CaseNew, CaseInReview, CaseOnHold, CaseDecided, CaseRemediating, CaseClosed}
-	default: // link, detach, claim, release, assign, merge
+	default: // link, detach, claim, release, assign
 		return []CaseState{CaseNew, CaseInReview, CaseOnHold, CaseDecided, CaseRemediating}
 	}
 }

@@ -108,6 +108,27 @@ func TestOpeningByHand(t *testing.T) {
 	}
 }
 
+// TestExpectedWithoutSignals judges a case that was opened by hand: what is agreed is
+// hidden up to its bound, of whatever kind it will be.
+func TestExpectedWithoutSignals(t *testing.T) {
+	d := open(t)
+	d.forbid()
+	c := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "crm", Title: "they migrate next week"}, false))
+	c = must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{
+		Action: memberwatch.ActionDecide, By: "ana", Verdict: memberwatch.VerdictExpected, Reason: "agreed-backfill", Comment: "ticket 7",
+		Expect: &memberwatch.Expect{Members: 5, Until: time.Now().Add(time.Hour)},
+	}))
+	if len(c.Effects) != 1 || !strings.Contains(c.Effects[0].Text, "any kind") {
+		t.Fatalf("effects %+v", c.Effects)
+	}
+	d.reads("group_membership", 3, "crm")
+	d.reads("group_membership", 9, "games")
+	d.cases(1, (*memberwatch.Case).Open) // that of the other app
+	if s := must(d.Silences(t.Context(), 0, 1, nil)); len(s) != 1 || s[0].Hidden != 1 {
+		t.Errorf("silences %+v, want one signal hidden", s)
+	}
+}
+
 // TestASignalLeavesTheCaseItWasIn opens a case with a signal that another has.
 func TestASignalLeavesTheCaseItWasIn(t *testing.T) {
 	d := open(t)

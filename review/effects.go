@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/memberwatch/memberwatch"
@@ -112,15 +113,19 @@ func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []m
 
 func date(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.DateOnly) }
 
-// expect makes an expectation for each kind of signal in the case.
+// expect makes an expectation for each kind of signal in the case, or of any kind
+// where it has no signal.
 func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
-	made := make(map[memberwatch.Kind]bool)
+	var kinds []memberwatch.Kind
 	for i := range signals {
-		kind := signals[i].Kind
-		if made[kind] {
-			continue
+		if !slices.Contains(kinds, signals[i].Kind) {
+			kinds = append(kinds, signals[i].Kind)
 		}
-		made[kind] = true
+	}
+	if len(kinds) == 0 {
+		kinds = []memberwatch.Kind{""}
+	}
+	for _, kind := range kinds {
 		s := memberwatch.Silence{
 			Match: memberwatch.Matcher{App: c.App, Kind: kind}, Start: t.now, End: d.Expect.Until, Author: t.by,
 			Comment: d.Comment, Bound: d.Expect.Members, Case: c.ID,
@@ -133,10 +138,17 @@ func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []me
 		}
 		t.effect(d, memberwatch.Effect{
 			Kind: memberwatch.EffectExpect, Subject: silenceSubject(s.ID),
-			Text: fmt.Sprintf("signals of kind %s about %s are hidden up to %.0f members until %s", kind, whom(c.App, c.Developer), s.Bound, s.End.UTC().Format(time.RFC3339)),
+			Text: fmt.Sprintf("signals of %s about %s are hidden up to %.0f members until %s", kindText(kind), whom(c.App, c.Developer), s.Bound, s.End.UTC().Format(time.RFC3339)),
 		})
 	}
 	return nil
+}
+
+func kindText(kind memberwatch.Kind) string {
+	if kind == "" {
+		return "any kind"
+	}
+	return "kind " + string(kind)
 }
 
 // label says of each signal whether the detector was right.
