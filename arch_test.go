@@ -134,7 +134,7 @@ var rooms = map[string]room{
 		why: "asks the operating system, which only some systems answer",
 	},
 	"bench/lookback": {
-		imports: []string{".", "bench/cpu", "detector/sketch", "monitor", "store"},
+		imports: []string{".", "bench/cpu", "detector", "detector/sketch", "monitor", "store"},
 		why:     "fills a ledger through the store, which is faster than months of events, and asks the monitor",
 	},
 	"bench/throughput": {

@@ -3,7 +3,6 @@ package monitor
 import (
 	"cmp"
 	"context"
-	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -32,133 +31,112 @@ func (m *Monitor) QueryAccess(ctx context.Context, q memberwatch.AccessQuery) ([
 	for range runtime.GOMAXPROCS(0) { // more readers would push each other's sums out of the caches
 		readers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(gathered); i = int(next.Add(1)) - 1 {
-				if gathered[i], errs[i] = m.gather(ctx, m.store.Partitions[i], &q); errs[i] == nil {
-					gathered[i].sum()
-				}
+				gathered[i], errs[i] = m.gather(ctx, m.store.Partitions[i], &q)
 			}
 		})
 	}
 	readers.Wait()
-	all := newAccess(&q)
-	for i, part := range gathered {
-		if errs[i] != nil {
-			return nil, memberwatch.AccessRow{}, errs[i]
+	for _, err := range errs {
+		if err != nil {
+			return nil, memberwatch.AccessRow{}, err
 		}
-		all.join(part)
 	}
-	rows, total := all.rows()
+	rows, total := answer(&q, gathered)
 	return rows, total, nil
 }
 
-// access gathers rows of a query.
+// access gathers rows of a query from one partition. Ledger rows come by class and
+// app, so of apps one sum is enough; those of developers are kept to the end.
 type access struct {
-	query  *memberwatch.AccessQuery
-	owners map[string]*owner
-	byKey  map[accessKey]*tally
-	days   []int32 // with any row
-	sure   []int32 // with one that is certain
-	seen   days
-	held   days
-	group  uint64 // key of the group asked for
-	total  tally  // all rows together
-	room   []uint64
+	query      *memberwatch.AccessQuery
+	group      uint64 // key of the group asked for
+	owners     map[string]*owner
+	app        tally // of the app and class at hand
+	developers map[developerKey]*tally
+	rows       []memberwatch.AccessRow // in the order of the answer
+	total      tally                   // all rows together
+	apps       int32
 }
 
-// days are the newest of the days that rows have named: rows come in the order
-// of their first days.
-type days struct {
-	first int32
-	set   uint8 // bit i: first+i
-}
-
-// note appends the new days of a row to a list.
-func (d *days) note(list []int32, row *store.LedgerView) []int32 {
-	for fresh := d.add(row); fresh != 0; fresh &= fresh - 1 {
-		list = append(list, row.Day+int32(bits.TrailingZeros8(fresh)))
-	}
-	return list
-}
-
-// add takes in the days of a row and returns those that are new, as a set.
-func (d *days) add(row *store.LedgerView) uint8 {
-	if row.Day != d.first {
-		d.first, d.set = row.Day, 0
-	}
-	fresh := row.Days &^ d.set
-	d.set |= fresh
-	return fresh
-}
-
-// owner is an app of the partition. It remembers its sums, so that a ledger row
-// costs one look-up.
+// owner is an app of the partition.
 type owner struct {
 	app       memberwatch.AppID
 	developer memberwatch.DeveloperID
 	category  string
 	wanted    bool
-	sums      []*tally // by class, few
+	found     bool // with a row
 }
 
-// accessKey is what one row of the answer sums.
-type accessKey struct {
-	app       memberwatch.AppID
+// developerKey is what a row of a developer sums.
+type developerKey struct {
 	developer memberwatch.DeveloperID
 	class     memberwatch.DataClass
 }
 
-// tally sums ledger rows.
-type tally struct {
-	row             memberwatch.AccessRow
-	members, groups sketch.Distinct
-	least           sketch.Distinct // members that are sure, when AtMost
-	seen, held      days
-	apps            map[memberwatch.AppID]struct{}
-}
-
-func newAccess(q *memberwatch.AccessQuery) *access {
-	return &access{query: q, byKey: make(map[accessKey]*tally), group: detector.GroupKey(q.Group)}
-}
-
 // gather walks one partition's ledger.
 func (m *Monitor) gather(ctx context.Context, p *store.Partition, q *memberwatch.AccessQuery) (*access, error) {
-	owners, err := m.ownersIn(p)
+	owners, err := m.ownersIn(p, q)
 	if err != nil {
 		return nil, err
 	}
-	a := newAccess(q)
-	a.owners = owners
+	a := &access{query: q, group: detector.GroupKey(q.Group), owners: owners, developers: make(map[developerKey]*tally)}
+	var at *owner // of the row at hand
+	chosen := store.LedgerRange{
+		Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == "",
+		Wanted: func(app []byte, after bool) bool {
+			at = owners[string(app)]
+			return at != nil && at.wanted && (after || !q.AfterOnly)
+		},
+	}
+	err = p.Ledger(chosen, func(row *store.LedgerView) (finer bool, err error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		return a.add(at, row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.close(&a.app)
+	for _, t := range a.developers {
+		t.members.Estimate() // counts, while other partitions are still read
+		a.total.join(t)
+	}
+	slices.SortFunc(a.rows, compareRows)
+	return a, nil
+}
+
+// ownersIn returns developers and categories of a partition's apps: as declared,
+// developers else as first seen.
+func (m *Monitor) ownersIn(p *store.Partition, q *memberwatch.AccessQuery) (map[string]*owner, error) {
+	owners := make(map[string]*owner)
+	err := p.Owners(func(app memberwatch.AppID, developer memberwatch.DeveloperID) {
+		owners[string(app)] = &owner{app: app, developer: developer}
+	})
+	m.routes.mu.RLock()
+	defer m.routes.mu.RUnlock()
 	for _, o := range owners {
+		if declared, ok := m.routes.developers[o.app]; ok {
+			o.developer = declared
+		}
+		o.category = m.routes.categories[o.app]
 		o.wanted = (q.App == "" || q.App == o.app) && (q.Developer == "" || q.Developer == o.developer) &&
 			(q.Category == "" || q.Category == o.category)
 	}
-	days := store.LedgerRange{Since: q.SinceDay, Until: q.UntilDay, Class: q.Class, AnyClass: q.Class == "", Daily: q.Narrow()}
-	return a, p.Ledger(days, func(row *store.LedgerView) error {
-		o := a.owners[string(row.App)]
-		if o == nil || !o.wanted || q.AfterOnly && !row.After {
-			return ctx.Err()
-		}
-		return a.add(o, row)
-	})
+	return owners, err
 }
 
-// add takes in one row.
-func (a *access) add(o *owner, row *store.LedgerView) error {
+// add takes in one row, or says that it takes finer ones to tell.
+func (a *access) add(o *owner, row *store.LedgerView) (finer bool, err error) {
 	held, exact, err := a.narrow(row)
-	if err != nil || held == store.NotHeld {
-		return err
+	if err != nil || held == store.NotHeld || held == store.Unclear {
+		return held == store.Unclear, err
 	}
-	t := a.tally(o, row.Class)
-	if err := t.addSketches(row, exact && a.query.Endpoint != ""); err != nil {
-		return err
+	if !o.found {
+		o.found = true
+		a.apps++
 	}
-	t.add(row)
-	t.row.AtMost = t.row.AtMost || !exact
-	a.days = a.seen.note(a.days, row)
-	if held == store.Holds {
-		t.row.CertainDays += int32(bits.OnesCount8(t.held.add(row)))
-		a.sure = a.held.note(a.sure, row)
-	}
-	return nil
+	return false, a.tally(o, row.Class).add(o, row, held == store.Holds, exact)
 }
 
 // narrow leaves of a row what belongs to the endpoint or the group asked for, as
@@ -172,200 +150,92 @@ func (a *access) narrow(row *store.LedgerView) (held store.Held, exact bool, err
 	}
 	found, err := sketch.FindBinary(row.Groups, a.group)
 	row.Groups = nil // the one asked for is counted in the end
-	switch found {
-	case sketch.Present:
-		return store.Holds, false, err
-	case sketch.Possible:
-		return store.MayHold, false, err
-	default:
+	switch {
+	case err != nil || found == sketch.Absent:
 		return store.NotHeld, false, err
+	case row.Days&(row.Days-1) != 0: // several, and the group on some of them
+		return store.Unclear, false, nil
+	case found == sketch.Present:
+		return store.Holds, false, nil
+	default:
+		return store.MayHold, false, nil
 	}
-}
-
-// ownersIn returns developers and categories of a partition's apps: as declared,
-// developers else as first seen.
-func (m *Monitor) ownersIn(p *store.Partition) (map[string]*owner, error) {
-	owners := make(map[string]*owner)
-	err := p.Owners(func(app memberwatch.AppID, developer memberwatch.DeveloperID) {
-		owners[string(app)] = &owner{app: app, developer: developer}
-	})
-	m.routes.mu.RLock()
-	defer m.routes.mu.RUnlock()
-	for _, o := range owners {
-		if declared, ok := m.routes.developers[o.app]; ok {
-			o.developer = declared
-		}
-		o.category = m.routes.categories[o.app]
-	}
-	return owners, err
 }
 
 // tally returns the sum that a row of an app and data class belongs to.
 func (a *access) tally(o *owner, class []byte) *tally {
-	for _, t := range o.sums {
-		if string(t.row.Class) == string(class) {
-			return t
+	if !a.query.ByDeveloper {
+		if t := &a.app; t.row.App != o.app || string(t.row.Class) != string(class) {
+			a.close(t)
+			t.reset()
+			t.row.App, t.row.Developer, t.row.Class = o.app, o.developer, memberwatch.DataClass(class)
 		}
+		return &a.app
 	}
-	key := accessKey{app: o.app, developer: o.developer, class: memberwatch.DataClass(class)}
-	if a.query.ByDeveloper {
-		key.app = ""
-		if key.developer == "" {
-			key.developer = memberwatch.DeveloperID(o.app) // an app without a developer stands for itself
-		}
+	key := developerKey{developer: o.developer, class: memberwatch.DataClass(class)}
+	if key.developer == "" {
+		key.developer = memberwatch.DeveloperID(o.app) // an app without a developer stands for itself
 	}
-	t := a.byKey[key]
+	t := a.developers[key]
 	if t == nil {
-		t = &tally{row: memberwatch.AccessRow{App: key.app, Developer: key.developer, Class: key.class}}
-		t.members.Lend(a.words())
-		a.byKey[key] = t
+		t = &tally{row: memberwatch.AccessRow{Developer: key.developer, Class: key.class}}
+		a.developers[key] = t
 	}
-	if a.query.ByDeveloper {
-		t.sees(o.app)
-	}
-	o.sums = append(o.sums, t)
 	return t
 }
 
-// roomSums is for how many sums memory is taken at once: one by one they are many.
-const roomSums = 64
-
-// words returns memory for one sum of members.
-func (a *access) words() []uint64 {
-	const n = sketch.WordsAtMost
-	if len(a.room) < n {
-		a.room = make([]uint64, n*max(min(len(a.byKey), roomSums), 1))
-	}
-	words := a.room[:n:n]
-	a.room = a.room[n:]
-	return words
-}
-
-// sum adds all sums of a partition, and counts each while other partitions are
-// still read.
-func (a *access) sum() {
-	for _, t := range a.byKey {
-		t.members.Estimate()
+// close makes a row of an app's sum, to which nothing will be added.
+func (a *access) close(t *tally) {
+	if t.row.Apps > 0 {
+		a.rows = append(a.rows, t.answer(a.query))
 		a.total.join(t)
 	}
 }
 
-func (t *tally) sees(app memberwatch.AppID) {
-	if t.apps == nil {
-		t.apps = make(map[memberwatch.AppID]struct{})
-	}
-	t.apps[app] = struct{}{}
-}
-
-// add sums the counts of one row. Rows come in the order of days.
-func (t *tally) add(row *store.LedgerView) {
-	r := &t.row
-	first, last := row.Day+int32(bits.TrailingZeros8(row.Days)), row.Day+int32(bits.Len8(row.Days))-1
-	if r.ActiveDays == 0 {
-		r.FirstDay, r.LastDay = first, last
-	}
-	r.FirstDay, r.LastDay = min(r.FirstDay, first), max(r.LastDay, last)
-	r.ActiveDays += int32(bits.OnesCount8(t.seen.add(row)))
-	r.Calls += row.Calls
-	r.Records += row.Records
-	r.Denials += row.Denials
-	if row.After {
-		r.CallsAfter += row.Calls
-	}
-}
-
-// addSketches unites members and groups; sure members also with the least.
-func (t *tally) addSketches(row *store.LedgerView, sure bool) error {
-	if len(row.Members) > 0 {
-		if err := t.members.MergeBinary(row.Members); err != nil {
-			return err
-		}
-		if sure {
-			if err := t.least.MergeBinary(row.Members); err != nil {
-				return err
+// answer puts together what was gathered. A developer's apps may live in several
+// partitions if its name became known late.
+func answer(q *memberwatch.AccessQuery, gathered []*access) ([]memberwatch.AccessRow, memberwatch.AccessRow) {
+	all := &access{query: q, developers: make(map[developerKey]*tally)}
+	lists := make([][]memberwatch.AccessRow, 0, len(gathered)+1)
+	for _, part := range gathered {
+		for key, t := range part.developers {
+			if mine := all.developers[key]; mine != nil {
+				mine.join(t)
+			} else {
+				all.developers[key] = t
 			}
 		}
+		lists = append(lists, part.rows)
+		all.total.join(&part.total)
+		all.apps += part.apps
 	}
-	if len(row.Groups) > 0 {
-		return t.groups.MergeBinary(row.Groups)
+	for _, t := range all.developers {
+		all.rows = append(all.rows, t.answer(q))
 	}
-	return nil
+	slices.SortFunc(all.rows, compareRows)
+	total := all.total.answer(q)
+	total.Apps, total.Class = all.apps, q.Class
+	return mergeRows(append(lists, all.rows)), total
 }
 
-// join adds another partition's rows. A developer's apps may live in several
-// partitions if its name became known late.
-func (a *access) join(part *access) {
-	for key, t := range part.byKey {
-		mine := a.byKey[key]
-		if mine == nil {
-			a.byKey[key] = t
-			continue
+// mergeRows makes one list of several in order.
+func mergeRows(lists [][]memberwatch.AccessRow) []memberwatch.AccessRow {
+	n := 0
+	for _, list := range lists {
+		n += len(list)
+	}
+	merged := make([]memberwatch.AccessRow, 0, n)
+	for len(merged) < n {
+		first := -1
+		for i, list := range lists {
+			if len(list) > 0 && (first < 0 || compareRows(list[0], lists[first][0]) < 0) {
+				first = i
+			}
 		}
-		mine.join(t)
+		merged = append(merged, lists[first][0])
+		lists[first] = lists[first][1:]
 	}
-	a.total.join(&part.total)
-	a.days, a.sure = append(a.days, part.days...), append(a.sure, part.sure...)
-}
-
-func (t *tally) join(o *tally) {
-	r, s := &t.row, &o.row
-	r.Calls += s.Calls
-	r.Records += s.Records
-	r.Denials += s.Denials
-	r.CallsAfter += s.CallsAfter
-	if r.ActiveDays == 0 {
-		r.FirstDay = s.FirstDay
-	}
-	if s.ActiveDays > 0 {
-		r.FirstDay, r.LastDay = min(r.FirstDay, s.FirstDay), max(r.LastDay, s.LastDay)
-	}
-	r.ActiveDays, r.CertainDays = max(r.ActiveDays, s.ActiveDays), max(r.CertainDays, s.CertainDays)
-	r.AtMost = r.AtMost || s.AtMost
-	for app := range o.apps {
-		t.sees(app)
-	}
-	t.members.Merge(&o.members)
-	t.groups.Merge(&o.groups)
-	t.least.Merge(&o.least)
-}
-
-// rows returns the answer.
-func (a *access) rows() ([]memberwatch.AccessRow, memberwatch.AccessRow) {
-	rows := make([]memberwatch.AccessRow, 0, len(a.byKey))
-	apps := make(map[memberwatch.AppID]struct{})
-	for _, t := range a.byKey {
-		t.row.Apps = int32(max(len(t.apps), 1))
-		t.estimate(a.query)
-		rows = append(rows, t.row)
-		if t.row.App != "" {
-			apps[t.row.App] = struct{}{}
-		}
-		for app := range t.apps {
-			apps[app] = struct{}{}
-		}
-	}
-	total := &a.total
-	total.estimate(a.query)
-	total.row.ActiveDays, total.row.CertainDays = distinctDays(a.days), distinctDays(a.sure)
-	total.row.Apps, total.row.Class = int32(len(apps)), a.query.Class
-	slices.SortFunc(rows, compareRows)
-	return rows, total.row
-}
-
-// estimate reads the sketches off.
-func (t *tally) estimate(q *memberwatch.AccessQuery) {
-	t.row.Members, t.row.Groups = estimate(&t.members), estimate(&t.groups)
-	if t.row.AtMost {
-		t.row.Members.Low, _ = t.least.Interval()
-	}
-	if q.Group != "" && t.row.ActiveDays > 0 {
-		t.row.Groups = memberwatch.Estimate{Value: 1, Low: 1, High: 1}
-	}
-}
-
-func distinctDays(days []int32) int32 {
-	slices.Sort(days)
-	return int32(len(slices.Compact(days)))
+	return merged
 }
 
 // compareRows puts what is certain first, then most members.
@@ -380,9 +250,4 @@ func compareRows(x, y memberwatch.AccessRow) int {
 		return cmp.Compare(y.Members.Value, x.Members.Value)
 	}
 	return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Developer, y.Developer), cmp.Compare(x.Class, y.Class))
-}
-
-func estimate(d *sketch.Distinct) memberwatch.Estimate {
-	low, high := d.Interval()
-	return memberwatch.Estimate{Value: d.Estimate(), Low: low, High: high}
 }

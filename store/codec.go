@@ -36,7 +36,13 @@ func newEncoder(hint int) *encoder {
 
 // seal appends the checksum and returns the record.
 func (e *encoder) seal() []byte {
-	return binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b, castagnoli))
+	e.check(0)
+	return e.b
+}
+
+// check appends the checksum of what was written from a place on.
+func (e *encoder) check(from int) {
+	e.b = binary.LittleEndian.AppendUint32(e.b, crc32.Checksum(e.b[from:], castagnoli))
 }
 
 func (e *encoder) uint(v uint64)   { e.b = binary.AppendUvarint(e.b, v) }
@@ -105,11 +111,24 @@ func openVersion(record []byte, newest byte) (version byte, payload []byte, err 
 	if record[0] < recordVersion || record[0] > newest {
 		return 0, nil, fmt.Errorf("%w: version %d, this program reads up to %d", ErrCorrupt, record[0], newest)
 	}
-	body := record[:len(record)-4]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(record[len(body):]) {
-		return 0, nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+	body, err := checked(record)
+	if err != nil {
+		return 0, nil, err
 	}
 	return record[0], body[1:], nil
+}
+
+// checked verifies the checksum at the end of some bytes and returns what is
+// before it.
+func checked(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, fmt.Errorf("%w: cut short", ErrCorrupt)
+	}
+	body := b[:len(b)-4]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(body):]) {
+		return nil, fmt.Errorf("%w: checksum does not match", ErrCorrupt)
+	}
+	return body, nil
 }
 
 func (d *decoder) fail(what string) {

@@ -177,13 +177,21 @@ func FuzzDecode(f *testing.F) {
 		p, err := decodeProgress(record)
 		check("progress", encodeProgress(&p), err)
 		var v LedgerView
-		err = v.decode(record)
+		err = v.decodeDay(record)
 		var parts []part
 		if err == nil && v.byEndpoint != nil {
 			parts, err = v.parts()
 		}
 		row := memberwatch.LedgerRow{Calls: v.Calls, Records: v.Records, Denials: v.Denials, Late: v.Late, Members: v.Members, Groups: v.Groups}
 		check("row", sealRow(&row, parts), err)
+		if v = (LedgerView{}); v.decode(0, record) == nil {
+			if list, coarse, err := v.spanParts(); err == nil {
+				sum := spanSum{days: v.Days, row: v.counts(), parts: list, coarse: coarse}
+				e := newEncoder(sum.bytes())
+				sum.encode(e)
+				check("span", e.b, nil)
+			}
+		}
 		// The checksum keeps most damage from the decoders: let them see some.
 		d := decoder{b: record}
 		d.signal()

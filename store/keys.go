@@ -31,11 +31,17 @@ func parseWindowKey(key []byte) (memberwatch.Window, error) {
 	return memberwatch.Window{Scale: scale, Start: keyInt64(key) - scale.Length()}, nil
 }
 
+// appendKeyDay appends a day so that keys sort like days.
+func appendKeyDay(b []byte, day int32) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(day)^(1<<31))
+}
+
+func keyDay(key []byte) int32 { return int32(binary.BigEndian.Uint32(key) ^ (1 << 31)) }
+
 // appendLedgerPrefix begins a ledger key: day and class, the class with its
 // length (at most 128) before it, so that no class is the beginning of another.
 func appendLedgerPrefix(b []byte, day int32, class memberwatch.DataClass) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(day)^(1<<31))
-	b = append(b, byte(len(class)))
+	b = append(appendKeyDay(b, day), byte(len(class)))
 	return append(b, class...)
 }
 
@@ -58,7 +64,7 @@ func (v *LedgerView) parseKey(key []byte) error {
 	if len(key) < 6 || len(key) < 6+int(key[4]) || key[len(key)-1] > 1 {
 		return fmt.Errorf("%w: ledger key %x", ErrCorrupt, key)
 	}
-	v.Day = int32(binary.BigEndian.Uint32(key) ^ (1 << 31))
+	v.Day = keyDay(key)
 	v.Class = key[5 : 5+int(key[4])]
 	v.App = key[5+len(v.Class) : len(key)-1]
 	v.After = key[len(key)-1] == 1

@@ -2,12 +2,14 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
-	bolt "go.etcd.io/bbolt"
 )
+
+// mergeFunc unites two encoded distinct sketches.
+type mergeFunc = func(stored, delta []byte) ([]byte, error)
 
 // expireBatch bounds how many old ledger rows one commit deletes.
 const expireBatch = 2000
@@ -15,9 +17,10 @@ const expireBatch = 2000
 // ledger merges the deltas into the stored rows and returns how many stored
 // rows were unreadable. Those are set aside, not overwritten: one damaged row
 // must not stop a partition for ever, and must not vanish either.
-func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]byte, error)) (damaged int) {
-	rows, weeks, done := w.tx.Bucket(bucketLedger), w.tx.Bucket(bucketWeeks), w.rolledUp()
-	var key []byte // bbolt takes a copy
+func (w *writer) ledger(c *PartitionCommit, merge mergeFunc) (damaged int) {
+	rows, done := w.tx.Bucket(bucketLedger), w.rolledUp()
+	var late [][]byte // keys of rows that spans have taken in already
+	var key []byte    // bbolt takes a copy
 	for i := range c.Ledger {
 		if w.err != nil {
 			return damaged
@@ -44,25 +47,33 @@ func (w *writer) ledger(c *PartitionCommit, merge func(stored, delta []byte) ([]
 		e.row(&row)
 		e.parts(parts)
 		w.put(rows, key, w.seal(e))
-		if done.has(key) { // a late one
-			damaged += w.addToWeek(weeks, key, delta, merge)
+		if done.has(daySpanOf(0, keyDay(key)), key[4:]) {
+			late = append(late, bytes.Clone(key))
 		}
+	}
+	slices.SortFunc(late, bytes.Compare)
+	for _, key := range slices.CompactFunc(late, bytes.Equal) {
+		w.remake(done, key, merge)
 	}
 	return damaged
 }
 
+// expireLedger drops rows of days before one, and spans with them.
 func (w *writer) expireLedger(from int32) {
-	if from != 0 && w.err == nil {
-		w.deleteBelow(w.tx.Bucket(bucketWeeks), appendLedgerPrefix(nil, weekOf(from), "")[:4], expireBatch)
-		w.deleteBelow(w.tx.Bucket(bucketLedger), appendLedgerPrefix(nil, from, "")[:4], expireBatch)
+	if from == 0 || w.err != nil {
+		return
 	}
+	for level, bucket := range bucketSpans {
+		w.deleteBelow(w.tx.Bucket(bucket), appendKeyDay(nil, daySpanOf(level, from).first), expireBatch)
+	}
+	w.deleteBelow(w.tx.Bucket(bucketLedger), appendKeyDay(nil, from), expireBatch)
 }
 
 func mergeRow(
-	stored []byte, delta *memberwatch.LedgerRow, merge func(stored, delta []byte) ([]byte, error),
+	stored []byte, delta *memberwatch.LedgerRow, merge mergeFunc,
 ) (sum memberwatch.LedgerRow, parts []part, err error) {
 	var view LedgerView
-	if err = view.decode(stored); err != nil {
+	if err = view.decode(dayLevel, stored); err != nil {
 		return sum, nil, err
 	}
 	if parts, err = view.parts(); err != nil {
@@ -76,7 +87,7 @@ func mergeRow(
 }
 
 // plus merges a delta into the row: counts add, sketches unite.
-func (v *LedgerView) plus(delta *memberwatch.LedgerRow, merge func(stored, delta []byte) ([]byte, error)) (memberwatch.LedgerRow, error) {
+func (v *LedgerView) plus(delta *memberwatch.LedgerRow, merge mergeFunc) (memberwatch.LedgerRow, error) {
 	row := *delta
 	row.Calls += v.Calls
 	row.Records += v.Records
@@ -92,7 +103,14 @@ func (v *LedgerView) plus(delta *memberwatch.LedgerRow, merge func(stored, delta
 	return row, nil
 }
 
-func mergeSketch(stored, delta []byte, merge func(stored, delta []byte) ([]byte, error)) ([]byte, error) {
+// counts is the row without its key.
+func (v *LedgerView) counts() memberwatch.LedgerRow {
+	return memberwatch.LedgerRow{
+		Calls: v.Calls, Records: v.Records, Denials: v.Denials, Late: v.Late, Members: v.Members, Groups: v.Groups,
+	}
+}
+
+func mergeSketch(stored, delta []byte, merge mergeFunc) ([]byte, error) {
 	switch {
 	case len(stored) == 0:
 		return delta, nil
@@ -103,8 +121,8 @@ func mergeSketch(stored, delta []byte, merge func(stored, delta []byte) ([]byte,
 	}
 }
 
-// rowBytes bounds a row without its sketches: six numbers and the days of a week.
-const rowBytes = 64
+// rowBytes bounds a row without its sketches: six numbers and the days of a span.
+const rowBytes = 80
 
 func (e *encoder) row(r *memberwatch.LedgerRow) {
 	e.uint(r.Calls)
@@ -113,117 +131,4 @@ func (e *encoder) row(r *memberwatch.LedgerRow) {
 	e.uint(r.Late)
 	e.bytes(r.Members)
 	e.bytes(r.Groups)
-}
-
-// LedgerView is a stored row whose texts and sketches still point into the
-// file: they are valid only during the visit.
-type LedgerView struct {
-	Day             int32 // the first, of a week
-	Days            uint8 // bit i: it has access of day Day+i
-	Class, App      []byte
-	After           bool
-	Calls, Records  uint64
-	Denials, Late   uint64
-	Members, Groups []byte
-	byEndpoint      []byte // encoded parts; nil in rows of weeks and of version 1
-}
-
-// ledgerVersion is the version of ledger rows that say what came by which
-// endpoint. Those of version 1 do not.
-const ledgerVersion = 2
-
-// decode fills everything but the key.
-func (v *LedgerView) decode(record []byte) error {
-	version, payload, err := openVersion(record, ledgerVersion)
-	d := decoder{b: payload, err: err}
-	v.Days, v.byEndpoint = 1, nil
-	v.row(&d)
-	if version == ledgerVersion {
-		v.byEndpoint = d.take(uint64(len(d.b)))
-	}
-	return d.finish()
-}
-
-func (v *LedgerView) row(d *decoder) {
-	v.Calls, v.Records, v.Denials, v.Late = d.uint(), d.uint(), d.uint(), d.uint()
-	v.Members, v.Groups = d.take(d.uint()), d.take(d.uint())
-}
-
-// LedgerRange chooses ledger rows by day, inclusive, and data class.
-type LedgerRange struct {
-	Since, Until int32
-	Class        memberwatch.DataClass
-	AnyClass     bool // every class; Class is ignored
-	// Daily leaves weeks aside: their rows do not say what happened on which day,
-	// nor by which endpoint.
-	Daily bool
-}
-
-// Ledger calls visit for every chosen row, by day, class, app and after. Whole
-// weeks come as one row for each class, app and after, as far as they have been
-// rolled up. The view is valid only during the call, and visit must not write to
-// the store. A visit that returns an error ends the walk with it.
-func (p *Partition) Ledger(r LedgerRange, visit func(row *LedgerView) error) error {
-	return p.db.View(func(tx *bolt.Tx) error {
-		if r.Daily {
-			return p.walk(tx, bucketLedger, r, (*LedgerView).decode, visit)
-		}
-		w := writer{tx: tx}
-		first, end := w.rolledUp().weeks(r.Since, r.Until)
-		if w.err != nil {
-			return corruptAt(p.db, bucketMeta, keyRollUp, w.err)
-		}
-		if first >= end {
-			return p.walk(tx, bucketLedger, r, (*LedgerView).decode, visit)
-		}
-		before, weeks, after := r, r, r
-		before.Until, weeks.Since, weeks.Until, after.Since = first-1, first, end-1, end
-		if err := p.walk(tx, bucketLedger, before, (*LedgerView).decode, visit); err != nil {
-			return err
-		}
-		if err := p.walk(tx, bucketWeeks, weeks, (*LedgerView).decodeWeek, visit); err != nil {
-			return err
-		}
-		return p.walk(tx, bucketLedger, after, (*LedgerView).decode, visit)
-	})
-}
-
-// walk visits the rows of one bucket.
-func (p *Partition) walk(
-	tx *bolt.Tx, bucket []byte, r LedgerRange, decode func(*LedgerView, []byte) error, visit func(row *LedgerView) error,
-) error {
-	cursor := tx.Bucket(bucket).Cursor()
-	var view LedgerView
-	prefix := make([]byte, 0, 5+len(r.Class))
-	key, value := cursor.Seek(appendLedgerPrefix(prefix, r.Since, "")[:4])
-	for key != nil {
-		if err := view.parseKey(key); err != nil {
-			return corruptAt(p.db, bucket, key, err)
-		}
-		if view.Day > r.Until {
-			return nil
-		}
-		if !r.AnyClass && string(view.Class) != string(r.Class) {
-			key, value = seekClass(cursor, key, appendLedgerPrefix(prefix, view.Day, r.Class))
-			continue
-		}
-		if err := decode(&view, value); err != nil {
-			return corruptAt(p.db, bucket, key, err)
-		}
-		if err := visit(&view); err != nil {
-			return err
-		}
-		key, value = cursor.Next()
-	}
-	return nil
-}
-
-// seekClass goes from a key of another class to the wanted one of the same day,
-// or to the next day if that is behind.
-func seekClass(cursor *bolt.Cursor, key, wanted []byte) ([]byte, []byte) {
-	if bytes.Compare(key, wanted) < 0 {
-		return cursor.Seek(wanted)
-	}
-	day := binary.BigEndian.Uint32(wanted) + 1
-	return cursor.Seek(binary.BigEndian.AppendUint32(nil, day))
 }

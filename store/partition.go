@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -20,7 +21,6 @@ var (
 	bucketApps     = []byte("apps")    // app: its developer
 	bucketRoutes   = []byte("routes")  // app: the partition that owns it
 	bucketLedger   = []byte("ledger")  // day, class, app, after: a ledger row
-	bucketWeeks    = []byte("weeks")   // first day, class, app, after: the ledger rows of a week united
 	bucketJournal  = []byte("journal") // sequence: a bucket with what was applied since the states were written
 	bucketClues    = []byte("clues")   // start of a window, scale, entity: what it was worth
 	bucketOutbox   = []byte("outbox")  // sequence: a signal update
@@ -31,18 +31,20 @@ var (
 	bucketStates   = [Parts][]byte{[]byte("state-0"), []byte("state-1"), []byte("state-2"), []byte("state-3")}
 	keyProgress    = []byte("progress")
 	keyEngine      = []byte("engine")
-	keyRollUp      = []byte("roll-up")
-	partitionNames = append([][]byte{
-		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketWeeks, bucketJournal, bucketClues, bucketOutbox, bucketTallies,
+	keyRollUp      = []byte("spans")
+	bucketWeeks    = []byte("weeks") // of older versions, as is keyWeeks
+	keyWeeks       = []byte("roll-up")
+	partitionNames = slices.Concat([][]byte{
+		bucketMeta, bucketApps, bucketRoutes, bucketLedger, bucketJournal, bucketClues, bucketOutbox, bucketTallies,
 		bucketMarks, bucketClasses, bucketDamaged,
-	}, bucketStates[:]...)
+	}, bucketStates[:], bucketSpans[:])
 )
 
 // Partition is the file of one partition. It is safe for concurrent use.
 type Partition struct {
 	db    *bolt.DB
 	index int
-	merge func(stored, delta []byte) ([]byte, error)
+	merge mergeFunc
 }
 
 // PartitionCommit is everything one checkpoint makes durable.
@@ -71,8 +73,8 @@ type PartitionCommit struct {
 	OutboxDone uint64
 	// TalliesDone drops tallies of windows that end at or before this time.
 	TalliesDone int64
-	// RollUpBelow lets the ledger rows of weeks that end before this day be united,
-	// a bounded number with each commit. Rows may still be added to them.
+	// RollUpBelow lets the ledger rows of spans of days that end before this day be
+	// united, a bounded number with each commit. Rows may still be added to them.
 	RollUpBelow int32
 	// LedgerFrom drops clues and ledger rows of days before this one, a bounded number
 	// with each commit.
@@ -132,7 +134,26 @@ func openPartition(dir string, index int, o Options) (*Partition, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := dropWeeks(db); err != nil {
+		return nil, errors.Join(storageError(db.Path(), err), db.Close())
+	}
 	return &Partition{db: db, index: index, merge: o.MergeSketch}, nil
+}
+
+// dropWeeks drops what older versions rolled the ledger up to: spans are made
+// again from the days.
+func dropWeeks(db *bolt.DB) error {
+	old := false
+	err := db.View(func(tx *bolt.Tx) error {
+		old = tx.Bucket(bucketWeeks) != nil
+		return nil
+	})
+	if err != nil || !old {
+		return err
+	}
+	return db.Update(func(tx *bolt.Tx) error {
+		return errors.Join(tx.DeleteBucket(bucketWeeks), tx.Bucket(bucketMeta).Delete(keyWeeks))
+	})
 }
 
 // PartitionFile returns the name of a partition's file.
@@ -194,9 +215,14 @@ func (w *writer) encoder(most int) *encoder {
 
 // seal ends a record.
 func (w *writer) seal(e *encoder) []byte {
-	record := e.seal()
-	w.chunk = w.chunk[:len(w.chunk)+len(record)]
-	return slices.Clip(record)
+	e.seal()
+	return w.cut(e)
+}
+
+// cut keeps the bytes of a record that is sealed.
+func (w *writer) cut(e *encoder) []byte {
+	w.chunk = w.chunk[:len(w.chunk)+len(e.b)]
+	return slices.Clip(e.b)
 }
 
 func (w *writer) put(bucket *bolt.Bucket, key, value []byte) {

@@ -183,26 +183,36 @@ const (
 	NotHeld Held = iota
 	MayHold      // among what is not told apart
 	Holds
+	Unclear // the rows that a span is made of can tell
 )
 
-// By narrows the row to what came by an endpoint: counts and members become the
-// endpoint's own. Where it lies among others that are not told apart, they are
-// all of theirs; members that are not known apart are the whole row's, and exact
-// is false. Groups stay the whole row's.
+// By narrows the row to what came by an endpoint: days, counts and members become
+// the endpoint's own. Where it lies among others that are not told apart, they are
+// all of theirs; members that are not known apart are the whole row's, and exact is
+// false; Sure then are those that are. Groups stay the whole row's on those days.
 func (v *LedgerView) By(endpoint string) (held Held, exact bool, err error) {
+	p, held, err := v.partBy(endpoint)
+	if err != nil || held == NotHeld || held == Unclear {
+		return held, false, err
+	}
+	v.Days, v.Calls, v.Records, v.Denials = p.days, p.calls, p.records, p.denials
+	v.Members, v.Groups, v.Sure = p.members, p.groups, p.surely()
+	return held, p.exact, nil
+}
+
+func (v *LedgerView) partBy(endpoint string) (p spanPart, held Held, err error) {
+	if v.span {
+		return v.bySpan(endpoint)
+	}
 	parts, err := v.parts()
 	if err != nil {
-		return NotHeld, false, err
+		return p, NotHeld, err
 	}
-	p := &parts[len(parts)-1]
+	at := &parts[len(parts)-1]
 	if i, found := slices.BinarySearchFunc(parts, part{endpoint: endpoint}, compareParts); found {
-		held, p = Holds, &parts[i]
-	} else if p.rest {
+		held, at = Holds, &parts[i]
+	} else if at.rest {
 		held = MayHold
 	}
-	v.Calls, v.Records, v.Denials = p.calls, p.records, p.denials
-	if !p.lost {
-		v.Members = p.members
-	}
-	return held, held == Holds && !p.lost, nil
+	return v.dayPart(at), held, nil
 }

@@ -1,13 +1,13 @@
 package store_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/memberwatch/memberwatch"
@@ -17,12 +17,9 @@ import (
 
 // uniteWords stands in for a sketch's union: the set of 8-byte words.
 func uniteWords(stored, delta []byte) ([]byte, error) {
-	var words []string
-	for word := range slices.Chunk(slices.Concat(stored, delta), 8) {
-		words = append(words, string(word))
-	}
-	slices.Sort(words)
-	return []byte(strings.Join(slices.Compact(words), "")), nil
+	words := slices.Collect(slices.Chunk(slices.Concat(stored, delta), 8))
+	slices.SortFunc(words, bytes.Compare)
+	return slices.Concat(slices.CompactFunc(words, bytes.Equal)...), nil
 }
 
 // TestPartsDoNotDependOnTheOrder writes the same rows of one app and day in other
@@ -91,12 +88,12 @@ type share struct {
 // by asks every row for an endpoint and returns what is held.
 func by(t *testing.T, p *store.Partition, endpoint string) (held []share) {
 	t.Helper()
-	err := p.Ledger(store.LedgerRange{Until: 9, AnyClass: true, Daily: true}, func(v *store.LedgerView) error {
+	err := p.Ledger(store.LedgerRange{Until: 9, AnyClass: true}, func(v *store.LedgerView) (finer bool, _ error) {
 		h, exact, err := v.By(endpoint)
 		if h != store.NotHeld {
 			held = append(held, share{h, exact, v.Calls, slices.Clone(v.Members)})
 		}
-		return err
+		return false, err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,9 +16,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/bench/cpu"
-	"github.com/memberwatch/memberwatch/detector/sketch"
 	"github.com/memberwatch/memberwatch/monitor"
-	"github.com/memberwatch/memberwatch/store"
 )
 
 // Config says what is measured. Defaults has values.
@@ -44,7 +42,7 @@ func (c *Config) Check() error {
 type Result struct {
 	Apps     int     `json:"apps"`
 	Days     int     `json:"days"`
-	Queries  int     `json:"queries"`
+	Queries  int     `json:"queries"` // of each kind
 	Rows     int     `json:"ledger_rows"`
 	QueryP50 float64 `json:"query_ms_p50"`
 	QueryP99 float64 `json:"query_ms_p99"`
@@ -52,21 +50,50 @@ type Result struct {
 	FirstQuery float64 `json:"query_ms_first"`
 	// QueryCPU is the processor time of a query, over all processors.
 	QueryCPU float64 `json:"query_cpu_ms"`
-	Open     float64 `json:"open_ms"`
-	Seed     uint64  `json:"seed"`
+	// Narrow are questions for a part of the ledger, by what they ask for.
+	Narrow map[string]Times `json:"narrow"`
+	Open   float64          `json:"open_ms"`
+	Bytes  int64            `json:"file_bytes"`
+	Seed   uint64           `json:"seed"`
 }
 
-// end is the day after the newest in the ledger.
-var end = memberwatch.WindowAt(memberwatch.Day, time.Date(2024, 6, 3, 0, 0, 0, 0, time.UTC).UnixNano())
+// Times says how long the questions of one kind took.
+type Times struct {
+	P50 float64 `json:"ms_p50"`
+	P99 float64 `json:"ms_p99"`
+	CPU float64 `json:"cpu_ms"` // of one, over all processors
+	// Rows is how many rows an answer has on average.
+	Rows  float64 `json:"rows"`
+	first float64
+}
 
-const dayNanos = int64(24 * time.Hour)
+// question narrows a query; r chooses what is asked for.
+type question struct {
+	name   string
+	narrow func(q *memberwatch.AccessQuery, r *rand.Rand)
+}
+
+// questions are the kinds of questions, that for everything first.
+func questions(c *Config) []question {
+	return []question{
+		{"", func(*memberwatch.AccessQuery, *rand.Rand) {}},
+		{"class", func(q *memberwatch.AccessQuery, _ *rand.Rand) { q.Class = class }},
+		{"endpoint", func(q *memberwatch.AccessQuery, r *rand.Rand) { q.Endpoint = endpoints[r.IntN(len(endpoints))] }},
+		{"group", func(q *memberwatch.AccessQuery, r *rand.Rand) { q.Group = groupName(r.IntN(c.Apps), 0) }},
+		{"app", func(q *memberwatch.AccessQuery, r *rand.Rand) { q.App = appName(r.IntN(c.Apps)) }},
+		{"developer", func(q *memberwatch.AccessQuery, r *rand.Rand) { q.Developer = developerName(r.IntN(c.Apps)) }},
+		{"after_restriction", func(q *memberwatch.AccessQuery, _ *rand.Rand) { q.AfterOnly = true }},
+		{"by_developer", func(q *memberwatch.AccessQuery, _ *rand.Rand) { q.ByDeveloper = true }},
+	}
+}
 
 // Run fills the directory, which must be empty, and asks. Every query has
 // another range: it begins up to a week before or after the beginning asked for
 // and ends with the newest day. progress is told how many of all steps are done.
-func Run(ctx context.Context, dir string, c Config, progress func(done, all int)) (*Result, error) {
-	all := c.Days + 7 + c.Queries
-	rows, err := fill(ctx, dir, &c, func(day int) { progress(day, all) })
+func Run(ctx context.Context, dir string, c Config, progress func(done, all int)) (r *Result, err error) {
+	kinds := questions(&c)
+	all := c.Days + 7 + c.Queries*len(kinds)
+	rows, size, err := fill(ctx, dir, &c, func(day int) { progress(day, all) })
 	if err != nil {
 		return nil, err
 	}
@@ -75,36 +102,59 @@ func Run(ctx context.Context, dir string, c Config, progress func(done, all int)
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Apps: c.Apps, Days: c.Days, Queries: c.Queries, Rows: rows, Open: milliseconds(time.Since(began)), Seed: c.Seed}
+	defer func() { err = errors.Join(err, m.Close(ctx)) }()
+	r = &Result{
+		Apps: c.Apps, Days: c.Days, Queries: c.Queries, Rows: rows, Bytes: size, Open: milliseconds(time.Since(began)), Seed: c.Seed,
+		Narrow: make(map[string]Times),
+	}
+	for i, kind := range kinds {
+		times, err := ask(ctx, m, &c, kind, func(done int) { progress(c.Days+7+i*c.Queries+done, all) })
+		if err != nil {
+			return nil, err
+		}
+		if kind.name != "" {
+			r.Narrow[kind.name] = *times
+			continue
+		}
+		r.QueryP50, r.QueryP99, r.FirstQuery, r.QueryCPU = times.P50, times.P99, times.first, times.CPU
+		if times.Rows < float64(c.Apps)*0.9 {
+			return nil, fmt.Errorf("%.0f rows for %d apps", times.Rows, c.Apps)
+		}
+	}
+	return r, nil
+}
+
+// ask asks questions of one kind.
+func ask(ctx context.Context, m *monitor.Monitor, c *Config, kind question, progress func(done int)) (*Times, error) {
 	var took []time.Duration
+	rows := 0
 	before, err := cpu.Time()
 	if err != nil {
-		return nil, errors.Join(err, m.Close(ctx))
+		return nil, err
 	}
 	random := rand.New(rand.NewPCG(c.Seed, 2))
 	last := int32(end.Start/dayNanos) - 1
 	for i := range c.Queries {
-		since := last - int32(c.Days) + 1 + int32(random.IntN(15)) - 7
+		query := memberwatch.AccessQuery{SinceDay: last - int32(c.Days) + 1 + int32(random.IntN(15)) - 7, UntilDay: last}
+		kind.narrow(&query, random)
 		began := time.Now()
-		found, _, err := m.QueryAccess(ctx, memberwatch.AccessQuery{SinceDay: since, UntilDay: last})
+		found, _, err := m.QueryAccess(ctx, query)
 		if err != nil {
-			return nil, errors.Join(err, m.Close(ctx))
+			return nil, err
 		}
 		took = append(took, time.Since(began))
-		if len(found) < c.Apps*9/10 {
-			return nil, errors.Join(fmt.Errorf("%d rows for %d apps", len(found), c.Apps), m.Close(ctx))
-		}
-		progress(c.Days+7+i+1, all)
+		rows += len(found)
+		progress(i + 1)
 	}
 	after, err := cpu.Time()
 	if err != nil {
-		return nil, errors.Join(err, m.Close(ctx))
+		return nil, err
 	}
-	r.QueryCPU = milliseconds(time.Duration(after-before)) / float64(c.Queries)
-	r.FirstQuery = milliseconds(took[0])
+	n := float64(c.Queries)
+	t := &Times{CPU: milliseconds(time.Duration(after-before)) / n, Rows: float64(rows) / n, first: milliseconds(took[0])}
 	slices.Sort(took)
-	r.QueryP50, r.QueryP99 = quantile(took, 0.5), quantile(took, 0.99)
-	return r, m.Close(ctx)
+	t.P50, t.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	return t, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -112,59 +162,4 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // quantile returns the q-th of sorted durations, by nearest rank.
 func quantile(sorted []time.Duration, q float64) float64 {
 	return milliseconds(sorted[int(q*float64(len(sorted)-1)+0.5)])
-}
-
-// fill writes one row for each app and day, a week more than asked for. The app
-// of rank k reads 5 + 100,000/(10+k) members a day of ten times as many.
-func fill(ctx context.Context, dir string, c *Config, progress func(day int)) (rows int, err error) {
-	s, err := store.Open(dir, store.Options{MergeSketch: monitor.SketchMerger()})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	random := rand.New(rand.NewPCG(c.Seed, 1))
-	first := int32(end.Start/dayNanos) - int32(c.Days) - 7
-	for day := range c.Days + 7 {
-		for i, p := range s.Partitions {
-			commit := partitionDay(random, c, i, len(s.Partitions), first, first+int32(day))
-			rows += len(commit.Ledger)
-			if _, err := p.Commit(commit); err != nil {
-				return rows, err
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return rows, err
-		}
-		progress(day + 1)
-	}
-	return rows, nil
-}
-
-// partitionDay is what one partition writes of one day.
-func partitionDay(random *rand.Rand, c *Config, index, partitions int, first, day int32) *store.PartitionCommit {
-	commit := &store.PartitionCommit{RollUpBelow: day, Progress: store.Progress{Closed: int64(day+1) * dayNanos, Judged: int64(day+1) * dayNanos}}
-	var members, groups sketch.Distinct
-	for rank := index; rank < c.Apps; rank += partitions {
-		app := memberwatch.AppID(fmt.Sprintf("app-%06d", rank))
-		if day == first {
-			commit.Apps = append(commit.Apps, store.AppOwner{App: app, Developer: memberwatch.DeveloperID(fmt.Sprintf("dev-%05d", rank/3))})
-		}
-		daily := 5 + 100_000/(10+rank)
-		members.Reset()
-		groups.Reset()
-		for range daily {
-			members.Insert(uint64(rank)<<32 | random.Uint64N(uint64(10*daily)))
-		}
-		for range 1 + daily/100 {
-			groups.Insert(uint64(rank)<<32 | random.Uint64N(uint64(1+daily/20)))
-		}
-		row := memberwatch.LedgerRow{
-			LedgerKey: memberwatch.LedgerKey{Day: day, Class: "group_membership", App: app},
-			Calls:     uint64(daily/5 + 1), Records: uint64(daily),
-		}
-		row.Members, _ = members.AppendBinary(nil) // the error is always nil
-		row.Groups, _ = groups.AppendBinary(nil)
-		commit.Ledger = append(commit.Ledger, row)
-	}
-	return commit
 }

@@ -104,20 +104,8 @@ func (d *Distinct) Merge(o *Distinct) {
 	case len(o.words) == 0:
 	case len(d.words) == 0:
 		d.CopyFrom(o)
-	case len(d.words)+len(o.words) <= exactLimit:
-		d.words = weave(d.words, o.words)
-	case o.Exact() && d.Exact():
-		var union [2 * exactLimit]uint64
-		n := mergeSorted(&union, d.words, o.words)
-		if n > exactLimit {
-			d.densify(union[:n])
-		} else {
-			d.words = append(d.words[:0], union[:n]...)
-		}
 	case o.Exact():
-		for _, key := range o.words {
-			d.raise(key)
-		}
+		d.addSorted(o.words)
 	case d.Exact():
 		var own [exactLimit]uint64
 		n := copy(own[:], d.words)
@@ -220,38 +208,37 @@ func (d *Distinct) mergeKeys(body []byte) error {
 	if n > exactLimit {
 		return fmt.Errorf("%w: %d exact keys, at most %d", ErrCorrupt, n, exactLimit)
 	}
-	for i := 1; i < n; i++ {
-		if wordAt(body, i) <= wordAt(body, i-1) {
-			return fmt.Errorf("%w: key %d is out of order", ErrCorrupt, i)
-		}
-	}
-	if !d.Exact() {
-		for i := range n {
-			d.raise(wordAt(body, i))
-		}
-		return nil
-	}
-	var union [2 * exactLimit]uint64
-	size, own := 0, d.words
+	var keys [exactLimit]uint64
 	for i := range n {
 		key := wordAt(body, i)
-		for len(own) > 0 && own[0] < key {
-			union[size] = own[0]
-			size, own = size+1, own[1:]
+		if i > 0 && key <= keys[i-1] {
+			return fmt.Errorf("%w: key %d is out of order", ErrCorrupt, i)
 		}
-		if len(own) > 0 && own[0] == key {
-			own = own[1:]
-		}
-		union[size] = key
-		size++
+		keys[i] = key
 	}
-	size += copy(union[size:], own)
-	if size > exactLimit {
-		d.densify(union[:size])
-		return nil
-	}
-	d.words = append(d.words[:0], union[:size]...)
+	d.addSorted(keys[:n])
 	return nil
+}
+
+// addSorted adds mixed keys that are sorted.
+func (d *Distinct) addSorted(keys []uint64) {
+	if !d.Exact() {
+		for _, key := range keys {
+			d.raise(key)
+		}
+		return
+	}
+	if len(d.words)+len(keys) <= exactLimit {
+		d.words = weave(d.words, keys)
+		return
+	}
+	var union [2 * exactLimit]uint64
+	n := mergeSorted(&union, d.words, keys)
+	if n > exactLimit {
+		d.densify(union[:n])
+	} else {
+		d.words = append(d.words[:0], union[:n]...)
+	}
 }
 
 // Lend gives an empty counter memory to work in, of at most the capacity of the
@@ -268,22 +255,27 @@ func (d *Distinct) mergeDense(body []byte, used int) error {
 	if used > planes || len(body) != 8*used*groupCount {
 		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
 	}
-	var o registers
 	highest := uint64(0)
-	for i := range groupCount {
-		g := o.group(uint64(i))
-		for p := range used {
-			g[p] = wordAt(body, i*used+p)
-		}
-		highest |= g[used-1]
+	for i := 0; i < groupCount && highest == 0; i++ {
+		highest = wordAt(body, i*used+used-1)
 	}
 	if highest == 0 {
 		return fmt.Errorf("%w: fewer than the %d planes stored are needed", ErrCorrupt, used)
 	}
-	if used == planes && !o.valid() {
-		return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
+	for i := 0; i < groupCount && used == planes; i++ {
+		var g group
+		if g.read(body[8*i*used:], used); !g.valid() {
+			return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
+		}
 	}
-	if (*registers)(d.words).merge(&o) {
+	changed, r := uint64(0), (*registers)(d.words)
+	var g group // planes that are left out stay empty
+	for i := range uint64(groupCount) {
+		g.read(body, used)
+		changed |= r.group(i).merge(&g)
+		body = body[8*used:]
+	}
+	if changed != 0 {
 		d.tally = uncounted
 	}
 	return nil
@@ -309,22 +301,23 @@ func weave(keys, more []uint64) []uint64 {
 }
 
 // mergeSorted writes the union of the sorted keys of a and b and returns its
-// size.
+// size. Which of two keys is the smaller cannot be predicted, so nothing is
+// decided by a jump.
 func mergeSorted(union *[2 * exactLimit]uint64, a, b []uint64) int {
-	n := 0
-	for len(a) > 0 && len(b) > 0 {
-		x, y := a[0], b[0]
+	n, i, j := 0, 0, 0
+	for i < len(a) && j < len(b) {
+		x, y := a[i], b[j]
 		union[n] = min(x, y)
 		n++
 		if x <= y {
-			a = a[1:]
+			i++
 		}
 		if y <= x {
-			b = b[1:]
+			j++
 		}
 	}
-	n += copy(union[n:], a)
-	return n + copy(union[n:], b)
+	n += copy(union[n:], a[i:])
+	return n + copy(union[n:], b[j:])
 }
 
 // Estimate returns the number of different keys inserted: exact up to 128, an

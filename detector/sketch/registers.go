@@ -62,6 +62,30 @@ func (g *group) at(lane uint64) uint64 {
 		g[3]>>lane&1<<3 | g[4]>>lane&1<<4 | g[5]>>lane&1<<5
 }
 
+// read fills the lowest planes from the beginning of a body.
+func (g *group) read(body []byte, used int) {
+	body = body[:8*used]
+	switch used {
+	case 6:
+		g[5] = wordAt(body, 5)
+		fallthrough
+	case 5:
+		g[4] = wordAt(body, 4)
+		fallthrough
+	case 4:
+		g[3] = wordAt(body, 3)
+		fallthrough
+	case 3:
+		g[2] = wordAt(body, 2)
+		fallthrough
+	case 2:
+		g[1] = wordAt(body, 1)
+		fallthrough
+	case 1:
+		g[0] = wordAt(body, 0)
+	}
+}
+
 // flip changes the register in the lane by exclusive or.
 func (g *group) flip(lane, with uint64) {
 	for p := range g {
@@ -103,24 +127,35 @@ func (r *registers) lift(key uint64) (old, rank uint64) {
 
 // merge takes the larger of each pair of registers and reports whether any
 // rose. It leaves the tally to count.
-func (r *registers) merge(o *registers) (changed bool) {
+func (r *registers) merge(o *registers) bool {
+	changed := uint64(0)
 	for g := range uint64(groupCount) {
-		a, b := r.group(g), o.group(g)
-		// Compare from the lowest plane up: a higher plane that differs
-		// overrules the verdict of those below it.
-		var less uint64
-		for p := range planes {
-			less = b[p]&^a[p] | less&^(a[p]^b[p])
-		}
-		if less == 0 {
-			continue
-		}
-		changed = true
-		for p := range planes {
-			a[p] ^= (a[p] ^ b[p]) & less
-		}
+		changed |= r.group(g).merge(o.group(g))
 	}
-	return changed
+	return changed != 0
+}
+
+// merge takes the larger of each pair of registers and returns the lanes of those
+// that rose.
+func (g *group) merge(o *group) (less uint64) {
+	// Compare from the lowest plane up: a higher plane that differs overrules the
+	// verdict of those below it. Written out, it takes half the time of a loop.
+	less = o[0] &^ g[0]
+	less = o[1]&^g[1] | less&^(g[1]^o[1])
+	less = o[2]&^g[2] | less&^(g[2]^o[2])
+	less = o[3]&^g[3] | less&^(g[3]^o[3])
+	less = o[4]&^g[4] | less&^(g[4]^o[4])
+	less = o[5]&^g[5] | less&^(g[5]^o[5])
+	if less == 0 {
+		return 0
+	}
+	g[0] ^= (g[0] ^ o[0]) & less
+	g[1] ^= (g[1] ^ o[1]) & less
+	g[2] ^= (g[2] ^ o[2]) & less
+	g[3] ^= (g[3] ^ o[3]) & less
+	g[4] ^= (g[4] ^ o[4]) & less
+	g[5] ^= (g[5] ^ o[5]) & less
+	return less
 }
 
 // count returns the tally of the registers from scratch.
@@ -157,13 +192,16 @@ func octants(bit0, bit1, bit2 uint64) [8]uint64 {
 // valid reports whether no register is above the largest rank.
 func (r *registers) valid() bool {
 	for i := range uint64(groupCount) {
-		// 52 to 63 are 11 01.. and 11 1... in binary.
-		if g := r.group(i); g[5]&g[4]&(g[3]|g[2]) != 0 {
+		if !r.group(i).valid() {
 			return false
 		}
 	}
 	return true
 }
+
+// valid reports whether no register of the group is above the largest rank: 52 to
+// 63 are 11 01.. and 11 1... in binary.
+func (g *group) valid() bool { return g[5]&g[4]&(g[3]|g[2]) == 0 }
 
 // usedPlanes returns how many planes, from the lowest, are not all zero.
 func (r *registers) usedPlanes() int {
