@@ -120,12 +120,13 @@ func TestSilenceMatchesAndBounds(t *testing.T) {
 		t.Error("matches above its severity")
 	}
 	for name, broken := range map[string]func(*memberwatch.Silence){
-		"all apps":  func(s *memberwatch.Silence) { s.Match.App = "" },
-		"no end":    func(s *memberwatch.Silence) { s.End = time.Time{} },
-		"too long":  func(s *memberwatch.Silence) { s.End = now.Add(memberwatch.MaxSilence + 1) },
-		"no bound":  func(s *memberwatch.Silence) { s.Bound = math.Inf(1) },
-		"no author": func(s *memberwatch.Silence) { s.Author = "" },
-		"no why":    func(s *memberwatch.Silence) { s.Comment = "" },
+		"all apps":     func(s *memberwatch.Silence) { s.Match.App = "" },
+		"no such kind": func(s *memberwatch.Silence) { s.Match.Kind = "volume-brust" },
+		"no end":       func(s *memberwatch.Silence) { s.End = time.Time{} },
+		"too long":     func(s *memberwatch.Silence) { s.End = now.Add(memberwatch.MaxSilence + 1) },
+		"no bound":     func(s *memberwatch.Silence) { s.Bound = math.Inf(1) },
+		"no author":    func(s *memberwatch.Silence) { s.Author = "" },
+		"no why":       func(s *memberwatch.Silence) { s.Comment = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := s

@@ -2,6 +2,7 @@ package memberwatch
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -65,6 +66,8 @@ func (s *Silence) Validate() error {
 		return invalidf("SILENCE_INVALID", "a silence needs an app or a developer: one for all of them would hide an incident")
 	case len(m.App) > MaxNameBytes || len(m.Developer) > MaxNameBytes || len(m.Kind) > MaxNameBytes:
 		return invalidf("SILENCE_INVALID", "a silence has a name of more than %d bytes", MaxNameBytes)
+	case m.Kind != "" && !slices.Contains(Kinds(), m.Kind):
+		return invalidf("SILENCE_INVALID", "no kind of signal is called %q: a silence of it would hide nothing", m.Kind)
 	case s.Start.IsZero() || s.End.IsZero() || !s.End.After(s.Start):
 		return invalidf("SILENCE_INVALID", "a silence needs a start and a later end")
 	case s.End.Sub(s.Start) > MaxSilence:

@@ -198,9 +198,14 @@ func (p *Platform) AuditConsistency(old, size int64) (head memberwatch.AuditHead
 		if size, err = auditSize(tx, size); err != nil {
 			return err
 		}
-		if old < 1 || old > size {
-			_, err := auditSize(tx, max(old, size+1))
+		if _, err := auditSize(tx, old); err != nil {
 			return err
+		}
+		if old < 1 || old > size {
+			return &memberwatch.ReasonError{
+				Kind: memberwatch.ErrInvalid, Reason: "AUDIT_SIZE_INVALID", Message: fmt.Sprintf("a log of %d entries is no beginning of one of %d", old, size),
+				Hint: "ask for the proof from a size of 1 or more to a later one",
+			}
 		}
 		hashes, err := tlog.ProveTree(size, old, auditNodes(tx))
 		if err != nil {

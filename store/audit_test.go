@@ -58,9 +58,9 @@ func TestAuditProofs(t *testing.T) {
 	if err != nil || len(entries) != 2 || entries[0].Number != 4 || string(entries[1].Detail) != `{"n":7}` {
 		t.Errorf("history of c1 after entry 1: %+v, %v", entries, err)
 	}
-	for _, size := range []int64{12, 1 << 40} {
-		if _, _, err := s.Platform.AuditConsistency(size, -1); err == nil {
-			t.Errorf("a checkpoint of %d entries is consistent with a log of 11", size)
+	for old, size := range map[int64]int64{12: -1, 1 << 40: -1, 5: 3, 0: 3, -1: 3} {
+		if _, _, err := s.Platform.AuditConsistency(old, size); err == nil {
+			t.Errorf("a checkpoint of %d entries is consistent with a log of %d, the newest of 11", old, size)
 		}
 	}
 }
