@@ -9,6 +9,7 @@ import (
 // learn after: a window never explains itself.
 func (e *Engine) Close(s *State, at memberwatch.Window) {
 	e.refresh(s) // after a restart no event may have done so
+	s.closeTab()
 	defer e.endQuiet(s, at)
 	w := s.openAt(at)
 	if w == nil {

@@ -112,12 +112,7 @@ func (e *Engine) unite(s *State, w *window) (taken bool) {
 
 // merge adds another app's window: a union of sketches, a sum of counts.
 func (w *window) merge(o *window) {
-	w.calls += o.calls
-	w.records += o.records
-	w.misses += o.misses
-	w.denials += o.denials
-	w.listed += o.listed
-	w.unattended += o.unattended
+	w.plus(&o.sums)
 	w.members.Merge(&o.members)
 	w.groups.Merge(&o.groups)
 	w.actors.Merge(&o.actors)

@@ -41,7 +41,8 @@ func (e *Engine) delta(s *State, day int32, class string, after bool, endpoint s
 	if endpoint > s.ledger[last].Endpoint {
 		return rest
 	}
-	s.unshare() // hours and what is recent name the delta by its index
+	s.unshare() // hours, what is recent and the tab name the delta by its index
+	s.closeTab()
 	d := &s.ledger[last]
 	s.ledger[rest].take(d)
 	d.clear()

@@ -135,8 +135,9 @@ type strange struct {
 	said         bool
 }
 
-// acquaint notes the names of a call and what it discloses if it is strange.
-func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, whole *window) {
+// acquaint notes the names of a call and what it discloses if it is strange, and
+// tells whether it is.
+func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, whole *window) bool {
 	place, thing := "", ""
 	if ev.Credential != "" && s.meets(credential, ev.Credential, day) {
 		place = ev.Credential
@@ -152,17 +153,21 @@ func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, who
 		}
 	}
 	if len(ev.DataClasses) > 0 && ev.Outcome <= memberwatch.OutcomeOK {
-		whole.count(set)
+		whole.count(set, 1)
 	}
 	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day) {
 		thing = ev.Endpoint
 	}
 	whole.read(use{hash32(ev.Endpoint), set}, ev.RecordCount())
-	if place == "" || thing == "" || len(ev.Disclosed) == 0 || int32(day)-dayOf(s.first) < acquaintance {
-		return
+	if place == "" || thing == "" || int32(day)-dayOf(s.first) < acquaintance {
+		return false
+	}
+	if len(ev.Disclosed) == 0 {
+		return true
 	}
 	x := &hour.strange
 	x.calls++
+	s.dirty |= PartHot
 	for _, m := range ev.Disclosed {
 		x.members.Insert(m)
 	}
@@ -170,6 +175,7 @@ func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, who
 	if !x.said && hour.armed {
 		e.weighStrange(s, hour, ev.Time)
 	}
+	return true
 }
 
 // leastName keeps the first of two names in order; the second may be borrowed.
@@ -182,7 +188,7 @@ func leastName(kept, other string) string {
 
 // hash64 hashes a name eight bytes at a time, which the hot path can afford. It is
 // stored, so it must not change.
-func hash64(s string) uint64 {
+func hash64[name string | []byte](s name) uint64 {
 	h := uint64(len(s)) * 0x9e3779b97f4a7c15
 	for len(s) >= 8 {
 		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
@@ -191,15 +197,20 @@ func hash64(s string) uint64 {
 		h ^= h >> 32
 		s = s[8:]
 	}
-	w := uint64(0)
-	for i := range len(s) {
-		w |= uint64(s[i]) << (8 * i)
+	w, n := uint64(0), len(s) // up to seven bytes; reading one twice is faster than asking for each
+	switch {
+	case n >= 4:
+		low := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+		high := uint64(s[n-4]) | uint64(s[n-3])<<8 | uint64(s[n-2])<<16 | uint64(s[n-1])<<24
+		w = low | high<<(8*(n-4))
+	case n > 0:
+		w = uint64(s[0]) | uint64(s[n/2])<<(8*(n/2)) | uint64(s[n-1])<<(8*(n-1))
 	}
 	return (h ^ w) * 0x9e3779b97f4a7c15
 }
 
 // hash32 is the upper half of hash64.
-func hash32(s string) uint32 { return uint32(hash64(s) >> 32) }
+func hash32[name string | []byte](s name) uint32 { return uint32(hash64(s) >> 32) }
 
 // novelRate says how often a day brought a new name of two dimensions.
 func (s *State) novelRate(day int32, a, b dimension) rate {

@@ -76,20 +76,20 @@ const (
 	leastPart     = 0.0005
 )
 
-// count counts a call of a day window by its set of classes. The 25th and
+// count counts calls of a day window by their set of classes. The 25th and
 // further sets of a day are one.
-func (w *window) count(set classSet) {
+func (w *window) count(set classSet, calls uint32) {
 	i := 0
 	for i < len(w.sets) && w.sets[i].hash < set.hash { // few: faster than a search
 		i++
 	}
 	switch {
 	case i < len(w.sets) && w.sets[i].hash == set.hash:
-		w.sets[i].calls++
+		w.sets[i].calls += calls
 	case len(w.sets) < mostSets:
-		w.sets = slices.Insert(w.sets, i, setCount{set, 1})
+		w.sets = slices.Insert(w.sets, i, setCount{set, calls})
 	default:
-		w.sets[len(w.sets)-1].calls++
+		w.sets[len(w.sets)-1].calls += calls
 	}
 }
 

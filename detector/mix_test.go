@@ -62,7 +62,7 @@ func TestMixIsBounded(t *testing.T) {
 	}
 	w := &window{}
 	for set := range uint32(100) {
-		w.count(set32(100 - set))
+		w.count(set32(100-set), 1)
 	}
 	if len(w.sets) != mostSets || w.sets[mostSets-1].calls != 100-mostSets+1 {
 		t.Errorf("a day counts %d sets, the last %d times", len(w.sets), w.sets[len(w.sets)-1].calls)

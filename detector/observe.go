@@ -15,19 +15,18 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.since = ev.Time
 	}
 	e.refresh(s)
+	if !late && e.repeat(s, ev) {
+		return
+	}
+	s.bookTab()
 	e.wakeUp(s, ev)
 	day := e.dayOf(ev.Time)
-	s.events++
-	if s.first == 0 || ev.Time < s.first {
-		s.first = ev.Time
-	}
-	s.last = max(s.last, ev.Time)
+	s.pass(ev)
 	rule := s.broken(ev)
 	deltas := e.account(s, ev, day, rule != nil, late)
 	if late {
 		s.late++
 		e.meetRules(s, rule, ev, nil)
-		s.dirty |= PartTotals
 		return
 	}
 	hour, whole := e.window(s, memberwatch.Hour, ev.Time), e.window(s, memberwatch.Day, ev.Time)
@@ -37,12 +36,23 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)
 	}
-	e.acquaint(s, ev, uint16(day), hour, whole)
+	strange := e.acquaint(s, ev, uint16(day), hour, whole)
 	e.wakeAlarm(s, whole, ev.Time)
-	s.dirty |= PartTotals
-	if s.wake != 0 || s.attested != nil || hour.strange.calls > 0 || len(hour.broken) > 0 {
+	if s.wake != 0 || s.attested != nil {
 		s.dirty |= PartHot // what these note of an event is in no other part
 	}
+	s.openTab(ev, hour, whole, rule != nil, strange, deltas)
+}
+
+// pass notes that an event of the app has passed.
+func (s *State) pass(ev *memberwatch.Event) {
+	s.events++
+	if s.first == 0 || ev.Time < s.first {
+		s.first = ev.Time
+	}
+	s.last = max(s.last, ev.Time)
+	s.actors = s.actors || ev.Actor != 0
+	s.dirty |= PartTotals
 }
 
 // account counts an event in the daily ledger, once for each data class, and
@@ -81,29 +91,14 @@ func (e *Engine) accountClass(s *State, ev *memberwatch.Event, day int32, class 
 // fold adds an event to its hour and day windows: the counts at once, members,
 // group and actor when there are enough of them.
 func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) {
-	denied, listed, unattended := uint64(0), uint64(0), uint64(0)
-	if ev.Refused() {
-		denied = 1
-	}
-	if len(ev.Disclosed) > 0 {
-		listed = ev.RecordCount()
-	}
-	if ev.Actor == 0 {
-		unattended = ev.RecordCount()
-	}
+	x := sumsOf(ev)
 	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
 	hour.parts[hour.partAt(ev.Time)]++
 	hour.pieces.count(ev)
 	day.touched.add(ev)
 	for _, w := range [2]*window{hour, day} {
-		w.calls++
-		w.records += ev.RecordCount()
-		w.misses += ev.MissCount()
-		w.denials += denied
-		w.listed += listed
-		w.unattended += unattended
+		w.plus(&x)
 	}
-	s.actors = s.actors || ev.Actor != 0
 	if s.recent.hour != hour.Start {
 		s.absorb()
 		s.recent.hour = hour.Start
@@ -114,7 +109,7 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 	case len(ev.Disclosed) > 0 || ev.Group != "":
 		s.share(hour, deltas)
 	}
-	if len(s.recent.words)+eventWords+len(ev.Disclosed) > recentWords {
+	if !s.recent.takes(ev) {
 		s.absorb()
 	}
 	s.recent.add(ev, deltas)

@@ -53,10 +53,8 @@ var dimensionWords = [dimensions]string{"network", "credential", "endpoint", "da
 
 // count adds a call to the pieces of the names it carries.
 func (p *pieces) count(ev *memberwatch.Event) {
-	one := piece{records: ev.RecordCount(), misses: uint32(min(ev.MissCount(), math.MaxUint32))}
-	if ev.Refused() {
-		one.denials = 1
-	}
+	x := sumsOf(ev)
+	one := pieceOf(&x)
 	p.name(network, ev.Network, &one)
 	p.name(credential, ev.Credential, &one)
 	p.name(endpoint, ev.Endpoint, &one)
@@ -87,10 +85,29 @@ func (p *pieces) add(x *piece) {
 		}
 		*p = slices.Insert(*p, i, piece{key: x.key, name: strings.Clone(x.name)})
 	}
-	o := &(*p)[i]
-	o.records += x.records
-	o.misses += min(x.misses, math.MaxUint32-o.misses)
-	o.denials += min(x.denials, math.MaxUint32-o.denials)
+	(*p)[i].grow(x)
+}
+
+// more adds to the part of a name that has been counted before: if it is not there,
+// it has made room for others.
+func (p pieces) more(d dimension, name []byte, sums *sums) {
+	key, x := uint64(d)<<32|uint64(hash32(name)), pieceOf(sums)
+	for i := range p {
+		if p[i].key == key {
+			p[i].grow(&x)
+			return
+		}
+	}
+}
+
+func pieceOf(x *sums) piece {
+	return piece{records: x.records, misses: uint32(min(x.misses, math.MaxUint32)), denials: uint32(min(x.denials, math.MaxUint32))}
+}
+
+func (x *piece) grow(o *piece) {
+	x.records += o.records
+	x.misses += min(o.misses, math.MaxUint32-x.misses)
+	x.denials += min(o.denials, math.MaxUint32-x.denials)
 }
 
 // room makes room for a new part of a dimension at a place, if it is among the

@@ -64,6 +64,11 @@ func (h head) deltas() deltaSet { return deltaSet(h >> deltaShift) }
 // reads tells whether the event read a group: posting in one is no reading.
 func (h head) reads() bool { return h&(hasGroup|hasRecords) == hasGroup|hasRecords }
 
+// takes tells whether there is room for an event before the others are absorbed.
+func (r *recent) takes(ev *memberwatch.Event) bool {
+	return len(r.words)+eventWords+len(ev.Disclosed) <= recentWords
+}
+
 // add appends an event.
 func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	h := head(len(ev.Disclosed)) | head(deltas)<<deltaShift
@@ -221,13 +226,8 @@ func (s *State) absorb() {
 		if ev.head&hasActor != 0 {
 			hour.actors.Insert(ev.actor)
 		}
-		for _, m := range ev.disclosed {
-			exact := hour.members.Exact()
-			if !hour.members.Insert(m) && exact {
-				continue // seen in this hour: the history knows it too
-			}
-			unseen = append(unseen, m)
-		}
+		// What has been seen in this hour the history knows, too.
+		unseen = append(unseen, hour.members.InsertAll(ev.disclosed)...)
 	}
 	s.fresh.AddUnknown(unseen, hourStamp(r.hour), &s.history)
 	hour.weigh()
@@ -238,6 +238,7 @@ func (s *State) absorb() {
 
 // settle brings a window's sketches up to date: a day takes in those of its hours.
 func (s *State) settle(w *window) {
+	s.bookTab()
 	s.absorb()
 	if w.Scale != memberwatch.Day {
 		return

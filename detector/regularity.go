@@ -1,5 +1,7 @@
 package detector
 
+import "time"
+
 // Regularity of calls within the hour. People and queues clump; a loop that sleeps
 // between calls to stay at a quota does not.
 //
@@ -20,6 +22,9 @@ package detector
 
 // hourParts is the number of parts of an hour whose calls are counted.
 const hourParts = 6
+
+// partLength is that of a part, ten minutes.
+const partLength = int64(time.Hour) / hourParts
 
 // Limits of regularity.
 const (

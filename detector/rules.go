@@ -72,6 +72,7 @@ func (s *State) expired(ev *memberwatch.Event) bool {
 // breakRule notes one call that broke a rule and the members it cost.
 func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memberwatch.Event, members []uint64, hour *window) {
 	if hour != nil {
+		s.dirty |= PartHot
 		b := hour.breachOf(kind, dim)
 		b.calls++
 		for _, m := range members {

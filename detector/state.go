@@ -14,24 +14,26 @@ import (
 // the baseline when a window closes, the history once a day.
 type State struct {
 	// What every event touches comes first, so that it shares few cache lines.
+	control  int64 // newest control change known
+	first    int64 // event time, 0 before the first event
+	last     int64
+	events   uint64
+	wake     int64 // end of the silence the app woke from; 0: awake as usual
+	declared *memberwatch.App
+	attested *attested // nil: the app has attested nothing
+	rules    []*memberwatch.Restriction
+	asking   uint64 // calls that asked for members by id, before any attestation
+	dirty    Part
+	actors   bool   // some event named an acting user
+	recent   recent // events that are not in the sketches yet
+	tab      tab    // and not in windows and ledger
+
 	App       memberwatch.AppID
-	control   int64 // newest control change known
-	declared  *memberwatch.App
-	rules     []*memberwatch.Restriction
-	attested  *attested // nil: the app has attested nothing
-	asking    uint64    // calls that asked for members by id, before any attestation
-	first     int64     // event time, 0 before the first event
-	last      int64
-	events    uint64
 	open      []*window // by end, then scale
 	ledger    []LedgerDelta
-	recent    recent            // events that are not in the sketches yet
 	names     [dimensions]names // that its calls have used
 	met       [dimensions]met   // the newest of them
-	wake      int64             // end of the silence the app woke from; 0: awake as usual
-	silence   int32             // how many days that silence lasted
-	dirty     Part
-	actors    bool // some event named an acting user
+	silence   int32             // how many days the silence before wake lasted
 	late      uint64
 	ruleRev   int64
 	Developer memberwatch.DeveloperID
@@ -146,6 +148,7 @@ type LedgerDelta struct {
 // Ledger returns the deltas gathered since ResetLedger; those without calls hold
 // nothing. They belong to the state and are valid until then.
 func (s *State) Ledger() []LedgerDelta {
+	s.bookTab()
 	for _, w := range s.open {
 		if w.Scale == memberwatch.Hour {
 			s.bookHour(w)
@@ -159,6 +162,7 @@ func (s *State) Ledger() []LedgerDelta {
 // which some burst made large. Those that all calls of an open hour have in
 // common stay, empty, in front.
 func (s *State) ResetLedger() {
+	s.closeTab() // its rows name the deltas by their index
 	shared := noDelta
 	for _, w := range s.open {
 		shared |= w.deltas &^ anyDelta
@@ -218,6 +222,7 @@ func (s *State) LoadPart(p Part, b []byte) error {
 }
 
 func (s *State) appendTotals(b []byte) ([]byte, error) {
+	s.bookTab()
 	e := newEncoder(b, stateVersion)
 	e.int(s.first)
 	e.int(s.last)

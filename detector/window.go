@@ -12,8 +12,7 @@ import (
 // a union, so the order of events inside it cannot matter.
 type window struct {
 	memberwatch.Window
-	calls, records, misses, denials uint64
-	listed, unattended              uint64 // records that name their members; that no acting user asked for
+	sums
 	// reach and breadth are the estimates of members and groups, without what is
 	// recent.
 	reach, breadth float64
@@ -50,6 +49,36 @@ type window struct {
 	unevenness
 }
 
+// sums are what calls add to a window, whatever their order.
+type sums struct {
+	calls, records, misses, denials uint64
+	listed, unattended              uint64 // records that name their members; that no acting user asked for
+}
+
+// sumsOf is what one call adds.
+func sumsOf(ev *memberwatch.Event) sums {
+	x := sums{calls: 1, records: ev.RecordCount(), misses: ev.MissCount()}
+	if ev.Refused() {
+		x.denials = 1
+	}
+	if len(ev.Disclosed) > 0 {
+		x.listed = x.records
+	}
+	if ev.Actor == 0 {
+		x.unattended = x.records
+	}
+	return x
+}
+
+func (x *sums) plus(o *sums) {
+	x.calls += o.calls
+	x.records += o.records
+	x.misses += o.misses
+	x.denials += o.denials
+	x.listed += o.listed
+	x.unattended += o.unattended
+}
+
 // breach is what the breaking of one rule cost in a window. dim tells the rules
 // of a kind apart: the restriction, the data class, or nothing.
 type breach struct {
@@ -62,8 +91,7 @@ type breach struct {
 // reset makes a used window ready for another time, keeping its memory.
 func (w *window) reset(at memberwatch.Window) {
 	w.Window = at
-	w.calls, w.records, w.misses, w.denials = 0, 0, 0, 0
-	w.listed, w.unattended = 0, 0
+	w.sums = sums{}
 	w.members.Reset()
 	w.groups.Reset()
 	w.actors.Reset()

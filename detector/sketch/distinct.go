@@ -64,6 +64,27 @@ func (d *Distinct) Insert(h uint64) bool {
 	return true
 }
 
+// InsertAll adds keys like Insert, and returns those that may be new: in the exact
+// form those that are, in the dense form all. They are in the memory of the keys.
+func (d *Distinct) InsertAll(keys []uint64) []uint64 {
+	n := 0
+	for i, h := range keys {
+		if !d.Exact() {
+			d.recount()
+			r := (*registers)(d.words)
+			for _, h := range keys[i:] {
+				r.observe(mix(h), &d.tally)
+			}
+			return keys[:n+copy(keys[n:], keys[i:])]
+		}
+		if d.Insert(h) {
+			keys[n] = h
+			n++
+		}
+	}
+	return keys[:n]
+}
+
 // lowerBound returns the index of the first of the sorted keys not below key.
 // It takes the borrow of a subtraction for the comparison: the branches of
 // slices.BinarySearch cannot be predicted and cost four times as much.
