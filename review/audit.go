@@ -11,9 +11,10 @@ func (s *Service) AuditHead(_ context.Context, size int64) (memberwatch.AuditHea
 	return s.files.AuditHead(size)
 }
 
-// AuditEntries returns up to limit leaves of the audit log from a number on.
-func (s *Service) AuditEntries(_ context.Context, from int64, limit int) ([][]byte, error) {
-	return s.files.AuditEntries(from, limit)
+// AuditEntries returns up to limit leaves of the audit log that match, from a number
+// on, and the number to go on from: 0 at the end. A nil match takes all.
+func (s *Service) AuditEntries(_ context.Context, from int64, limit int, match func(*memberwatch.AuditEntry) bool) (leaves [][]byte, next int64, err error) {
+	return s.files.AuditEntries(from, limit, match)
 }
 
 // AuditInclusion proves that entry n is in the log of a size; -1 means now.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/filter"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/wire"
 )
@@ -23,8 +25,9 @@ type Auditor interface {
 	Record(ctx context.Context, by memberwatch.Person, action, subject string, detail any) error
 	// AuditHead returns the head of a size.
 	AuditHead(ctx context.Context, size int64) (memberwatch.AuditHead, error)
-	// AuditEntries returns up to limit leaves from a number on.
-	AuditEntries(ctx context.Context, from int64, limit int) ([][]byte, error)
+	// AuditEntries returns up to limit leaves that match, from a number on, and the number to go on from: 0 at the end. A nil
+	// match takes all.
+	AuditEntries(ctx context.Context, from int64, limit int, match func(*memberwatch.AuditEntry) bool) (leaves [][]byte, next int64, err error)
 	// AuditInclusion proves that entry n is in the log of a size.
 	AuditInclusion(ctx context.Context, size, n int64) (memberwatch.AuditHead, []byte, []memberwatch.AuditHash, error)
 	// AuditConsistency proves that the log of one size is the beginning of the log of a later one.
@@ -112,19 +115,34 @@ func (s *adminService) ListAuditEntries(ctx context.Context, r *pb.ListAuditEntr
 	if err != nil {
 		return nil, err
 	}
+	var match func(*memberwatch.AuditEntry) bool
+	if strings.TrimSpace(r.GetFilter()) != "" { // else leaves need not be read
+		selected, err := filter.Parse(r.GetFilter(), auditFields)
+		if err != nil {
+			return nil, wire.InField("filter", err)
+		}
+		match = selected.Match
+	}
 	if err := recordFirst(ctx, log, "audit.export", "audit", r); err != nil {
 		return nil, err
 	}
-	leaves, err := log.AuditEntries(ctx, from, size+1)
+	leaves, next, err := log.AuditEntries(ctx, from, size, match)
 	if err != nil {
 		return nil, err
 	}
 	m := &pb.ListAuditEntriesResponse{Entries: leaves}
-	if len(leaves) > size {
-		m.Entries = leaves[:size]
-		m.NextPageToken = newToken(r, strconv.FormatInt(from+int64(size), 10))
+	if next > 0 {
+		m.NextPageToken = newToken(r, strconv.FormatInt(next, 10))
 	}
 	return m, nil
+}
+
+// auditFields are what entries of the audit log can be filtered by.
+var auditFields = []filter.Field[memberwatch.AuditEntry]{
+	filter.Text("person", func(e *memberwatch.AuditEntry) string { return string(e.Person) }),
+	filter.Text("action", func(e *memberwatch.AuditEntry) string { return e.Action }),
+	filter.Text("subject", func(e *memberwatch.AuditEntry) string { return e.Subject }),
+	filter.Time("time", func(e *memberwatch.AuditEntry) int64 { return e.Time.UnixNano() }),
 }
 
 // ProveAuditEntry proves that an entry is in the log.

@@ -148,6 +148,14 @@ func numberedPage(r pageRequest) (size int, before int64, err error) {
 // casePrefix begins the actions in the audit log that are decisions about a case.
 const casePrefix = "case."
 
+// decisionFields are what decisions about a case can be filtered by.
+var decisionFields = []filter.Field[memberwatch.Decision]{
+	filter.Enum("action", enumNames(pb.Action_name, "ACTION_"), func(d *memberwatch.Decision) int { return int(d.Action) }),
+	filter.Enum("verdict", enumNames(pb.Verdict_name, "VERDICT_"), func(d *memberwatch.Decision) int { return int(d.Verdict) }),
+	filter.Text("person", func(d *memberwatch.Decision) string { return string(d.By) }),
+	filter.Time("decide_time", func(d *memberwatch.Decision) int64 { return d.Time.UnixNano() }),
+}
+
 // ListDecisions returns a page of decisions about a case.
 func (s *caseService) ListDecisions(ctx context.Context, r *pb.ListDecisionsRequest) (*pb.ListDecisionsResponse, error) {
 	id, err := wire.ParseCaseName(r.GetName())
@@ -163,6 +171,10 @@ func (s *caseService) ListDecisions(ctx context.Context, r *pb.ListDecisionsRequ
 		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
 			return nil, tokenInvalid("page_token", r.GetPageToken())
 		}
+	}
+	selected, err := filter.Parse(r.GetFilter(), decisionFields)
+	if err != nil {
+		return nil, wire.InField("filter", err)
 	}
 	if _, _, err := s.review.Case(ctx, id); err != nil {
 		return nil, err
@@ -184,7 +196,9 @@ func (s *caseService) ListDecisions(ctx context.Context, r *pb.ListDecisionsRequ
 		if err := json.Unmarshal(e.Detail, &d); err != nil {
 			return nil, fmt.Errorf("audit entry %d: %w", e.Number, err)
 		}
-		m.Decisions = append(m.Decisions, wire.EncodeDecision(&d, e.Number))
+		if selected.Match(&d) {
+			m.Decisions = append(m.Decisions, wire.EncodeDecision(&d, e.Number))
+		}
 	}
 	return m, nil
 }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/filter"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/wire"
 )
@@ -53,6 +54,10 @@ func (s *tuningService) ListTunings(ctx context.Context, r *pb.ListTuningsReques
 			return nil, tokenInvalid("page_token", r.GetPageToken())
 		}
 	}
+	selected, err := filter.Parse(r.GetFilter(), tuningFields)
+	if err != nil {
+		return nil, wire.InField("filter", err)
+	}
 	changes, err := s.tuner.Tunings(ctx, before, size+1)
 	if err != nil {
 		return nil, err
@@ -63,9 +68,18 @@ func (s *tuningService) ListTunings(ctx context.Context, r *pb.ListTuningsReques
 		m.NextPageToken = newToken(r, strconv.FormatInt(changes[size-1].Revision, 10))
 	}
 	for i := range changes {
-		m.Tunings = append(m.Tunings, wire.EncodeTuningChange(&changes[i]))
+		if selected.Match(&changes[i]) {
+			m.Tunings = append(m.Tunings, wire.EncodeTuningChange(&changes[i]))
+		}
 	}
 	return m, nil
+}
+
+// tuningFields are what tunings can be filtered by.
+var tuningFields = []filter.Field[memberwatch.Change]{
+	filter.Bool("configured", func(c *memberwatch.Change) bool { return c.Tuning.Configured }),
+	filter.Text("comment", func(c *memberwatch.Change) string { return c.Tuning.Comment }),
+	filter.Time("apply_time", func(c *memberwatch.Change) int64 { return c.Time.UnixNano() }),
 }
 
 // ApplyTuning changes how evidence is decided.

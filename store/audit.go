@@ -90,20 +90,46 @@ func auditChange(tx *bolt.Tx, c *memberwatch.Change) error {
 	return err
 }
 
-// AuditEntries returns up to limit leaves of the audit log from a number on.
-func (p *Platform) AuditEntries(from int64, limit int) (leaves [][]byte, err error) {
+// scannedAudit bounds how many entries one call of AuditEntries looks at.
+const scannedAudit = 10_000
+
+// AuditEntries returns up to limit leaves of the audit log that match, from a number
+// on, and the number to go on from: 0 at the end. It may come with fewer leaves than
+// the limit, as one call looks at no more than some thousands. A nil match takes all.
+func (p *Platform) AuditEntries(from int64, limit int, match func(*memberwatch.AuditEntry) bool) (leaves [][]byte, next int64, err error) {
 	err = p.db.View(func(tx *bolt.Tx) error {
 		cursor := tx.Bucket(bucketAudit).Cursor()
-		for key, record := cursor.Seek(sequenceKey(uint64(max(from, 0)))); key != nil && len(leaves) < limit; key, record = cursor.Next() {
-			leaf, err := openFrame(record)
+		n := 0
+		for key, record := cursor.Seek(sequenceKey(uint64(max(from, 0)))); key != nil; key, record = cursor.Next() {
+			if len(leaves) == limit || n == scannedAudit {
+				next = int64(keySequence(key))
+				return nil
+			}
+			n++
+			leaf, err := matchingLeaf(record, match)
 			if err != nil {
 				return corruptAt(p.db, bucketAudit, key, err)
 			}
-			leaves = append(leaves, append([]byte(nil), leaf...))
+			if leaf != nil {
+				leaves = append(leaves, bytes.Clone(leaf))
+			}
 		}
 		return nil
 	})
-	return leaves, err
+	return leaves, next, err
+}
+
+// matchingLeaf returns the leaf of a record if its entry matches.
+func matchingLeaf(record []byte, match func(*memberwatch.AuditEntry) bool) ([]byte, error) {
+	leaf, err := openFrame(record)
+	if err != nil || match == nil {
+		return leaf, err
+	}
+	e, err := memberwatch.ParseAuditEntry(leaf)
+	if err != nil || !match(&e) {
+		return nil, err
+	}
+	return leaf, nil
 }
 
 // AuditOf returns up to limit entries about a subject with numbers after one, in

@@ -58,6 +58,19 @@ func TestAuditProofs(t *testing.T) {
 	if err != nil || len(entries) != 2 || entries[0].Number != 4 || string(entries[1].Detail) != `{"n":7}` {
 		t.Errorf("history of c1 after entry 1: %+v, %v", entries, err)
 	}
+	// Entries about c1, one at a time.
+	found, calls := 0, 0
+	for from, more := int64(0), true; more; calls++ {
+		leaves, next, err := s.Platform.AuditEntries(from, 1, func(e *memberwatch.AuditEntry) bool { return e.Subject == "cases/c1" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		found += len(leaves)
+		from, more = next, next > 0
+	}
+	if all, err := s.Platform.AuditOf("cases/c1", -1, 100); err != nil || found != len(all) {
+		t.Errorf("%d of %d entries about c1 came in %d calls, error %v", found, len(all), calls, err)
+	}
 	for old, size := range map[int64]int64{12: -1, 1 << 40: -1, 5: 3, 0: 3, -1: 3} {
 		if _, _, err := s.Platform.AuditConsistency(old, size); err == nil {
 			t.Errorf("a checkpoint of %d entries is consistent with a log of %d, the newest of 11", old, size)
@@ -95,7 +108,7 @@ func TestAuditNoticesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir)
-	if leaves, err := s.Platform.AuditEntries(0, 10); err == nil {
+	if leaves, _, err := s.Platform.AuditEntries(0, 10, nil); err == nil {
 		t.Errorf("a damaged log is read without complaint: %q", leaves)
 	}
 }

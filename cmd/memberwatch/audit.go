@@ -74,16 +74,23 @@ func newAuditList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "Print the audit log, oldest first", Args: exactly()}
 	server, format := serverFlag(cmd), formatFlag(cmd, "table", "json")
 	subject := cmd.Flags().String("subject", "", "only entries about this, such as cases/c7")
+	filter := cmd.Flags().String("filter", "", `only entries that match, such as 'person = ana AND action = "case.*"', over person, action, subject and time`)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *subject != "" && *filter != "" {
+			return &usageError{message: "--subject excludes --filter", hint: "write subject = NAME in the filter"}
+		}
+		if *subject != "" {
+			*filter = fmt.Sprintf("subject = %q", *subject)
+		}
 		conn, err := dial(cmd.Context(), *server)
 		if err != nil {
 			return err
 		}
 		defer conn.Close() //nolint:errcheck // only read from
 		t := table{columns: []column{right("ENTRY"), left("TIME"), left("WHO"), left("WHAT"), left("SUBJECT")}}
-		err = eachEntry(cmd.Context(), conn, func(leaf []byte) error {
+		err = eachEntry(cmd.Context(), conn, *filter, func(leaf []byte) error {
 			e, err := memberwatch.ParseAuditEntry(leaf)
-			if err != nil || *subject != "" && e.Subject != *subject {
+			if err != nil {
 				return err
 			}
 			if format.value == "json" {
@@ -101,11 +108,11 @@ func newAuditList() *cobra.Command {
 	return cmd
 }
 
-// eachEntry fetches the whole log.
-func eachEntry(ctx context.Context, conn *grpc.ClientConn, visit func(leaf []byte) error) error {
+// eachEntry fetches the entries of the log that match a filter, all if it is empty.
+func eachEntry(ctx context.Context, conn *grpc.ClientConn, filter string, visit func(leaf []byte) error) error {
 	service := pb.NewAdminServiceClient(conn)
 	return pages(0, maxPage, func(token string, size int) (int, string, error) {
-		answer, err := service.ListAuditEntries(ctx, &pb.ListAuditEntriesRequest{PageSize: int32(size), PageToken: token})
+		answer, err := service.ListAuditEntries(ctx, &pb.ListAuditEntriesRequest{PageSize: int32(size), PageToken: token, Filter: filter})
 		if err != nil {
 			return 0, "", err
 		}
@@ -154,7 +161,7 @@ func verifyAudit(ctx context.Context, conn *grpc.ClientConn, since checkpoint, o
 	}
 	tree := &auditTree{}
 	var past tlog.Hash
-	err = eachEntry(ctx, conn, func(leaf []byte) error {
+	err = eachEntry(ctx, conn, "", func(leaf []byte) error {
 		if tree.size == since.size && since.text != "" {
 			if past, err = tree.root(); err != nil {
 				return err

@@ -1264,8 +1264,12 @@ type ListAuditEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The token of the previous answer.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// The token of the previous answer; the other fields must be equal then.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A filter over person, action, subject and time, such as
+	// person = ana AND action = "case.*". A page may be short then. To prove the log,
+	// read it whole.
+	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1310,6 +1314,13 @@ func (x *ListAuditEntriesRequest) GetPageSize() int32 {
 func (x *ListAuditEntriesRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
 	}
 	return ""
 }
@@ -1783,11 +1794,12 @@ const file_memberwatch_v1_admin_proto_rawDesc = "" +
 	"\x13GetAuditHeadRequest\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\"E\n" +
 	"\x14GetAuditHeadResponse\x12-\n" +
-	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\"U\n" +
+	"\x04head\x18\x01 \x01(\v2\x19.memberwatch.v1.AuditHeadR\x04head\"m\n" +
 	"\x17ListAuditEntriesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"\\\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\"\\\n" +
 	"\x18ListAuditEntriesResponse\x12\x18\n" +
 	"\aentries\x18\x01 \x03(\fR\aentries\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"D\n" +

@@ -306,7 +306,9 @@ type ListTuningsRequest struct {
 	// The largest number to return; 0 means 50, more than 1,000 means 1,000.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// A filter over configured, comment and apply_time. A page may be short then.
+	Filter        string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -351,6 +353,13 @@ func (x *ListTuningsRequest) GetPageSize() int32 {
 func (x *ListTuningsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListTuningsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
 	}
 	return ""
 }
@@ -1066,11 +1075,12 @@ const file_memberwatch_v1_tuning_proto_rawDesc = "" +
 	"\x10GetTuningRequest\"y\n" +
 	"\x11GetTuningResponse\x12.\n" +
 	"\x06tuning\x18\x01 \x01(\v2\x16.memberwatch.v1.TuningR\x06tuning\x124\n" +
-	"\x06shares\x18\x02 \x03(\v2\x1c.memberwatch.v1.FeatureShareR\x06shares\"P\n" +
+	"\x06shares\x18\x02 \x03(\v2\x1c.memberwatch.v1.FeatureShareR\x06shares\"h\n" +
 	"\x12ListTuningsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"o\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\"o\n" +
 	"\x13ListTuningsResponse\x120\n" +
 	"\atunings\x18\x01 \x03(\v2\x16.memberwatch.v1.TuningR\atunings\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8c\x01\n" +
