@@ -173,7 +173,7 @@ func (t *turn) fillContainment(p *memberwatch.Packet, c *memberwatch.Case) error
 	if p.Attestation.Attested.IsZero() {
 		return nil
 	}
-	if p.Attestation.Against, err = t.against(c.ID, c.App); err != nil {
+	if p.Attestation.Against, err = t.against(c.ID, ""); err != nil {
 		return err
 	}
 	p.Attestation.State = "ATTESTED"

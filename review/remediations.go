@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/store"
 )
 
 // Remediations returns up to limit remediations that match and come before a
@@ -53,7 +54,7 @@ func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step, owner memb
 		}
 	}
 	if step.Kind == memberwatch.LiftRestriction && step.Restriction != "" {
-		if _, err := t.Restriction(step.Restriction); err != nil {
+		if err := t.mayLift(&c, step.Restriction); err != nil {
 			return memberwatch.Remediation{}, err
 		}
 	}
@@ -73,6 +74,28 @@ func (t *turn) propose(of memberwatch.CaseID, step *memberwatch.Step, owner memb
 		}
 	}
 	return m, t.keepStep(&m, step)
+}
+
+// mayLift tells whether a restriction is one about what a case is about, so that no
+// case lifts what the platform has declared for others.
+func (t *turn) mayLift(c *memberwatch.Case, id memberwatch.RestrictionID) error {
+	r, err := t.Restriction(id)
+	if err != nil {
+		return err
+	}
+	remedies, err := t.RemediationsOf(c.ID)
+	if err != nil {
+		return err
+	}
+	own := slices.ContainsFunc(remedies, func(m memberwatch.Remediation) bool { return m.Kind.TwoPersons() && m.Restriction == id })
+	if own || len(r.Apps) == 1 && r.Apps[0] == c.App {
+		return nil
+	}
+	return &memberwatch.ReasonError{
+		Kind: memberwatch.ErrInvalid, Reason: "RESTRICTION_OF_OTHERS",
+		Message: fmt.Sprintf("restriction %q is not about %s alone, and not of case %q", id, whom(c.App, c.Developer), c.ID),
+		Hint:    "who declared it lifts it in the registry: memberwatch restrict lift",
+	}
 }
 
 // keepStep writes a remediation after a step, and the step.
@@ -185,6 +208,15 @@ func (t *turn) act(m *memberwatch.Remediation, step *memberwatch.Step) error {
 		return err
 	}
 	return nil
+}
+
+// Against returns the signals that contradict what was attested for a case.
+func (s *Service) Against(_ context.Context, of memberwatch.CaseID) (against []memberwatch.SignalID, err error) {
+	err = s.files.ReadReview(func(r *store.Review) error {
+		against, err = (&turn{Review: r}).against(of, "")
+		return err
+	})
+	return against, err
 }
 
 // against returns signals that contradict what was attested for a case: an app

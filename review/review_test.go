@@ -423,6 +423,8 @@ func TestRemediation(t *testing.T) {
 	if restrict.State != memberwatch.Sent || len(restrictions) != 2 || restrictions[0].ID != restrict.Restriction || !restrictions[0].Covers("quizfun") || restrictions[0].Covers("crm") {
 		t.Fatalf("%v with restrictions %+v", restrict.State, restrictions)
 	}
+	_, err = d.Propose(t.Context(), c.ID, memberwatch.Step{By: "ana", Kind: memberwatch.LiftRestriction, Restriction: "groups"})
+	refused(t, err, memberwatch.ErrInvalid, "RESTRICTION_OF_OTHERS")
 	// The rule watches at once: another class is forbidden, too.
 	d.reads("profile_name", 2, "quizfun")
 	d.cases(1, func(c *memberwatch.Case) bool { return c.State == memberwatch.CaseRemediating && len(c.Signals) >= 1 })
@@ -505,6 +507,9 @@ func TestFalseAttestation(t *testing.T) {
 		}
 	}
 	verify()
+	if against := must(d.Against(t.Context(), c.ID)); len(against) != 1 {
+		t.Errorf("%v speak against the attestation, want one", against)
+	}
 	// Evidence that no case has still speaks.
 	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionDetach, By: "ana", Signals: c.Signals}))
 	verify()

@@ -30,6 +30,8 @@ type Review interface {
 type Cases interface {
 	// Case returns a case with its remediations, oldest first.
 	Case(ctx context.Context, id memberwatch.CaseID) (memberwatch.Case, []memberwatch.Remediation, error)
+	// Against returns the signals that contradict what was attested for a case.
+	Against(ctx context.Context, of memberwatch.CaseID) ([]memberwatch.SignalID, error)
 	// Cases returns up to limit cases that match, in an order, beginning after a cursor, and the next cursor; it is empty at the
 	// end.
 	Cases(ctx context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Case) bool) (page []memberwatch.Case, next string, err error)
@@ -95,8 +97,12 @@ func (s *caseService) GetCase(ctx context.Context, r *pb.GetCaseRequest) (*pb.Ge
 	if err != nil {
 		return nil, err
 	}
+	against, err := s.review.Against(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
-	m := &pb.GetCaseResponse{Case: wire.EncodeCase(&c, now)}
+	m := &pb.GetCaseResponse{Case: wire.EncodeCase(&c, now), Against: wire.EncodeSignalNames(against)}
 	for i := range remedies {
 		m.Remediations = append(m.Remediations, wire.EncodeRemediation(&remedies[i], now))
 	}

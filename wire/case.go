@@ -59,7 +59,7 @@ func EncodeCase(c *memberwatch.Case, now time.Time) *pb.Case {
 		Developer:       string(c.Developer),
 		State:           pb.Case_State(c.State),
 		Severity:        pb.Severity(c.Severity),
-		Signals:         encodeSignalNames(c.Signals),
+		Signals:         EncodeSignalNames(c.Signals),
 		Tags:            c.Tags,
 		Assignee:        string(c.Assignee),
 		Verdict:         pb.Verdict(c.Verdict),
@@ -93,7 +93,8 @@ func EncodeCase(c *memberwatch.Case, now time.Time) *pb.Case {
 	return m
 }
 
-func encodeSignalNames(ids []memberwatch.SignalID) []string {
+// EncodeSignalNames returns the resource names of signals.
+func EncodeSignalNames(ids []memberwatch.SignalID) []string {
 	var names []string
 	for _, id := range ids {
 		names = append(names, SignalName(id))
@@ -119,7 +120,7 @@ func DecodeSignalNames(names []string) ([]memberwatch.SignalID, error) {
 func EncodeDecision(d *memberwatch.Decision, number int64) *pb.Decision {
 	m := &pb.Decision{
 		Action: pb.Action(d.Action), Comment: d.Comment, Assignee: string(d.Assignee), Time: encodeTime(d.Until),
-		Verdict: pb.Verdict(d.Verdict), Reason: d.Reason, Signals: encodeSignalNames(d.Signals), Into: CaseName(d.Into),
+		Verdict: pb.Verdict(d.Verdict), Reason: d.Reason, Signals: EncodeSignalNames(d.Signals), Into: CaseName(d.Into),
 		AddTags: d.Add, RemoveTags: d.Remove, Appeal: d.Appeal, Cause: d.Cause,
 		Person: string(d.By), DecideTime: encodeTime(d.Time), AuditEntry: number,
 	}

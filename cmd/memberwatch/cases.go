@@ -161,6 +161,9 @@ func printCase(w io.Writer, answer *pb.GetCaseResponse, decisions []*pb.Decision
 	for _, name := range c.GetSignals() {
 		head.add("signal", bare(name))
 	}
+	for _, name := range answer.GetAgainst() {
+		head.add("attestation contradicted by", bare(name))
+	}
 	head.add("etag", c.GetEtag())
 	if err := head.writeTo(w); err != nil {
 		return err

@@ -1515,7 +1515,11 @@ type GetCaseResponse struct {
 	// The case.
 	Case *Case `protobuf:"bytes,1,opt,name=case,proto3" json:"case,omitempty"`
 	// Its remediations, oldest first.
-	Remediations  []*Remediation `protobuf:"bytes,2,rep,name=remediations,proto3" json:"remediations,omitempty"`
+	Remediations []*Remediation `protobuf:"bytes,2,rep,name=remediations,proto3" json:"remediations,omitempty"`
+	// Signals, signals/{signal}, that contradict what was attested for it: an app
+	// asked for members whom it cannot know any more. While there are any, what was
+	// attested and its audit cannot be verified.
+	Against       []string `protobuf:"bytes,3,rep,name=against,proto3" json:"against,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1560,6 +1564,13 @@ func (x *GetCaseResponse) GetCase() *Case {
 func (x *GetCaseResponse) GetRemediations() []*Remediation {
 	if x != nil {
 		return x.Remediations
+	}
+	return nil
+}
+
+func (x *GetCaseResponse) GetAgainst() []string {
+	if x != nil {
+		return x.Against
 	}
 	return nil
 }
@@ -4209,10 +4220,11 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x06hidden\x18\r \x01(\x03R\x06hidden\x12\x16\n" +
 	"\x06active\x18\x0e \x01(\bR\x06active\"$\n" +
 	"\x0eGetCaseRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x96\x01\n" +
 	"\x0fGetCaseResponse\x12(\n" +
 	"\x04case\x18\x01 \x01(\v2\x14.memberwatch.v1.CaseR\x04case\x12?\n" +
-	"\fremediations\x18\x02 \x03(\v2\x1b.memberwatch.v1.RemediationR\fremediations\"\x81\x01\n" +
+	"\fremediations\x18\x02 \x03(\v2\x1b.memberwatch.v1.RemediationR\fremediations\x12\x18\n" +
+	"\aagainst\x18\x03 \x03(\tR\aagainst\"\x81\x01\n" +
 	"\x10ListCasesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
