@@ -24,7 +24,8 @@ func (s *Service) Case(_ context.Context, id memberwatch.CaseID) (c memberwatch.
 }
 
 // Cases returns up to limit cases that match, in an order, and the cursor to go on
-// from: empty at the end.
+// from: empty at the end. Match is shown what lists choose by, see
+// [store.Platform.Cases].
 func (s *Service) Cases(_ context.Context, order memberwatch.Order, after string, limit int, match func(*memberwatch.Case) bool) (page []memberwatch.Case, next string, err error) {
 	return s.files.Cases(order, after, limit, match)
 }

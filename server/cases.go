@@ -57,7 +57,8 @@ type caseService struct {
 	review Review
 }
 
-// caseFields are what cases can be filtered by, at a time.
+// caseFields are what cases can be filtered by, at a time. Lists know no more of a case: what is added here must be added to
+// its head in package store.
 func caseFields(now time.Time) []filter.Field[memberwatch.Case] {
 	return []filter.Field[memberwatch.Case]{
 		filter.Name("app", "apps/", func(c *memberwatch.Case) string { return string(c.App) }),

@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Heads: the indices of signals hold beside each key what lists choose by, so that a list that matches little does not read every signal. A
+// Heads: the indices of signals and cases hold beside each key what lists choose by, so that a list that matches little does not read every signal. A
 // signal that was last written before there were heads has an empty one and is
 // read itself.
 
@@ -67,6 +67,50 @@ func readHead(s *memberwatch.Signal, key, record []byte) (bool, error) {
 	return true, d.finish()
 }
 
+// encodeCaseHead is what lists choose cases by.
+func encodeCaseHead(c *memberwatch.Case) []byte {
+	e := newEncoder(64 + len(c.App) + len(c.Developer) + len(c.Assignee))
+	e.string(string(c.App))
+	e.string(string(c.Developer))
+	e.uint(uint64(c.State))
+	e.uint(uint64(c.Severity))
+	e.uint(uint64(c.Verdict))
+	e.string(c.Reason)
+	e.string(string(c.Assignee))
+	e.uint(uint64(len(c.Tags)))
+	for _, tag := range c.Tags {
+		e.string(tag)
+	}
+	e.time(c.Created)
+	e.time(c.Due.Acknowledge)
+	e.time(c.Due.Decide)
+	e.time(c.Due.Remediate)
+	return e.seal()
+}
+
+// readCaseHead fills a case from an entry of an index. It keeps texts, as readHead
+// does.
+func readCaseHead(c *memberwatch.Case, number, record []byte) error {
+	if len(number) != 8 {
+		return fmt.Errorf("%w: number of %d bytes", ErrCorrupt, len(number))
+	}
+	payload, err := openFrame(record)
+	if err != nil {
+		return err
+	}
+	d := decoder{b: payload}
+	c.ID = memberwatch.NewCaseID(int64(keySequence(number)))
+	c.App, c.Developer = repeated(&d, c.App), repeated(&d, c.Developer)
+	c.State, c.Severity, c.Verdict = memberwatch.CaseState(d.byte()), memberwatch.Severity(d.byte()), memberwatch.Verdict(d.byte())
+	c.Reason, c.Assignee, c.Tags = repeated(&d, c.Reason), repeated(&d, c.Assignee), c.Tags[:0]
+	for n := d.count(); n > 0 && d.err == nil; n-- {
+		c.Tags = append(c.Tags, d.string())
+	}
+	c.Created = d.time()
+	c.Due = memberwatch.Clocks{Acknowledge: d.time(), Decide: d.time(), Remediate: d.time()}
+	return d.finish()
+}
+
 // repeated reads a text that may be the one before.
 func repeated[T ~string](d *decoder, before T) T {
 	if b := d.take(d.uint()); string(b) != string(before) {
@@ -89,13 +133,13 @@ const scanned = 50_000
 // developer, kind, severity, Opened, Ended, and of the triage state and case. The rest is
 // zero.
 func (p *Platform) Signals(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(spanOf(order, bucketOpened, bucketSignalRanks, false), after, limit, match)
+	return p.signalsIn(signalSpan(order, false), after, limit, match)
 }
 
 // ShadowSignals returns the signals that were in shadow, which Signals leaves
 // out, likewise.
 func (p *Platform) ShadowSignals(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
-	return p.signalsIn(spanOf(order, bucketShadow, bucketSignalRanks, true), after, limit, match)
+	return p.signalsIn(signalSpan(order, true), after, limit, match)
 }
 
 // signalsIn pages through an index.

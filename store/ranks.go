@@ -10,14 +10,14 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Ranks: lists in another order than that of opening have an index for each, in
-// one bucket. A key is the order, the rank in it, and the place by opening. The
-// entry of a signal holds its head, as the index by opening does.
+// Ranks: each order of a list has an index, all in one bucket. A key is the order, the
+// rank in it, and the place by opening; an entry holds the head. Signals by opening are
+// in buckets of their own.
 
-// Orders that have an index.
+// Orders that are indexed by rank.
 var (
 	signalOrders = []memberwatch.OrderField{memberwatch.BySeverity, memberwatch.ByEvidence, memberwatch.ByLast}
-	caseOrders   = []memberwatch.OrderField{memberwatch.BySeverity, memberwatch.ByDue, memberwatch.ByUpdate}
+	caseOrders   = []memberwatch.OrderField{memberwatch.ByOpening, memberwatch.BySeverity, memberwatch.ByDue, memberwatch.ByUpdate}
 )
 
 // rankBytes is how much of a key comes before the place by opening.
@@ -45,10 +45,10 @@ func signalRankKey(by memberwatch.OrderField, s *memberwatch.Signal) []byte {
 
 // rankCase puts a case into its indices, in place of what it was.
 func (w *writer) rankCase(old, c *memberwatch.Case, number []byte) {
-	ranks := w.tx.Bucket(bucketCaseRanks)
+	ranks, head := w.tx.Bucket(bucketCaseRanks), encodeCaseHead(c)
 	for _, by := range caseOrders {
 		w.delete(ranks, rankKey(byte(by), old.Rank(by), number))
-		w.put(ranks, rankKey(byte(by), c.Rank(by), number), nil)
+		w.put(ranks, rankKey(byte(by), c.Rank(by), number), head)
 	}
 }
 
@@ -60,16 +60,15 @@ type span struct {
 	ascending bool
 }
 
-// spanOf returns where a list in an order is read: in the index by opening, or for
-// other orders in that of ranks.
-func spanOf(order memberwatch.Order, opened, ranks []byte, shadow bool) span {
+// signalSpan returns where signals in an order are read.
+func signalSpan(order memberwatch.Order, shadow bool) span {
 	if order.By == memberwatch.ByOpening {
-		return span{bucket: opened, ascending: order.Ascending}
+		return span{bucket: openedIn(shadow), ascending: order.Ascending}
 	}
-	return span{bucket: ranks, prefix: []byte{orderByte(order.By, shadow)}, ascending: order.Ascending}
+	return span{bucket: bucketSignalRanks, prefix: []byte{orderByte(order.By, shadow)}, ascending: order.Ascending}
 }
 
-// place returns the part of a key that is the place by opening; nil when the key is
+// place returns the part of a key that is the place by opening; empty when the key is
 // too short.
 func (s *span) place(key []byte) []byte {
 	if len(s.prefix) == 0 {
@@ -136,27 +135,33 @@ func decodeCursor(cursor string) ([]byte, error) {
 
 // Cases returns up to limit cases that match, in an order, and the cursor to go on
 // from: empty at the end. A cursor is a place in the order, so pages stay in step
-// while cases come; one whose rank changes meanwhile may move across it. A nil match
-// takes all.
+// while cases come; one whose rank changes meanwhile may move across it.
+//
+// A nil match takes all. Else match is shown what lists choose by: id, app, developer,
+// state, severity, verdict, reason, assignee, tags, Created and Due. The rest is zero.
 func (p *Platform) Cases(order memberwatch.Order, after string, limit int, match func(*memberwatch.Case) bool) (page []memberwatch.Case, next string, err error) {
 	from, err := decodeCursor(after)
 	if err != nil {
 		return nil, "", err
 	}
-	list := spanOf(order, bucketCases, bucketCaseRanks, false)
+	list := span{bucket: bucketCaseRanks, prefix: []byte{orderByte(order.By, false)}, ascending: order.Ascending}
 	err = p.db.View(func(tx *bolt.Tx) error {
-		rows, last := tx.Bucket(bucketCases), []byte(nil)
-		return list.walk(tx, from, func(key, _ []byte) (bool, error) {
-			c, err := decodeCase(rows.Get(list.place(key)))
-			if err != nil {
+		rows, head, last := tx.Bucket(bucketCases), memberwatch.Case{}, []byte(nil)
+		return list.walk(tx, from, func(key, record []byte) (bool, error) {
+			number := list.place(key)
+			if err := readCaseHead(&head, number, record); err != nil {
 				return false, corruptAt(p.db, list.bucket, key, err)
 			}
-			if match != nil && !match(&c) {
+			if match != nil && !match(&head) {
 				return true, nil
 			}
 			if len(page) == limit {
 				next = encodeCursor(last)
 				return false, nil
+			}
+			c, err := decodeCase(rows.Get(number))
+			if err != nil {
+				return false, corruptAt(p.db, bucketCases, number, err)
 			}
 			page, last = append(page, c), key
 			return true, nil
@@ -201,8 +206,9 @@ func (p *Platform) rankAll() error {
 	})
 }
 
+// lacksRanks tells whether there are rows and no ranks of theirs with heads.
 func lacksRanks(tx *bolt.Tx, rows, ranks []byte) bool {
 	row, _ := tx.Bucket(rows).Cursor().First()
-	rank, _ := tx.Bucket(ranks).Cursor().First()
-	return row != nil && rank == nil
+	_, head := tx.Bucket(ranks).Cursor().First()
+	return row != nil && len(head) == 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +93,11 @@ func TestSignalsInOrder(t *testing.T) {
 	})
 }
 
+// choice is what lists choose cases by.
+func choice(c *memberwatch.Case) []any {
+	return []any{c.ID, c.App, c.Developer, c.State, c.Severity, c.Verdict, c.Reason, c.Assignee, strings.Join(c.Tags, " "), c.Created, c.Due}
+}
+
 // TestCasesInOrder moves cases and reads them in every order, also after a restart
 // that finds no index, for signals neither, as in an earlier directory.
 func TestCasesInOrder(t *testing.T) {
@@ -101,11 +107,16 @@ func TestCasesInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	known := make(map[memberwatch.CaseID]memberwatch.Case)
+	known, word := make(map[memberwatch.CaseID]memberwatch.Case), rapid.SampledFrom([]string{"", "a", "b", "crm"})
 	check := func(t *rapid.T) {
 		order := drawOrder(t, memberwatch.ByOpening, memberwatch.BySeverity, memberwatch.ByDue, memberwatch.ByUpdate)
 		got := paged(t, rapid.IntRange(1, 9).Draw(t, "limit"), func(after string, limit int) ([]memberwatch.Case, string, error) {
-			return s.Platform.Cases(order, after, limit, func(c *memberwatch.Case) bool { return c.State != memberwatch.CaseClosed })
+			return s.Platform.Cases(order, after, limit, func(c *memberwatch.Case) bool {
+				if full := known[c.ID]; !reflect.DeepEqual(choice(c), choice(&full)) {
+					t.Fatalf("match is shown %+v of %+v", choice(c), choice(&full))
+				}
+				return c.State != memberwatch.CaseClosed
+			})
 		})
 		want := slices.DeleteFunc(slices.Collect(maps.Values(known)), func(c memberwatch.Case) bool { return c.State == memberwatch.CaseClosed })
 		slices.SortFunc(want, inOrder(order, func(c *memberwatch.Case) uint64 { return c.Rank(order.By) }, func(a, b *memberwatch.Case) int {
@@ -121,7 +132,9 @@ func TestCasesInOrder(t *testing.T) {
 		for range rapid.IntRange(0, 20).Draw(t, "moves") {
 			n := rapid.Int64Range(1, 30).Draw(t, "case")
 			c := memberwatch.Case{
-				ID: memberwatch.NewCaseID(n), App: "crm", State: memberwatch.CaseState(rapid.IntRange(1, 6).Draw(t, "state")),
+				ID: memberwatch.NewCaseID(n), App: memberwatch.AppID(word.Draw(t, "app")), Developer: memberwatch.DeveloperID(word.Draw(t, "developer")),
+				Verdict: memberwatch.Verdict(rapid.IntRange(0, 5).Draw(t, "verdict")), Reason: word.Draw(t, "reason"),
+				Assignee: memberwatch.Person(word.Draw(t, "assignee")), Tags: rapid.SliceOfN(word, 0, 3).Draw(t, "tags"), State: memberwatch.CaseState(rapid.IntRange(1, 6).Draw(t, "state")),
 				Severity: memberwatch.Severity(rapid.IntRange(1, 4).Draw(t, "severity")), Created: at.Add(time.Duration(n)),
 				Updated: at.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "updated"))),
 			}

@@ -29,7 +29,7 @@ var (
 	bucketCases          = []byte("cases")           // number: a case
 	bucketCasesOpen      = []byte("cases-open")      // number, of cases that are not closed
 	bucketCasesByApp     = []byte("cases-by-app")    // app, number
-	bucketCaseRanks      = []byte("case-ranks")      // order, rank, number
+	bucketCaseRanks      = []byte("case-ranks")      // order, rank, number: what lists choose by
 	bucketTriage         = []byte("triage")          // signal id: its triage
 	bucketRemediations   = []byte("remediations")    // number: a remediation
 	bucketRemediationsOf = []byte("remediations-of") // case number, number
