@@ -107,16 +107,21 @@ func lowerBound(keys []uint64, key uint64) int {
 func (d *Distinct) densify(keys []uint64) {
 	var own [2 * exactLimit]uint64
 	n := copy(own[:], keys)
-	if cap(d.words) < wordCount {
-		d.words = make([]uint64, wordCount)
-	} else {
-		d.words = d.words[:wordCount]
-		clear(d.words)
-	}
+	r := d.registers()
+	clear(r[:])
 	d.tally = tally{zeros: registerCount}
 	for _, key := range own[:n] {
-		(*registers)(d.words).observe(key, &d.tally)
+		r.observe(key, &d.tally)
 	}
+}
+
+// registers makes room for registers; what they hold is left over.
+func (d *Distinct) registers() *registers {
+	if cap(d.words) < wordCount {
+		d.words = make([]uint64, wordCount)
+	}
+	d.words = d.words[:wordCount]
+	return (*registers)(d.words)
 }
 
 // Merge adds all keys of o, which stays as it is.
@@ -241,6 +246,9 @@ func (d *Distinct) mergeKeys(body []byte) error {
 	return nil
 }
 
+// fewKeys are as many as are united faster in place than without jumps.
+const fewKeys = 32
+
 // addSorted adds mixed keys that are sorted.
 func (d *Distinct) addSorted(keys []uint64) {
 	if !d.Exact() {
@@ -249,7 +257,7 @@ func (d *Distinct) addSorted(keys []uint64) {
 		}
 		return
 	}
-	if len(d.words)+len(keys) <= exactLimit {
+	if len(d.words)+len(keys) <= fewKeys {
 		d.words = weave(d.words, keys)
 		return
 	}
@@ -330,12 +338,8 @@ func mergeSorted(union *[2 * exactLimit]uint64, a, b []uint64) int {
 		x, y := a[i], b[j]
 		union[n] = min(x, y)
 		n++
-		if x <= y {
-			i++
-		}
-		if y <= x {
-			j++
-		}
+		i += 1 - below(y, x)
+		j += 1 - below(x, y)
 	}
 	n += copy(union[n:], a[i:])
 	return n + copy(union[n:], b[j:])
@@ -463,18 +467,18 @@ func (d *Distinct) decodeDense(body []byte, used int) error {
 	if used > planes || len(body) != 8*used*groupCount {
 		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
 	}
-	d.densify(nil)
-	r := (*registers)(d.words)
-	for i := range groupCount {
-		g := r.group(uint64(i))
-		for p := range used {
-			g[p] = wordAt(body, i*used+p)
+	r := d.registers()
+	var all, g group // planes that are left out stay empty
+	for i := range uint64(groupCount) {
+		g.read(body, used)
+		body = body[8*used:]
+		if !g.valid() {
+			return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
 		}
+		*r.group(i) = g
+		all.or(&g)
 	}
-	if !r.valid() {
-		return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
-	}
-	if got := r.usedPlanes(); got != used {
+	if got := all.used(); got != used {
 		return fmt.Errorf("%w: %d planes stored, %d needed", ErrCorrupt, used, got)
 	}
 	d.tally = uncounted

@@ -164,13 +164,14 @@ func (r *registers) count() tally {
 	for i := range uint64(groupCount) {
 		g := r.group(i)
 		low := octants(g[0], g[1], g[2])
-		for h, high := range octants(g[3], g[4], g[5]) {
-			if high == 0 {
-				continue
-			}
-			for l := range low {
-				histogram[8*h+l] += uint64(bits.OnesCount64(high & low[l]))
-			}
+		if g[4]|g[5] == 0 { // as nearly always
+			low.countIn(^g[3], (*[8]uint64)(histogram[0:]))
+			low.countIn(g[3], (*[8]uint64)(histogram[8:]))
+			continue
+		}
+		high := octants(g[3], g[4], g[5])
+		for h := range high {
+			low.countIn(high[h], (*[8]uint64)(histogram[8*h:]))
 		}
 	}
 	t := tally{zeros: histogram[0]}
@@ -180,23 +181,25 @@ func (r *registers) count() tally {
 	return t
 }
 
-// octants returns, for each value of three bits, the lanes that hold it.
-func octants(bit0, bit1, bit2 uint64) [8]uint64 {
-	a, b, c, d := ^bit1&^bit0, ^bit1&bit0, bit1&^bit0, bit1&bit0
-	return [8]uint64{
-		a &^ bit2, b &^ bit2, c &^ bit2, d &^ bit2,
-		a & bit2, b & bit2, c & bit2, d & bit2,
+// octets has, for each value of three bits, the lanes that hold it.
+type octets [8]uint64
+
+// countIn adds how many of some lanes hold each value.
+func (o *octets) countIn(lanes uint64, to *[8]uint64) {
+	if lanes == 0 {
+		return
+	}
+	for i := range o {
+		to[i] += uint64(bits.OnesCount64(lanes & o[i]))
 	}
 }
 
-// valid reports whether no register is above the largest rank.
-func (r *registers) valid() bool {
-	for i := range uint64(groupCount) {
-		if !r.group(i).valid() {
-			return false
-		}
+func octants(bit0, bit1, bit2 uint64) octets {
+	a, b, c, d := ^bit1&^bit0, ^bit1&bit0, bit1&^bit0, bit1&bit0
+	return octets{
+		a &^ bit2, b &^ bit2, c &^ bit2, d &^ bit2,
+		a & bit2, b & bit2, c & bit2, d & bit2,
 	}
-	return true
 }
 
 // valid reports whether no register of the group is above the largest rank: 52 to
@@ -205,14 +208,27 @@ func (g *group) valid() bool { return g[5]&g[4]&(g[3]|g[2]) == 0 }
 
 // usedPlanes returns how many planes, from the lowest, are not all zero.
 func (r *registers) usedPlanes() int {
-	var used group
+	var all group
 	for i := range uint64(groupCount) {
-		for p, w := range r.group(i) {
-			used[p] |= w
-		}
+		all.or(r.group(i))
 	}
+	return all.used()
+}
+
+// or adds the bits of another group.
+func (g *group) or(o *group) {
+	g[0] |= o[0]
+	g[1] |= o[1]
+	g[2] |= o[2]
+	g[3] |= o[3]
+	g[4] |= o[4]
+	g[5] |= o[5]
+}
+
+// used returns how many planes, from the lowest, are not zero.
+func (g *group) used() int {
 	n := planes
-	for n > 0 && used[n-1] == 0 {
+	for n > 0 && g[n-1] == 0 {
 		n--
 	}
 	return n
