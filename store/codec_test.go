@@ -148,6 +148,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 300, Members: []byte("abc")}, nil))
 	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 300, Members: []byte("abc")}, []part{{endpoint: "/members"}}))
 	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 9}, []part{{endpoint: "/a", calls: 2, members: []byte("a")}, {endpoint: "/b", calls: 3, lost: true}, {rest: true, calls: 4}}))
+	f.Add(sealSpan(&spanSum{days: 5, row: memberwatch.LedgerRow{Calls: 9, Members: []byte("ab")}, parts: []spanPart{
+		{endpoint: "/a", days: 5, calls: 9, members: []byte("ab"), exact: true},
+		{endpoint: "/b", days: 1, calls: 2, members: []byte("b"), sure: []byte("c"), groups: []byte("g")}, {rest: true, days: 4},
+	}}))
+	f.Add(sealSpan(&spanSum{days: 1 << 63, coarse: true}))
 	f.Add(encodeMark(&Mark{Sequence: 7, Newest: 8, Live: true}))
 	f.Add(encodeProgress(&Progress{Closed: 1 << 60, Lost: -1}))
 	f.Fuzz(func(t *testing.T, record []byte) {
@@ -186,10 +191,7 @@ func FuzzDecode(f *testing.F) {
 		check("row", sealRow(&row, parts), err)
 		if v = (LedgerView{}); v.decode(0, record) == nil {
 			if list, coarse, err := v.spanParts(); err == nil {
-				sum := spanSum{days: v.Days, row: v.counts(), parts: list, coarse: coarse}
-				e := newEncoder(sum.bytes())
-				sum.encode(e)
-				check("span", e.b, nil)
+				check("span", sealSpan(&spanSum{days: v.Days, row: v.counts(), parts: list, coarse: coarse}), nil)
 			}
 		}
 		// The checksum keeps most damage from the decoders: let them see some.
@@ -197,6 +199,9 @@ func FuzzDecode(f *testing.F) {
 		d.signal()
 		d = decoder{b: record}
 		d.restriction()
+		for r := (spanReader{d: decoder{b: record}, v: &v, left: uint64(len(record))}); r.left > 0; {
+			r.next()
+		}
 	})
 }
 
@@ -238,6 +243,12 @@ func TestKeysSortLikeWhatTheyName(t *testing.T) {
 			t.Fatalf("key %x reads as %+v, want %+v", key, got, want)
 		}
 	})
+}
+
+func sealSpan(s *spanSum) []byte {
+	e := newEncoder(s.bytes())
+	s.encode(e)
+	return e.b
 }
 
 // sealRow is the record of a ledger row, of version 1 without parts.

@@ -239,6 +239,9 @@ func (r *spanReader) next() (p spanPart, endpoint []byte) {
 	p = spanPart{rest: d.bool(), days: v.Days, calls: v.Calls, records: v.Records, denials: v.Denials, members: v.Members, groups: v.Groups}
 	endpoint = d.take(d.uint())
 	out := d.take(1)
+	if d.err == nil && out[0] > ownDays|ownCounts|ownMembers|ownGroups|allExact {
+		d.fail("bad flags")
+	}
 	if d.err != nil {
 		r.left = 0
 		return p, endpoint

@@ -28,8 +28,11 @@ var endpoints = [...]string{"groups.members", "groups.members.search", "groups.f
 
 func appName(rank int) memberwatch.AppID { return memberwatch.AppID(fmt.Sprintf("app-%06d", rank)) }
 
+// appsOfDeveloper is how many apps each developer has.
+const appsOfDeveloper = 3
+
 func developerName(rank int) memberwatch.DeveloperID {
-	return memberwatch.DeveloperID(fmt.Sprintf("dev-%05d", rank/3))
+	return memberwatch.DeveloperID(fmt.Sprintf("dev-%05d", rank/appsOfDeveloper))
 }
 
 // groupName names a group of an app; five apps have the same ones.
@@ -81,7 +84,10 @@ func rollUp(p *store.Partition, of *store.PartitionCommit) error {
 func partitionDay(random *rand.Rand, c *Config, index, partitions int, first, day int32) *store.PartitionCommit {
 	commit := &store.PartitionCommit{RollUpBelow: day, Progress: store.Progress{Closed: int64(day+1) * dayNanos, Judged: int64(day+1) * dayNanos}}
 	var d appDay
-	for rank := index; rank < c.Apps; rank += partitions {
+	for rank := range c.Apps {
+		if rank/appsOfDeveloper%partitions != index {
+			continue // a developer's apps live together
+		}
 		if day == first {
 			commit.Apps = append(commit.Apps, store.AppOwner{App: appName(rank), Developer: developerName(rank)})
 		}

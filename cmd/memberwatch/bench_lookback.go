@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,8 @@ func newBenchLookback() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "lookback", Short: "Time the question who read what in the last weeks", Args: exactly(),
 		Long: "lookback fills a data directory with a ledger row for each app and day, then asks for all apps\n" +
-			"and data classes over ranges that begin around the given number of days before the newest.",
+			"and data classes, and for parts of them, over ranges that begin around the given number of days\n" +
+			"before the newest.",
 		Example: "  memberwatch bench lookback --apps 10000 --days 60 --require 'query_ms_p99<=100'",
 	}
 	c := lookback.Defaults()
@@ -58,8 +61,17 @@ func newBenchLookback() *cobra.Command {
 }
 
 func lookbackTable(w io.Writer, r *lookback.Result) error {
-	t := table{columns: []column{right("APPS"), right("DAYS"), right("LEDGER ROWS"), right("QUERY P50"), right("P99"), right("FIRST"), right("CPU"), right("OPEN")}}
+	t := table{columns: []column{left("QUESTION"), right("ROWS"), right("P50"), right("P99"), right("CPU")}}
 	ms := func(v float64) string { return fmt.Sprintf("%.0f ms", v) }
-	t.add(number(r.Apps), number(r.Days), number(r.Rows), ms(r.QueryP50), ms(r.QueryP99), ms(r.FirstQuery), ms(r.QueryCPU), ms(r.Open))
-	return t.writeTo(w)
+	t.add("all apps", number(r.Apps), ms(r.QueryP50), ms(r.QueryP99), ms(r.QueryCPU))
+	for _, name := range slices.Sorted(maps.Keys(r.Narrow)) {
+		n := r.Narrow[name]
+		t.add(name, number(int64(n.Rows+0.5)), ms(n.P50), ms(n.P99), ms(n.CPU))
+	}
+	if err := t.writeTo(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s ledger rows of %s apps, %d days back, in %d MiB; the first question took %s, opening %s.\n",
+		number(r.Rows), number(r.Apps), r.Days, r.Bytes>>20, ms(r.FirstQuery), ms(r.Open))
+	return err
 }
