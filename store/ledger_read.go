@@ -61,12 +61,13 @@ type LedgerRange struct {
 	Wanted func(app []byte, after bool) bool
 }
 
-// Ledger calls visit for every chosen row, by class, app and after, and of those by
-// day. Days that make a whole span come as one row, as far as they have been rolled
-// up. When visit returns finer, the row of a span comes again as those it is made of,
-// each with the same Day and its own bits of Days. The view is valid only during the
-// call, and visit must not write to the store. A visit that returns an error ends
-// the walk with it.
+// Ledger calls visit for every chosen row, by class, app and after. Days that make a
+// whole span come as one row, as far as they have been rolled up; longer spans come
+// before shorter ones, so that a union that will be large is so at once. When visit
+// returns finer, the row of a span comes again as those it is made of, each with the
+// same Day and its own bits of Days. The view is valid only during the call, and
+// visit must not write to the store. A visit that returns an error ends the walk with
+// it.
 func (p *Partition) Ledger(r LedgerRange, visit func(row *LedgerView) (finer bool, err error)) error {
 	return p.db.View(func(tx *bolt.Tx) error {
 		w := writer{tx: tx}
@@ -95,7 +96,7 @@ type ledgerReader struct {
 	tx     *bolt.Tx
 	chosen *LedgerRange
 	visit  func(row *LedgerView) (finer bool, err error)
-	from   []rowsFrom // a heap, by name and then by day, once walk has begun
+	from   []rowsFrom // a heap once walk has begun
 	view   LedgerView
 }
 
@@ -212,8 +213,8 @@ func (f *rowsFrom) take(key, value []byte) {
 	f.key, f.value = key, value
 }
 
-// before orders by name, then by day.
+// before orders by name, then by length and day.
 func (f *rowsFrom) before(o *rowsFrom) bool {
 	order := bytes.Compare(f.key[4:], o.key[4:])
-	return order < 0 || order == 0 && f.day < o.day
+	return order < 0 || order == 0 && (f.level > o.level || f.level == o.level && f.day < o.day)
 }

@@ -37,6 +37,8 @@ func (s *sum) String() string {
 	members, _ := uniteWords(s.members, nil)
 	sure, _ := uniteWords(s.sure, nil)
 	groups, _ := uniteWords(s.groups, nil)
+	slices.Sort(s.days)
+	slices.Sort(s.certain)
 	return fmt.Sprintf("%d calls, %d records, days %d, certain %d, inexact %t, members %x, sure %x, groups %x",
 		s.calls, s.records, s.days, s.certain, s.inexact, members, sure, groups)
 }
