@@ -41,7 +41,8 @@ func (p *planter) draw(at *site, name string, r Range, otherwise float64) float6
 }
 
 // restrict forbids a class. Honest apps stop some time between announcement
-// and effect. A class that an earlier incident restricted stays as it is.
+// and effect. A class that an earlier incident restricted stays as it is, but for
+// this incident's apps, which are not exempt.
 func (p *planter) restrict(at *site, r *Restrict, effective int64) {
 	known, restricted := p.restrictions[r.Class]
 	if !restricted {
@@ -55,6 +56,7 @@ func (p *planter) restrict(at *site, r *Restrict, effective int64) {
 	at.to = min(max(at.to, at.from+7*day), p.last())
 	at.truth.End = time.Unix(0, at.to).UTC()
 	if restricted {
+		known.Exempt = slices.DeleteFunc(known.Exempt, func(app memberwatch.AppID) bool { return slices.Contains(at.truth.Apps, app) })
 		return
 	}
 	notice := effective - p.noticeOf(r, effective)

@@ -284,3 +284,25 @@ func TestDeclaredBeforehand(t *testing.T) {
 		t.Errorf("%d attestations and %d declarations of canaries, want one of each", attested, planted)
 	}
 }
+
+// TestNobodyGuiltyIsExempt: several incidents share the restriction of a class,
+// and none of their apps may read on by right.
+func TestNobodyGuiltyIsExempt(t *testing.T) {
+	shared := 0
+	for seed := range uint64(30) {
+		sim := build(t, Config{Seed: seed, Apps: 200, Days: 60, Members: 50_000, EventsPerDay: 500, Plant: []Planting{{Scenario: "S01"}, {Scenario: "S02"}, {Scenario: "S02"}}})
+		for _, i := range sim.Truth() {
+			for _, change := range sim.Declarations() {
+				if r := change.Restriction; r != nil && r.ID == i.Restriction {
+					shared++
+					if slices.ContainsFunc(r.Exempt, func(app memberwatch.AppID) bool { return slices.Contains(i.Apps, app) }) {
+						t.Errorf("seed %d: an app of %s is exempt", seed, i.Scenario)
+					}
+				}
+			}
+		}
+	}
+	if shared < 60 {
+		t.Fatalf("only %d incidents follow a restriction", shared)
+	}
+}
