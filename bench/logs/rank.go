@@ -84,7 +84,7 @@ type runner struct {
 // the budget that meets a number of alerts on few sources.
 const (
 	rankingBudget = 70
-	choosingFrom  = 7
+	choosingFrom  = 1 // less would promise more than an alert a day for each app
 )
 
 // recording returns the default configuration with another budget.
