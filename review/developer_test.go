@@ -129,6 +129,26 @@ func TestExpectedWithoutSignals(t *testing.T) {
 	}
 }
 
+// TestAPacketWithoutSignals exports a case that a person opened: no signal says since
+// when, so the packet holds all that the ledger does.
+func TestAPacketWithoutSignals(t *testing.T) {
+	d := open(t)
+	d.at = time.Now().Add(-72 * time.Hour)
+	d.reads("profile_name", 3, "crm")
+	c := must(d.Open(t.Context(), memberwatch.Decision{By: "ana", App: "crm", Title: "a tip"}, false))
+	for range 300 { // until the event is in the ledger
+		var packet memberwatch.Packet
+		if err := json.Unmarshal(must(d.Packet(t.Context(), "lea", c.ID)), &packet); err != nil {
+			t.Fatal(err)
+		}
+		if packet.Calls == 1 && strings.Contains(packet.Period, "no signal says since when") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the packet leaves out what was read before the case was opened")
+}
+
 // TestASignalLeavesTheCaseItWasIn opens a case with a signal that another has.
 func TestASignalLeavesTheCaseItWasIn(t *testing.T) {
 	d := open(t)

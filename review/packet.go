@@ -60,16 +60,20 @@ type reading struct {
 	rows         []memberwatch.AccessRow
 	total, after memberwatch.AccessRow
 	retained     bool // the case is about access after a restriction only
+	whole        bool // all that the ledger holds, as no signal says since when
 }
 
-// readBy asks the ledger about a case's app, or all of its developer's, from the day of its first signal to
-// now.
+// readBy asks the ledger about a case's app, or all of its developer's, from the day
+// of its first signal to now.
 func (s *Service) readBy(ctx context.Context, c *memberwatch.Case) (r reading, err error) {
 	if r.app, err = s.monitor.App(ctx, c.App); err != nil && !errors.Is(err, memberwatch.ErrNotFound) {
 		return r, err
 	}
 	since := c.Created.UnixNano()
 	r.retained = len(c.Signals) > 0
+	if r.whole = !r.retained; r.whole {
+		since = 0
+	}
 	for _, id := range c.Signals {
 		signal, err := s.files.Signal(id)
 		if err != nil {
@@ -140,6 +144,9 @@ func (r *reading) fill(p *memberwatch.Packet) {
 	p.Records, p.Calls = of.Records, of.Calls
 	p.Covered = p.Persons.Low >= memberwatch.CoveredPersons
 	p.Period = "known to the UTC day, from the day of the first signal on; what lies before it is in the ledger for 400 days"
+	if r.whole {
+		p.Period = "known to the UTC day; no signal says since when, so it is all that the ledger holds, which is 400 days"
+	}
 	if of.ActiveDays > 0 {
 		p.First, p.Last = dayText(of.FirstDay), dayText(of.LastDay)
 	}

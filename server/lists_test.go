@@ -32,7 +32,7 @@ type listing struct {
 func listings(fixed map[string]map[string]string) (all []*listing) {
 	for _, file := range []protoreflect.FileDescriptor{
 		pb.File_memberwatch_v1_case_proto, pb.File_memberwatch_v1_registry_proto, pb.File_memberwatch_v1_delivery_proto,
-		pb.File_memberwatch_v1_signal_proto, pb.File_memberwatch_v1_admin_proto,
+		pb.File_memberwatch_v1_signal_proto, pb.File_memberwatch_v1_admin_proto, pb.File_memberwatch_v1_tuning_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
