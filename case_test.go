@@ -86,7 +86,7 @@ func forbidden(c *memberwatch.Case, d *memberwatch.Decision) bool {
 	always := slices.Contains([]memberwatch.Action{memberwatch.ActionNote, memberwatch.ActionTag, memberwatch.ActionAware}, d.Action)
 	whileOpen := c.Open() && slices.Contains([]memberwatch.Action{memberwatch.ActionLink, memberwatch.ActionDetach, memberwatch.ActionAssign}, d.Action)
 	guarded := slices.Contains([]memberwatch.Action{
-		memberwatch.ActionClaim, memberwatch.ActionHold, memberwatch.ActionResume, memberwatch.ActionDecide, memberwatch.ActionClose,
+		memberwatch.ActionClaim, memberwatch.ActionRelease, memberwatch.ActionHold, memberwatch.ActionResume, memberwatch.ActionDecide, memberwatch.ActionClose,
 		memberwatch.ActionReopen, memberwatch.ActionMerge,
 	}, d.Action)
 	abuse := c.Verdict == memberwatch.VerdictAbuse

@@ -65,7 +65,7 @@ func (c *Case) permit(d *Decision) error {
 		return c.forbid("CASE_STATE_FORBIDS", "%v is not possible while it is %v", d.Action, c.State)
 	}
 	switch d.Action {
-	case ActionClaim, ActionHold, ActionResume, ActionDecide, ActionClose, ActionReopen, ActionMerge:
+	case ActionClaim, ActionRelease, ActionHold, ActionResume, ActionDecide, ActionClose, ActionReopen, ActionMerge:
 		if d.By != System && c.Claimed(d.By, d.Time) {
 			return c.forbid("CASE_CLAIMED", "%s works on it until %s: ask for a hand-over, or assign it", c.ClaimedBy, c.ClaimedUntil.UTC().Format(time.RFC3339))
 		}
