@@ -65,6 +65,9 @@ const (
 	// KindCoordination is a group of apps that read the same members within minutes
 	// of each other, again and again.
 	KindCoordination Kind = "coordination"
+	// KindNetwork is what apps of several developers that lately came to one network
+	// read together, far more than was expected of each.
+	KindNetwork Kind = "shared-network"
 	// KindFleet is the whole population moving at once. It accuses nobody.
 	KindFleet Kind = "fleet-shift"
 )
@@ -86,6 +89,7 @@ func Kinds() []Kind {
 		KindRestricted, KindUncertified, KindExpired, KindCanary, KindImpossible, KindFirstSeen, KindVolumeBurst, KindVolumeSlow,
 		KindPerActorBurst, KindPerActorSlow, KindNovelty, KindBreadth, KindUnattended, KindEnumeration, KindDenials, KindClassShift, KindMetronome,
 		KindDormant, KindColdStart, KindFleet, KindCohort, KindCoordination, KindDisplaced,
+		KindNetwork,
 	}
 }
 
@@ -266,6 +270,7 @@ type Signal struct {
 	App          AppID
 	Developer    DeveloperID
 	Apps         []AppID // that one of the fleet names, in order; possibly not all it is about
+	Network      string  // that one of the fleet is about, as events name it
 	Kind         Kind
 	Severity     Severity
 	Sentence     string

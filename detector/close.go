@@ -47,6 +47,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 		e.bring(s, w)
 		e.displacement(s, w, &p)
 		e.infancy(s, w, x)
+		e.arrive(s, w, &x)
 		if !s.joint() {
 			e.tally(w.Window).touch(s.App, w.touched)
 		}

@@ -108,15 +108,23 @@ const rankedDays = 7
 
 // test compares one feature with one predictive.
 func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
+	c, p, ok := s.foresee(stream, f, at, &x)
+	if ok {
+		c.weigh(cal, &p, x.v[f])
+	}
+	return c, ok
+}
+
+// foresee says what was expected of a feature, and which windows are like it.
+func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *values) (comparison, prediction, bool) {
 	exposed := x.exposure(f)
 	p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed)
 	if !p.ok {
-		return comparison{}, false
+		return comparison{}, p, false
 	}
 	c := comparison{stream: stream, feature: f, stratum: stratumOf(p.center() * exposed)}
 	p.lift(s.growth(stream, f, at, x.actors)) // which leaves the app in its stratum
-	c.weigh(cal, &p, x.v[f])
-	return c, true
+	return c, p, true
 }
 
 // weigh compares a value with what was expected.

@@ -25,7 +25,7 @@ import (
 //	skip f where max a_f > 0.8 sum a_f; of ratios for each acting user, f is reach
 //
 // Assumption: events or declarations name the true developer. It lies for partners
-// who hide behind several developers; those are for the fleet to see.
+// who hide behind several developers; those are for the fleet to see, by their network.
 // Source: I12 of the catalogue, 49 M members over several partner accounts.
 
 // union is a developer's window in the making.

@@ -22,6 +22,7 @@ type Fleet struct {
 	population   population
 	coordination coordination
 	cohorts      cohorts
+	networks     networks
 	episodes     []episode // open signals of the fleet
 	updates      []memberwatch.Update
 }
@@ -95,6 +96,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 	f.watchPopulation(t)
 	f.watchCoordination(t)
 	f.watchCohorts(t)
+	f.watchNetworks(t, j.Factor[Reach])
 	f.remember(t)
 	return j
 }
@@ -102,7 +104,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 // remember adds to its day what of a tally is not done with.
 func (f *Fleet) remember(t *Tally) {
 	rest := *t
-	rest.touched, rest.litters, rest.births = nil, nil, t.births.without(t.litters, f.cohorts.marked)
+	rest.touched, rest.litters, rest.arrived, rest.births = nil, nil, nil, t.births.without(t.litters, f.cohorts.marked)
 	day := dayOf(t.Window.Start)
 	for i, d := range f.day.days {
 		if d == day {
@@ -185,7 +187,7 @@ func (f *Fleet) Calibration() *Calibration {
 }
 
 const (
-	fleetVersion     = 2
+	fleetVersion     = 3
 	judgementVersion = 1
 )
 
@@ -206,6 +208,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	e.uint(uint64(f.population.moved))
 	f.coordination.encode(e)
 	f.cohorts.encode(e)
+	f.networks.encode(e)
 	f.encodeEpisodes(e)
 	e.uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
@@ -230,6 +233,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	f.population = population{uint32(d.uint()), uint32(d.uint())}
 	f.coordination.decode(d)
 	f.cohorts.decode(d)
+	f.networks.decode(d)
 	f.decodeEpisodes(d)
 	for range d.count(2) {
 		day, t := int32(d.int()), new(Tally)

@@ -8,15 +8,16 @@ import (
 )
 
 // What only the whole fleet can see becomes a signal of the fleet: the population
-// that moved at once, a cohort of new apps, apps that act together. It is no app's
-// and no developer's. The fleet counts as one more entity beside the apps: in as
-// many of its days as Config.Budget has app-days it may raise one false signal,
-// which is next to nothing beside what all apps together may. Its two statistics
-// share that by halves; a moved population is a fact and accuses nobody.
+// that moved at once, a cohort of new apps, apps that act together, what came to one
+// network. It is no app's and no developer's. The fleet counts as one more entity
+// beside the apps: in as many of its days as Config.Budget has app-days it may raise
+// one false signal, which is next to nothing beside what all apps together may. Its
+// three statistics share that by thirds; a moved population is a fact and accuses
+// nobody.
 
-// fleetWeight is the part of the fleet's budget that cohorts and coordination have
-// each.
-const fleetWeight = 0.5
+// fleetWeight is the part of the fleet's budget that cohorts, coordination and
+// networks have each.
+const fleetWeight = 1.0 / 3
 
 // MostNamed is how many apps a signal about several of them names.
 const MostNamed = 100
@@ -40,6 +41,9 @@ func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.
 		f.episodes = append(f.episodes, episode{Dim: dim, Signal: memberwatch.Signal{
 			ID: signalID("", found.Kind, dim, found.Window.Start), Kind: found.Kind, Opened: found.Time,
 		}})
+		if found.Kind == memberwatch.KindNetwork {
+			f.episodes[at].Signal.Network = dim
+		}
 	}
 	ep := &f.episodes[at]
 	ep.add(&found)

@@ -40,6 +40,7 @@ var sorts = [...]func() grounds{
 	9:  func() grounds { return new(brood) },
 	10: func() grounds { return new(acting) },
 	11: func() grounds { return new(brought) },
+	12: func() grounds { return new(gathered) },
 }
 
 func sortOf(g grounds) uint64 {
@@ -66,6 +67,8 @@ func sortOf(g grounds) uint64 {
 		return 10
 	case *brought:
 		return 11
+	case *gathered:
+		return 12
 	default:
 		panic(fmt.Sprintf("bug: grounds %T have no number", g))
 	}

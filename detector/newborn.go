@@ -24,7 +24,8 @@ import (
 // apps in a week, so those who do are compared with single apps: a developer of
 // twenty ordinary new apps has z_R of about 2 and z_A of 0, which is no alarm. It
 // lies for a successful launch of several apps of a new sort, and is silent for
-// fake partners under several developers, whom only the fleet can see together.
+// fake partners under several developers, whom only the fleet can see together, by
+// their network.
 // Source: I12 of the catalogue; combining scores after Stouffer, 1949.
 type newborn struct {
 	apps          int

@@ -84,6 +84,8 @@ type actor struct {
 	class           string
 	first, last     int // days
 	developer       string
+	network         string
+	moves           int // day from which on it calls from there
 	rng             *rand.Rand
 }
 
@@ -104,7 +106,8 @@ type act struct {
 var (
 	daysLine  = regexp.MustCompile(`^(\d+) days$`)
 	fleetLine = regexp.MustCompile(`^fleet of (\d+) apps: ([\d.]+) members/h by (\d+) actors$`)
-	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?(?:, of (\S+))?$`)
+	appLine   = regexp.MustCompile(`^app (\S+): ([\d.]+) members/h by (\d+) actors of (\d+) people(?:, (\d+)-(\d+) h)?(?:, (weekdays))?(?:, class (\S+))?(?:, days (\d+)-(\d+))?(?:, of (\S+))?(?:, on (\S+))?$`)
+	moveLine  = regexp.MustCompile(`^day (\d+): (\S+) moves to network (\S+)$`)
 	actLine   = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) (\S+) reads ([\d.]+) members/min for (\d+[mh]|\d+ days) by (\d+) actors of (\d+) people(?:, missing (\d+) %)?(?:, class (\S+))?(?:, growing (\d+) % a day)?(, asking by id)?(?:, from (\S+))?(?:, at (\S+))?$`)
 	surgeLine = regexp.MustCompile(`^day (\d+) (\d\d):(\d\d) everybody reads ([\d.]+) times as much for (\d+[mh])$`)
 	dutyLine  = regexp.MustCompile(`^(\S+) is certified for (.+?)(?: from day (\d+))?(?: until day (\d+))?$`)
@@ -132,8 +135,13 @@ func (p *script) read(line string) {
 		if m[9] != "" {
 			a.first, a.last = p.int(m[9]), p.int(m[10])
 		}
-		a.developer = m[11]
+		a.developer, a.network = m[11], m[12]
 		p.add(a)
+		return
+	}
+	if m := moveLine.FindStringSubmatch(line); m != nil {
+		a := p.apps[slices.IndexFunc(p.apps, func(a *actor) bool { return a.name == m[2] })]
+		a.network, a.moves = m[3], p.int(m[1])
 		return
 	}
 	if m := actLine.FindStringSubmatch(line); m != nil {
@@ -274,7 +282,11 @@ func (p *script) ordinary(a *actor, at time.Duration) {
 	if n == 0 {
 		return
 	}
-	p.call(at, &act{app: a.name, developer: a.developer, actors: a.actors, people: a.people, class: a.class}, n, 0, a.rng)
+	by := act{app: a.name, developer: a.developer, actors: a.actors, people: a.people, class: a.class}
+	if day >= a.moves {
+		by.network = a.network
+	}
+	p.call(at, &by, n, 0, a.rng)
 }
 
 func (p *script) extra(a *act, at time.Duration) {

@@ -29,7 +29,8 @@ type Tally struct {
 	peers peers
 	// touched holds what each app touched on a day.
 	touched map[memberwatch.AppID]touches
-	litters map[uint64]*litter // young apps by shape
+	litters map[uint64]*litter   // young apps by shape
+	arrived map[string]*arrivals // by network
 }
 
 // Bins of moves: ln ratios from -4 to 4.
@@ -119,14 +120,17 @@ func (t *Tally) Merge(o *Tally) {
 	for shape, b := range o.litters { // each shape on its own: the order does not matter
 		t.litter(shape).merge(b)
 	}
+	for name, x := range o.arrived { // likewise
+		t.arrivalsAt(name).merge(x)
+	}
 }
 
 // empty tells whether nothing was counted.
 func (t *Tally) empty() bool {
-	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters) == 0
+	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters)+len(t.arrived) == 0
 }
 
-const tallyVersion = 2
+const tallyVersion = 3
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
@@ -147,6 +151,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	t.peers.encode(e)
 	e.touched(t.touched)
 	e.litters(t.litters)
+	e.arrived(t.arrived)
 	return e.finish()
 }
 
@@ -168,6 +173,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	t.peers.decode(d)
 	t.touched = d.touched()
 	d.litters(t)
+	d.arrived(t)
 	return d.finish()
 }
 

@@ -106,7 +106,7 @@ func anyUpdate(t *rapid.T) memberwatch.Update {
 	i := rapid.Int64().Draw
 	u := memberwatch.Update{Signal: memberwatch.Signal{
 		ID: memberwatch.SignalID(anyText(t)), App: memberwatch.AppID(anyText(t)), Developer: memberwatch.DeveloperID(anyText(t)),
-		Kind: memberwatch.Kind(anyText(t)), Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")),
+		Network: anyText(t), Kind: memberwatch.Kind(anyText(t)), Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")),
 		Sentence: anyText(t), Opened: i(t, "opened"), Last: i(t, "last"), Ended: i(t, "ended"), Occurrences: i(t, "n"),
 		Revision: i(t, "revision"), Strongest: anyFinding(t), Learning: memberwatch.Learning(rapid.IntRange(0, 3).Draw(t, "learning")),
 		LearningDays: rapid.Int32().Draw(t, "days"), Model: anyText(t), Calibration: i(t, "calibration"), Control: i(t, "control"),

@@ -302,6 +302,7 @@ func (e *encoder) signal(s *memberwatch.Signal) {
 	e.string(string(s.App))
 	e.string(string(s.Developer))
 	e.apps(s.Apps)
+	e.string(s.Network)
 	e.string(string(s.Kind))
 	e.uint(uint64(s.Severity))
 	e.string(s.Sentence)
@@ -322,7 +323,7 @@ func (e *encoder) signal(s *memberwatch.Signal) {
 func (d *decoder) signal() memberwatch.Signal {
 	return memberwatch.Signal{
 		ID: memberwatch.SignalID(d.string()), App: memberwatch.AppID(d.string()),
-		Developer: memberwatch.DeveloperID(d.string()), Apps: d.apps(), Kind: memberwatch.Kind(d.string()),
+		Developer: memberwatch.DeveloperID(d.string()), Apps: d.apps(), Network: d.string(), Kind: memberwatch.Kind(d.string()),
 		Severity: memberwatch.Severity(d.byte()), Sentence: d.string(),
 		Opened: d.int(), Last: d.int(), Ended: d.int(), Occurrences: d.int(), Revision: d.int(),
 		Strongest: d.finding(), Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),

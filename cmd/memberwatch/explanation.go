@@ -18,6 +18,9 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse, past string
 	if apps := s.GetApps(); len(apps) > 0 {
 		head.add("names", enumerate(apps))
 	}
+	if s.GetNetwork() != "" {
+		head.add("network", s.GetNetwork())
+	}
 	head.add("kind", s.GetKind())
 	head.add("severity", s.GetSeverity().String()[len("SEVERITY_"):])
 	head.add("state", stateName(s))

@@ -389,7 +389,9 @@ type Signal struct {
 	Shadow bool `protobuf:"varint,30,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	// What the review of its case found, as a Verdict is called: ABUSE, EXPECTED,
 	// BENIGN, INCONCLUSIVE or DUPLICATE; empty: nothing yet.
-	Verdict       string `protobuf:"bytes,31,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Verdict string `protobuf:"bytes,31,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// The network that a signal of the whole fleet is about, as events name it, if any.
+	Network       string `protobuf:"bytes,32,opt,name=network,proto3" json:"network,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -637,6 +639,13 @@ func (x *Signal) GetShadow() bool {
 func (x *Signal) GetVerdict() string {
 	if x != nil {
 		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Signal) GetNetwork() string {
+	if x != nil {
+		return x.Network
 	}
 	return ""
 }
@@ -1925,7 +1934,8 @@ var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xf6\t\n" +
+	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\x90\n" +
+	"\n" +
 	"\x06Signal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -1958,7 +1968,8 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x0edismiss_reason\x18\x1c \x01(\tR\rdismissReason\x12\x12\n" +
 	"\x04apps\x18\x1d \x03(\tR\x04apps\x12\x16\n" +
 	"\x06shadow\x18\x1e \x01(\bR\x06shadow\x12\x18\n" +
-	"\averdict\x18\x1f \x01(\tR\averdict\"?\n" +
+	"\averdict\x18\x1f \x01(\tR\averdict\x12\x18\n" +
+	"\anetwork\x18  \x01(\tR\anetwork\"?\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
