@@ -199,6 +199,7 @@ func drawSignal(t *rapid.T) memberwatch.Signal {
 	return memberwatch.Signal{
 		ID: memberwatch.SignalID(id.Draw(t, "id")), App: memberwatch.AppID(rapid.OneOf(rapid.Just(""), id).Draw(t, "app")),
 		Apps:      drawApps(t),
+		Network:   text.Draw(t, "network"),
 		Developer: memberwatch.DeveloperID(text.Draw(t, "developer")), Kind: memberwatch.KindNovelty,
 		Severity: memberwatch.Severity(rapid.IntRange(0, 4).Draw(t, "severity")), Sentence: text.Draw(t, "sentence"),
 		Opened: nanos.Draw(t, "opened"), Last: nanos.Draw(t, "last"), Ended: nanos.Draw(t, "ended"),
