@@ -150,7 +150,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add(sealRow(&memberwatch.LedgerRow{Calls: 9}, []part{{endpoint: "/a", calls: 2, members: []byte("a")}, {endpoint: "/b", calls: 3, lost: true}, {rest: true, calls: 4}}))
 	f.Add(sealSpan(&spanSum{days: 5, row: memberwatch.LedgerRow{Calls: 9, Members: []byte("ab")}, parts: []spanPart{
 		{endpoint: "/a", days: 5, calls: 9, members: []byte("ab"), exact: true},
-		{endpoint: "/b", days: 1, calls: 2, members: []byte("b"), sure: []byte("c"), groups: []byte("g")}, {rest: true, days: 4},
+		{endpoint: "/b", days: 1, calls: 2, members: []byte("b"), sure: []byte("c"), groups: []byte("g")},
+		{rest: true, days: 4},
 	}}))
 	f.Add(sealSpan(&spanSum{days: 1 << 63, coarse: true}))
 	f.Add(encodeMark(&Mark{Sequence: 7, Newest: 8, Live: true}))
