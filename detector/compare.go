@@ -68,6 +68,9 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 				tally.add(&c)
 				tally.countSpells(s, &c)
 			}
+			if f.novel() && !e.knowsNovelty(s) {
+				continue
+			}
 			tests = append(tests, c)
 		}
 	}
@@ -89,7 +92,7 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 	case s.united != nil && s.united.oneApps(f):
 		return false
 	case f.novel():
-		return e.knowsNovelty(s) && x.v[Novelty]*x.sampled >= minCritical
+		return s.days() >= noveltyDays+rankedDays && x.v[Novelty]*x.sampled >= minCritical
 	case f.reread(stream):
 		return !x.named
 	default:
@@ -98,7 +101,9 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 }
 
 // knowsNovelty tells whether what an app meets for the first time is compared with
-// its past.
+// its past. A week before, its days begin to count in the fleet's ranks: on a new
+// platform all apps come to that point together, and would be judged by ranks that
+// nobody has made yet.
 func (e *Engine) knowsNovelty(s *State) bool { return s.days() >= noveltyDays+e.cfg.ReadyDays }
 
 // rankedDays is how many days of its own an app needs, one week, for its windows to count

@@ -150,7 +150,7 @@ func (e *Engine) firstDays(s *State, p *pending) {
 func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 	for _, f := range firstFeatures(p.values.actors >= 1) {
 		v := p.values.v[f]
-		if v == 0 {
+		if v == 0 || f != ReachPerActor && f != Reach && v < ordinaryPart*(p.values.v[Records]+v) {
 			continue
 		}
 		peers, ok := firstPeers(j, f, math.Log1p(v))
@@ -190,6 +190,11 @@ var rareFirst = moments{
 }
 
 const rareMean, rareSpread = 1.2, 1.1
+
+// ordinaryPart of what an app asks for may be missing or refused without a word in
+// its first days: address books hold a few ids that lead nowhere, and who calls
+// much is refused more often than who calls little. Guessing is mostly missed.
+const ordinaryPart = 0.1
 
 // firstWeight is the part of the budget that each of the three comparisons has on
 // each of an app's first days.
