@@ -58,6 +58,9 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
 			if !e.tells(s, stream, f, &x) {
+				if ranked && e.silent(s, stream, f, &x) {
+					tally.addSilent(stream, f)
+				}
 				continue
 			}
 			c, ok := s.test(cal, stream, f, w.Window, x)
@@ -97,6 +100,24 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 		return !x.named
 	default:
 		return true
+	}
+}
+
+// silent tells whether a feature that most windows have nothing of has nothing in a
+// window in which it might have spoken. Such windows count in the ranks: the budget
+// is a part of all windows, not of those that miss something or read for nobody.
+// Not so of slow evidence, which waits for windows that speak.
+func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
+	if stream == daySlow || e.cfg.weight(s, f, stream) == 0 || x.exposure(f) == 0 {
+		return false
+	}
+	switch f {
+	case Breadth, Misses, Denials, Unattended:
+		return x.v[f] == 0
+	case Novelty, NoveltyPerActor:
+		return s.days() >= noveltyDays+rankedDays && x.v[Novelty]*x.sampled < minCritical
+	default:
+		return false
 	}
 }
 

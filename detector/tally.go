@@ -66,6 +66,14 @@ func (t *Tally) add(c *comparison) {
 	}
 }
 
+// addSilent counts one ready app's window without anything of a feature, in which
+// little was expected.
+func (t *Tally) addSilent(stream streamID, f Feature) {
+	for m := range measures {
+		t.ranks[uint32(cellID(m, stream, f, 0)*bins)]++
+	}
+}
+
 // touch takes what an app touched; the list is copied.
 func (t *Tally) touch(app memberwatch.AppID, ts touches) {
 	if len(ts) == 0 {
