@@ -399,7 +399,7 @@ func TestSilenceHidesAndWakes(t *testing.T) {
 	d.cases(2, nil)
 	// A case on hold comes back by itself.
 	c := d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" })[0]
-	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionHold, By: "ana", Until: time.Now().Add(30 * time.Millisecond), Comment: "asked the developer"}))
+	must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionHold, By: "ana", Until: time.Now().Add(time.Second), Comment: "asked the developer"}))
 	d.cases(1, func(c *memberwatch.Case) bool { return c.App == "crm" && c.State == memberwatch.CaseInReview })
 }
 
