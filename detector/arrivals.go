@@ -104,20 +104,12 @@ func (s *State) cameTo(name string, day int32) bool {
 // amongNewcomers compares what a new app has read since birth with what new apps
 // had read at the age of 1, 3 or 7 days, the greatest that it has reached.
 func (e *Engine) amongNewcomers(s *State, a *arrival, day, age int32) {
-	group := birthAges - 1
-	for ages[group] > age {
-		group--
-	}
-	born, days := &e.calibration(day).births, float64(ages[group])
-	peers, ok := born.peers(allCategories, volumeAt+group)
-	if !ok {
-		days = 1
-		peers, ok = born.peers(allCategories, settledVolume)
-	}
+	born := &e.calibration(day).births
+	peers, group, days, ok := born.volumePeers(age)
 	if !ok {
 		return
 	}
-	a.reach = standAmong(peers, s.infant.reach*days/float64(age), days)
+	a.reach = standAmong(peers, s.infant.reach*float64(days)/float64(age), float64(days))
 	if ratios, known := born.ratioPeers(e.category(s.App), group); known && s.infant.actors >= 1 {
 		a.perActor = standAmong(ratios, s.infant.reach/s.infant.actors, 1)
 	}

@@ -112,6 +112,21 @@ func (b *births) ratioPeers(category string, age int) (moments, bool) {
 	return b.peers(category, settled)
 }
 
+// volumePeers are what new apps of all categories had read in plain members at the
+// greatest of ages that an app has reached, that age's place and how many days it
+// spans; without enough of them a day of all apps stands in.
+func (b *births) volumePeers(age int32) (peers moments, group int, days int32, ok bool) {
+	group = birthAges - 1
+	for ages[group] > age {
+		group--
+	}
+	if peers, ok = b.peers(allCategories, volumeAt+group); ok {
+		return peers, group, ages[group], true
+	}
+	peers, ok = b.peers(allCategories, settledVolume)
+	return peers, group, 1, ok
+}
+
 func (b *births) merge(o *births, weight float64) {
 	for _, name := range slices.Sorted(maps.Keys(o.byCategory)) {
 		mine := b.at(name)

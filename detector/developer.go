@@ -230,7 +230,11 @@ func (u *union) oneApps(f Feature) bool {
 // through says how many apps made a united window, for the sentence, and which had
 // the largest parts, for the caveats.
 func (u *union) through() (prefix, caveat string) {
-	parts := slices.Clone(u.parts)
+	return fmt.Sprintf("through %s ", plural(float64(len(u.parts)), "app", "apps")), largestParts(slices.Clone(u.parts))
+}
+
+// largestParts says which apps had the three largest parts; it sorts the list.
+func largestParts(parts []part) string {
 	slices.SortFunc(parts, func(a, b part) int { return cmp.Or(-cmp.Compare(a.reach, b.reach), cmp.Compare(a.app, b.app)) })
 	sum := 0.0
 	for _, p := range parts {
@@ -240,7 +244,7 @@ func (u *union) through() (prefix, caveat string) {
 	for _, p := range parts[:min(len(parts), 3)] {
 		list = append(list, fmt.Sprintf("%s with %.0f %%", p.app, 100*p.reach/max(sum, 1)))
 	}
-	return fmt.Sprintf("through %s ", plural(float64(len(parts)), "app", "apps")), "largest parts: " + strings.Join(list, ", ")
+	return "largest parts: " + strings.Join(list, ", ")
 }
 
 // subject is how a signal's sentence begins.

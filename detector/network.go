@@ -2,11 +2,9 @@ package detector
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -52,7 +50,6 @@ const (
 	leastKin       = 0.02
 	kindSpread     = 1.0 / 32
 	namedScore     = 1 // from which on an app is named
-	namedParts     = 3
 	positiveSpread = 1 - 2/math.Pi
 )
 
@@ -161,9 +158,10 @@ func (x *arrivals) largest() (apps []memberwatch.AppID) {
 // gather adds the arrivals up.
 func (x *arrivals) gather(name string) *gathered {
 	g := &gathered{network: name, members: distinct(&x.members)}
-	owners := make(map[string]struct{})
+	owners, parts := make(map[string]struct{}), make([]part, 0, len(x.apps))
 	for i := range x.apps {
 		a := &x.apps[i]
+		parts = append(parts, part{a.app, a.reach.value})
 		g.score += a.score()
 		g.reach.add(a.reach)
 		g.total.add(a.reach)
@@ -173,21 +171,8 @@ func (x *arrivals) gather(name string) *gathered {
 		owners[a.owner()] = struct{}{}
 	}
 	g.developers = uint64(len(owners))
-	g.lead = x.lead(g.total.value)
+	g.lead = largestParts(parts)
 	return g
-}
-
-// lead says which apps had the largest parts, and how much of the members several
-// of them read.
-func (x *arrivals) lead(total float64) string {
-	var parts []string
-	byReach := slices.SortedFunc(slices.Values(x.apps), func(a, b arrival) int {
-		return cmp.Or(cmp.Compare(b.reach.value, a.reach.value), compareStrings(a.app, b.app))
-	})
-	for _, a := range byReach[:min(len(byReach), namedParts)] {
-		parts = append(parts, fmt.Sprintf("%s with %.0f %%", a.app, 100*a.reach.value/max(total, 1)))
-	}
-	return "largest parts: " + strings.Join(parts, ", ")
 }
 
 func (x *networks) encode(e *encoder) {

@@ -64,17 +64,8 @@ func (e *Engine) newborns(s *State, w *window) {
 	if n.apps < 2 || n.most > leadPart*n.reach {
 		return
 	}
-	group := birthAges - 1
-	for ages[group] > n.age {
-		group--
-	}
 	born := &e.calibration(dayOf(w.Start)).births
-	days := ages[group]
-	volume, ok := born.peers(allCategories, volumeAt+group)
-	if !ok {
-		days = 1
-		volume, ok = born.peers(allCategories, settledVolume)
-	}
+	volume, group, days, ok := born.volumePeers(n.age)
 	if !ok {
 		return
 	}
