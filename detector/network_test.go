@@ -241,19 +241,16 @@ func TestNetworkReplay(t *testing.T) {
 // FuzzTally reads tallies and the fleet's state: what is damaged is refused, what
 // is read is written again.
 func FuzzTally(f *testing.F) {
-	r := newReplay(f, DefaultConfig())
-	events := rent(6)
-	at := memberwatch.WindowAt(memberwatch.Day, events[len(events)-1].Time)
-	for i := range events {
-		r.observe(&events[i])
-	}
-	tally := newTally(at)
-	for i, c := range each(6, 2) {
+	tally := newTally(memberwatch.WindowAt(memberwatch.Day, 1_767_571_200e9))
+	for i, c := range each(6, 1) {
 		here := tally.arrivalsAt("as64500")
 		here.apps = append(here.apps, comer(i, c))
 	}
+	born(tally, 7, 3, true)
 	f.Add(encodedTally(f, tally))
-	fleet, err := r.fleet.AppendBinary(nil)
+	judge := NewFleet(DefaultConfig())
+	judge.Judge(tally)
+	fleet, err := judge.AppendBinary(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
