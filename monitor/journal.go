@@ -37,7 +37,7 @@ const (
 // add appends an event that was applied after the control changes up to a
 // revision.
 func (j *journal) add(ev *memberwatch.Event, late bool, revision int64) {
-	b := j.entry
+	b := roomFor(j.entry, ev)
 	if len(b) == 0 || j.revision != revision {
 		j.revision = revision
 		b = binary.AppendUvarint(append(b, recordRevision), uint64(revision))
@@ -60,6 +60,20 @@ func (j *journal) add(ev *memberwatch.Event, late bool, revision int64) {
 	b = binary.AppendUvarint(b, ev.Records)
 	b = appendMembers(b, ev.Disclosed)
 	j.entry = appendMembers(b, ev.Requested)
+}
+
+// roomFor doubles an entry into which an event may not fit: append would copy a large
+// one for each quarter that it grows.
+func roomFor(b []byte, ev *memberwatch.Event) []byte {
+	const head = 64 // more than the numbers and lengths need, but for those of classes
+	need := head + len(ev.App) + len(ev.Endpoint) + len(ev.Group) + len(ev.Credential) + len(ev.Network) + 8*(len(ev.Disclosed)+len(ev.Requested))
+	for _, class := range ev.DataClasses {
+		need += binary.MaxVarintLen16 + len(class)
+	}
+	if need <= cap(b)-len(b) {
+		return b
+	}
+	return slices.Grow(b, max(need, len(b)))
 }
 
 func appendName(b []byte, name string) []byte {

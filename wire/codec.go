@@ -19,7 +19,7 @@ type Codec struct {
 	MaxBatchEvents int
 	// MaxMessageBytes bounds the size of one AppendRequest. 0 means no bound but gRPC's own.
 	MaxMessageBytes int
-	// Pool provides the buffers that messages are made contiguous in. nil means mem.DefaultBufferPool().
+	// Pool provides the buffers that messages are made contiguous in. nil means one for all codecs.
 	Pool mem.BufferPool
 
 	requests sync.Pool // of *AppendRequest
@@ -80,9 +80,13 @@ func (c *Codec) Unmarshal(b mem.BufferSlice, v any) error {
 
 func (c *Codec) pool() mem.BufferPool {
 	if c.Pool == nil {
-		return mem.DefaultBufferPool()
+		return buffers
 	}
 	return c.Pool
 }
+
+// buffers come in powers of two. gRPC clears the whole of a buffer that it hands out again, and those of its own pool go
+// from 32 KB to 1 MB, five times a usual batch.
+var buffers = mem.NewTieredBufferPool(1<<8, 1<<12, 1<<14, 1<<15, 1<<16, 1<<17, 1<<18, 1<<19, 1<<20, 1<<21, 1<<22)
 
 func standard() encoding.CodecV2 { return encoding.GetCodecV2(grpcproto.Name) }
