@@ -32,7 +32,7 @@ type comparison struct {
 	stratum        int
 	reach          [measures]float64
 	p              float64
-	mid, low, high float64
+	mid, low, high float64    // the last two once they are told
 	expected       prediction // kept while p is small enough for anybody to ask
 }
 
@@ -157,13 +157,14 @@ func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *va
 func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
 	c.mid = p.center()
 	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
-	if c.p <= explainedP { // the interval costs much and people see it only then
-		c.tell(cal, p)
+	if c.p <= explainedP {
+		c.mid = p.median()
 		c.expected = *p
 	}
 }
 
-// tell fills in what people are told was expected.
+// tell fills in what people are told was expected. It costs much, so it waits until
+// something is said.
 func (c *comparison) tell(cal *Calibration, p *prediction) {
 	c.mid, c.low, c.high = p.expected()
 	c.high = min(c.high, c.usual(cal, p))

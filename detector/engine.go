@@ -43,6 +43,7 @@ type Engine struct {
 	texts map[string]string  // names of data classes and endpoints, to be shared
 	today memberwatch.Window // the day of the newest call of dayOf
 
+	idle     [streams][counts]idleCritical
 	found    []uint64     // memory of checkCanaries
 	asked    []uint64     // memory of checkKnowledge
 	tests    []comparison // memory of compare

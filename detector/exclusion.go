@@ -161,6 +161,5 @@ func (s *series) median(sh *shape, slot int, exposure float64) float64 {
 		return 0
 	}
 	p := s.predict(sh, sh.fold(slot), exposure)
-	mid, _, _ := p.expected()
-	return mid
+	return p.median()
 }

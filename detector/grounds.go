@@ -197,6 +197,7 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 		if t.expected.ok {
 			expected := t.expected
 			t.weigh(g.cal, &expected, g.values.v[t.feature])
+			t.tell(g.cal, &expected)
 		} else {
 			t.p = t.calibrate(g.cal, t.reach[bySurprise], t.reach[byJump])
 		}

@@ -166,19 +166,41 @@ func (e *Engine) setCritical(s *State, w *window) {
 		if e.cfg.weight(s, f, stream) == 0 {
 			continue
 		}
-		p := s.seriesOf(stream, f).expect(&shapes[stream], at, 1)
+		x := s.seriesOf(stream, f)
+		p := x.expect(&shapes[stream], at, 1)
 		if !p.ok {
 			continue
 		}
 		mid := p.center()
 		stratum := stratumOf(mid)
 		surprise := e.alarmAt(s, w.Start, bySurprise, stream, f, stratum)
-		if !math.IsInf(surprise, 1) { // the count v fires when ln(v - 0.5 + 1) reaches the quantile
-			w.critical[f] = math.Exp(p.quantile(math.Pow(10, -surprise))) - 0.5
-		}
 		jump := e.alarmAt(s, w.Start, byJump, stream, f, stratum)
-		w.critical[f] = math.Ceil(max(min(w.critical[f], float64((mid+1)*math.Exp(jump))-1), minCritical))
+		if x.body != nil {
+			w.critical[f] = p.critical(mid, surprise, jump)
+			continue
+		}
+		idle := &e.idle[stream][f]
+		if idle.n != x.n || idle.surprise != surprise || idle.jump != jump {
+			*idle = idleCritical{x.n, surprise, jump, p.critical(mid, surprise, jump)}
+		}
+		w.critical[f] = idle.critical
 	}
+}
+
+// idleCritical remembers the critical count of a series that has never been anything
+// but zero: those of one age expect the same.
+type idleCritical struct {
+	n                        uint32
+	surprise, jump, critical float64
+}
+
+// critical is the count at which one of the measures reaches its alarm.
+func (p *prediction) critical(mid, surprise, jump float64) float64 {
+	v := math.Inf(1)
+	if !math.IsInf(surprise, 1) { // the count v fires when ln(v - 0.5 + 1) reaches the quantile
+		v = math.Exp(p.quantile(math.Pow(10, -surprise))) - 0.5
+	}
+	return math.Ceil(max(min(v, float64((mid+1)*math.Exp(jump))-1), minCritical))
 }
 
 // minCritical keeps a single odd call from being a burst: counts up to 4 have no

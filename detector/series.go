@@ -216,9 +216,11 @@ func (s *series) logWeight(i int) float64 {
 // scale is the standard deviation of an expert's residual in ln units, above the
 // floor.
 func (s *series) scale(sh *shape, i int, floor float64) float64 {
-	spread := sh.priorSpread(s.n)
+	var spread float64
 	if s.body != nil {
 		spread = float64(s.body.spread[i])
+	} else {
+		spread = sh.priorSpread(s.n)
 	}
 	if sh.measured {
 		return math.Sqrt(spread) + measuredFloor
@@ -278,9 +280,14 @@ func (p *prediction) quantile(q float64) float64 {
 
 // expected returns the median and the central 95 % of the prediction as counts.
 func (p *prediction) expected() (mid, low, high float64) {
-	back := func(x float64) float64 { return max(math.Expm1(x), 0) }
-	return back(p.quantile(0.5)), back(p.quantile(0.975)), back(p.quantile(0.025))
+	return p.median(), countOf(p.quantile(0.975)), countOf(p.quantile(0.025))
 }
+
+// median is that of the prediction as a count.
+func (p *prediction) median() float64 { return countOf(p.quantile(0.5)) }
+
+// countOf is the count at x in ln units.
+func countOf(x float64) float64 { return max(math.Expm1(x), 0) }
 
 // studentTail is P(T > z) for Student's t with 4 degrees of freedom:
 // (1-u)^2 (2+u)/4 with u = z/sqrt(4+z^2); 1-u is written without cancellation.
