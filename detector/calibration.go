@@ -13,6 +13,10 @@ import (
 //	p(S) = 1 % (1 + xi (S - u)/sigma)^(-1/xi)        above u, the 99 % point
 //	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
 //
+// times N/(N + N0) where N0 more windows had nothing to compare: no member missed,
+// nobody read for. The budget is a part of all windows. The tail is fitted to those
+// that had something, as nothing has no shape.
+//
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
 // apps, so the shipped default mixes in and fades as the fleet's own history
 // grows.
@@ -84,6 +88,7 @@ func cellID(m measure, stream streamID, f Feature, stratum int) int {
 // cell holds the ranks of one cell, ready for look-up.
 type cell struct {
 	n       float64   // windows
+	speaks  float64   // part of all windows, with those that had nothing to compare
 	beyond  []float32 // windows in bin i and above; nil while empty
 	u       float64   // where the ranks end and the tail begins
 	sigma   float64   // of the fitted tail; 0: the default's shape
@@ -104,7 +109,7 @@ func (c *Calibration) p(id int, s float64) float64 {
 	}
 	own := cell.p(id, s)
 	worth := priorWindows / (1 + cell.n/priorWindows)
-	return min((float64(cell.n*own)+float64(worth*prior))/(cell.n+worth), 1)
+	return min(cell.speaks*(float64(cell.n*own)+float64(worth*prior))/(cell.n+worth), 1)
 }
 
 // p is the cell's own answer: ties count as exceedances, the window itself too.
@@ -183,8 +188,10 @@ var priorUsual = func() (usual [int(measures) * int(streams) * strata]float64) {
 	return usual
 }()
 
-// fit prepares a cell from its bin counts.
+// fit prepares a cell from its bin counts, behind which stands how many windows had
+// nothing to compare.
 func (c *cell) fit(hist []float64, xi float64) {
+	silent, hist := hist[bins], hist[:bins]
 	total := 0.0
 	for _, n := range hist {
 		total += n
@@ -193,6 +200,7 @@ func (c *cell) fit(hist []float64, xi float64) {
 	if total == 0 {
 		return
 	}
+	c.speaks = total / (total + silent)
 	c.beyond = make([]float32, bins)
 	sum, few := 0.0, 0
 	for i := bins - 1; i >= 0; i-- {

@@ -37,7 +37,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	at := w.Window
 	e.arm(s, w)
 	for f := range counts { // what no event has watched since it was armed
-		if s.beyond(w, f, x.v[f]) {
+		if w.hushed&(1<<f) != 0 || s.beyond(w, f, x.v[f]) {
 			w.fired |= 1 << f
 		}
 	}

@@ -59,7 +59,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 		for f := range Features {
 			if !e.tells(s, stream, f, &x) {
 				if ranked && e.silent(s, stream, f, &x) {
-					tally.addSilent(stream, f)
+					s.countSilent(tally, stream, f, w.Window, &x)
 				}
 				continue
 			}
@@ -111,13 +111,14 @@ func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
 	if stream == daySlow || e.cfg.weight(s, f, stream) == 0 || x.exposure(f) == 0 {
 		return false
 	}
-	switch f {
-	case Breadth, Misses, Denials, Unattended:
-		return x.v[f] == 0
-	case Novelty, NoveltyPerActor:
-		return s.days() >= noveltyDays+rankedDays && x.v[Novelty]*x.sampled < minCritical
-	default:
-		return false
+	return x.v[f] == 0 && (f == Breadth || f == Misses || f == Denials || f == Unattended)
+}
+
+// countSilent counts such a window among those of which as much was expected.
+func (s *State) countSilent(t *Tally, stream streamID, f Feature, at memberwatch.Window, x *values) {
+	exposed := x.exposure(f)
+	if p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed); p.ok {
+		t.addSilent(stream, f, stratumOf(p.center()*exposed))
 	}
 }
 

@@ -1,12 +1,11 @@
 package detector
 
-import "math/bits"
-
 // crowd counts, for one open window of the partition, the apps that are in it
 // and those of them that have crossed a critical value. When many do at once the
 // whole population is moving, and only the fleet's judgement of the closed
 // window can say who did more than the others: a storm of provisional signals
-// would help nobody.
+// would help nobody. Who goes far beyond it in a crowd speaks all the same: a
+// harvest must not hide behind the news.
 type crowd struct {
 	apps, fired int
 }
@@ -18,6 +17,7 @@ type crowd struct {
 const (
 	crowdFew  = 3
 	crowdPart = 0.05
+	crowdOut  = 10.0 // times the critical value, which lies above all that is usual
 )
 
 // join counts an app's window; after a restart it may have fired before.
@@ -28,7 +28,7 @@ func (e *Engine) join(w *window) {
 		e.crowds[w.Window] = c
 	}
 	c.apps++
-	if bits.OnesCount8(w.fired) > 0 {
+	if w.fired|w.hushed != 0 {
 		c.fired++
 	}
 }

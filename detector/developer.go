@@ -125,7 +125,7 @@ func (w *window) merge(o *window) {
 
 // disarm takes out of an app's window what is the app's alone.
 func (w *window) disarm() {
-	w.armed, w.fired = false, 0
+	w.armed, w.fired, w.hushed = false, 0, 0
 	w.broken, w.sets, w.uses = w.broken[:0], w.sets[:0], w.uses[:0]
 	w.questions.reset()
 	w.strange.reset()

@@ -12,8 +12,8 @@ import (
 // order give the same bytes.
 type Fleet struct {
 	cfg     Config
-	through int32 // newest day folded in; 0: none
-	hist    [cellCount][]float64
+	through int32                // newest day folded in; 0: none
+	hist    [cellCount][]float64 // windows by bin, and last those without anything to compare
 	births  births
 	peers   peers
 	spells  allSpells
@@ -157,8 +157,11 @@ func (f *Fleet) fade(days float64) {
 func (f *Fleet) fold(t *Tally) {
 	for rank, n := range t.ranks { // sums of whole numbers: the order does not matter
 		id, bin := rank/bins, rank%bins
+		if id >= uint32(cellCount) {
+			id, bin = rank-uint32(cellCount*bins), bins
+		}
 		if f.hist[id] == nil {
-			f.hist[id] = make([]float64, bins)
+			f.hist[id] = make([]float64, bins+1)
 		}
 		f.hist[id][bin] += float64(n)
 	}
@@ -224,7 +227,7 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	*f = Fleet{cfg: f.cfg, through: int32(d.int())}
 	for id := range f.hist {
 		if d.bool() {
-			f.hist[id] = d.sparse(bins)
+			f.hist[id] = d.sparse(bins + 1)
 		}
 	}
 	f.births.decode(d)

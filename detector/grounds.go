@@ -283,7 +283,7 @@ func (c *cell) encode(e *encoder) {
 	if c.n == 0 {
 		return
 	}
-	for _, v := range [...]float64{c.u, c.sigma, c.xi, c.tailPut} {
+	for _, v := range [...]float64{c.speaks, c.u, c.sigma, c.xi, c.tailPut} {
 		e.f64(v)
 	}
 	steps := 0
@@ -306,7 +306,7 @@ func (c *cell) decode(d *decoder) {
 	if c.n == 0 {
 		return
 	}
-	c.u, c.sigma, c.xi, c.tailPut = d.f64(), d.f64(), d.f64(), d.f64()
+	c.speaks, c.u, c.sigma, c.xi, c.tailPut = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
 	c.beyond = make([]float32, bins)
 	at := 0
 	for range d.count(5) {

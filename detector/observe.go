@@ -227,13 +227,16 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 		}
 		s.dirty |= PartHot
 		crowd := e.crowds[w.Window]
-		if w.fired == 0 {
+		if w.fired|w.hushed == 0 {
 			crowd.fired++
 		}
-		w.fired |= bit
-		if !crowd.silent() {
-			e.raiseOpen(s, w, f, now)
+		if w.hushed&bit == 0 && crowd.silent() {
+			w.hushed |= bit
+			w.critical[f] *= crowdOut
+			continue
 		}
+		w.fired |= bit
+		e.raiseOpen(s, w, f, now)
 	}
 }
 

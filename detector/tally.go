@@ -16,7 +16,8 @@ type Tally struct {
 	ready [Features]uint64
 	// hot counts those whose p-value was at most commonP[i].
 	hot [Features][2]uint64
-	// ranks holds the surprises: rank = cell*bins + bin, count.
+	// ranks holds the surprises: rank = cell*bins + bin, count; behind them, from
+	// cellCount*bins on, windows that had nothing to compare, by cell.
 	ranks map[uint32]uint64
 	// moves holds how far the windows lay from the middle of what was expected,
 	// in ln units: feature*moveBins + bin, count.
@@ -66,11 +67,10 @@ func (t *Tally) add(c *comparison) {
 	}
 }
 
-// addSilent counts one ready app's window without anything of a feature, in which
-// little was expected.
-func (t *Tally) addSilent(stream streamID, f Feature) {
+// addSilent counts one ready app's window without anything of a feature.
+func (t *Tally) addSilent(stream streamID, f Feature, stratum int) {
 	for m := range measures {
-		t.ranks[uint32(cellID(m, stream, f, 0)*bins)]++
+		t.ranks[uint32(cellCount*bins+cellID(m, stream, f, stratum))]++
 	}
 }
 
@@ -171,7 +171,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 		t.ready[f] = d.uint()
 		t.hot[f] = [2]uint64{d.uint(), d.uint()}
 	}
-	d.counts(t.ranks, cellCount*bins)
+	d.counts(t.ranks, cellCount*(bins+1))
 	d.counts(t.moves, int(Features)*moveBins)
 	t.births.decode(d)
 	t.spells.decode(d)

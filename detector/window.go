@@ -20,8 +20,9 @@ type window struct {
 	// is known once armed.
 	critical [counts]float64
 	armed    bool
-	// fired marks the counts that have reached it.
-	fired uint8
+	// fired marks the counts that have reached it, hushed those that did so in a
+	// crowd, for which it has been raised.
+	fired, hushed uint8
 	// Of hours only: the ledger's deltas that each call with members or a group is
 	// in, anyDelta before the first such call and noDelta when calls differ.
 	deltas deltaSet
@@ -97,7 +98,7 @@ func (w *window) reset(at memberwatch.Window) {
 	w.actors.Reset()
 	w.reach, w.breadth = 0, 0
 	w.deltas, w.given, w.owed = anyDelta, [2]float64{}, [2]float64{}
-	w.fired, w.armed = 0, false
+	w.fired, w.hushed, w.armed = 0, 0, false
 	w.broken = w.broken[:0]
 	w.questions.reset()
 	w.strange.reset()
@@ -199,7 +200,7 @@ func (w *window) encode(e *encoder) {
 		}
 	}
 	e.bool(w.armed)
-	e.uint(uint64(w.fired))
+	e.uint(uint64(w.hushed)<<8 | uint64(w.fired))
 	e.uint(uint64(len(w.broken)))
 	for i := range w.broken {
 		e.string(string(w.broken[i].kind))
@@ -231,7 +232,8 @@ func (w *window) decode(d *decoder) {
 		}
 	}
 	w.armed = d.bool()
-	w.fired = uint8(d.uint())
+	marks := d.uint()
+	w.fired, w.hushed = uint8(marks), uint8(marks>>8)
 	for range d.count(4) {
 		b := breach{kind: memberwatch.Kind(d.string()), dim: d.string(), calls: d.uint()}
 		d.nested(&b.members)
