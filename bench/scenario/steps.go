@@ -56,7 +56,7 @@ func (p *planter) restrict(at *site, r *Restrict, effective int64) {
 	at.to = min(max(at.to, at.from+7*day), p.last())
 	at.truth.End = time.Unix(0, at.to).UTC()
 	if restricted {
-		known.Exempt = slices.DeleteFunc(known.Exempt, func(app memberwatch.AppID) bool { return slices.Contains(at.truth.Apps, app) })
+		p.unexempt(at, known)
 		return
 	}
 	notice := effective - p.noticeOf(r, effective)
@@ -79,6 +79,17 @@ func (p *planter) restrict(at *site, r *Restrict, effective int64) {
 // noticeOf returns the length of the notice in nanoseconds.
 func (p *planter) noticeOf(r *Restrict, effective int64) int64 {
 	return min(int64(r.Notice.draw(p.dice)), effective-p.s.start)
+}
+
+// unexempt takes an incident's apps off the exempt of a restriction that was there
+// before them: what they do of their own accord ends with it.
+func (p *planter) unexempt(at *site, r *memberwatch.Restriction) {
+	for _, a := range at.apps {
+		if i := slices.Index(r.Exempt, a.id); i >= 0 {
+			r.Exempt = slices.Delete(r.Exempt, i, i+1)
+			a.stop(string(r.Class), r.Effective.UnixNano())
+		}
+	}
 }
 
 // announce enters a restriction in the registry.
