@@ -12,7 +12,7 @@ import (
 type tally struct {
 	row             memberwatch.AccessRow
 	members, groups sketch.Distinct
-	least           sketch.Distinct // members that are sure, when AtMost
+	least           sketch.Distinct // members that are sure, when AtMost; else all are
 	days, sure      daySet
 	last            *owner // of the newest row
 }
@@ -29,6 +29,7 @@ func (t *tally) reset() {
 // add takes in what a row holds, for sure or perhaps. Rows of an app come one after
 // the other.
 func (t *tally) add(o *owner, row *store.LedgerView, sure, exact bool) error {
+	t.doubt(!exact)
 	if err := t.addSketches(row); err != nil {
 		return err
 	}
@@ -48,12 +49,19 @@ func (t *tally) add(o *owner, row *store.LedgerView, sure, exact bool) error {
 	if row.After {
 		r.CallsAfter += row.Calls
 	}
-	r.AtMost = r.AtMost || !exact
 	t.days.add(row.Day, row.Days)
 	if sure {
 		t.sure.add(row.Day, row.Days)
 	}
 	return nil
+}
+
+// doubt notes that what comes next is not all sure: until then all members were.
+func (t *tally) doubt(comes bool) {
+	if comes && !t.row.AtMost {
+		t.row.AtMost = true
+		t.least.Merge(&t.members)
+	}
 }
 
 // addSketches unites members and groups, and members that are sure with the least.
@@ -63,7 +71,7 @@ func (t *tally) addSketches(row *store.LedgerView) error {
 			return err
 		}
 	}
-	if len(row.Sure) > 0 {
+	if len(row.Sure) > 0 && t.row.AtMost {
 		if err := t.least.MergeBinary(row.Sure); err != nil {
 			return err
 		}
@@ -89,10 +97,15 @@ func (t *tally) join(o *tally) {
 	r.Records += s.Records
 	r.Denials += s.Denials
 	r.CallsAfter += s.CallsAfter
-	r.AtMost = r.AtMost || s.AtMost
+	t.doubt(s.AtMost)
 	t.members.Merge(&o.members)
 	t.groups.Merge(&o.groups)
-	t.least.Merge(&o.least)
+	switch {
+	case s.AtMost:
+		t.least.Merge(&o.least)
+	case r.AtMost:
+		t.least.Merge(&o.members)
+	}
 	t.days.join(o.days)
 	t.sure.join(o.sure)
 }
