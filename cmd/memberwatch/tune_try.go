@@ -122,7 +122,10 @@ func printTrial(w io.Writer, r *pb.BacktestTuningResponse) error {
 		list := table{columns: []column{left("OPENED"), left("KIND"), left("APP"), left("VERDICT")}}
 		for _, s := range part.signals {
 			who := bare(s.GetApp())
-			if who == "" {
+			switch {
+			case who == "" && s.GetDeveloper() == "":
+				who = "several apps"
+			case who == "":
 				who = "all of " + s.GetDeveloper()
 			}
 			list.add(instant(s.GetOpenTime()), s.GetKind(), who, dash(strings.ToLower(s.GetVerdict())))
