@@ -117,7 +117,6 @@ func (w *window) merge(o *window) {
 	w.groups.Merge(&o.groups)
 	w.actors.Merge(&o.actors)
 	w.pieces.merge(o.pieces)
-	w.pieces.merge(o.pieces)
 	for i, n := range o.hours {
 		w.hours[i] += n
 	}
@@ -206,7 +205,7 @@ func jointValues(w *window) values {
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}
-	x.actors = w.actors.Estimate()
+	x.actors, x.named = w.actors.Estimate(), w.named()
 	x.derive()
 	if w.Scale == memberwatch.Day {
 		x.v[Evenness], x.profiled = evenness(&w.hours)
