@@ -344,8 +344,13 @@ func spent(unit string, v float64) string {
 		return fmt.Sprintf("%.0f points", 100*v)
 	case scenario.Level:
 		return fmt.Sprintf("×%.2f", v)
-	default:
+	case scenario.Traps:
+		if int64(v) == 1 {
+			return "1 canary"
+		}
 		return number(int64(v)) + " " + unit
+	default:
+		return plural(int64(v), strings.TrimSuffix(unit, "s"))
 	}
 }
 
