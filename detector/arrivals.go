@@ -140,17 +140,8 @@ const (
 	leastSpread = 0.05
 )
 
-func (t *Tally) arrivalsAt(name string) *arrivals {
-	here, ok := t.arrived[name]
-	if !ok {
-		if t.arrived == nil {
-			t.arrived = make(map[string]*arrivals)
-		}
-		here = new(arrivals)
-		t.arrived[name] = here
-	}
-	return here
-}
+// arrivalsAt returns the tally's newcomers to a network.
+func (t *Tally) arrivalsAt(name string) *arrivals { return entry(&t.arrived, name) }
 
 func (x *arrivals) merge(o *arrivals) {
 	x.members.Merge(&o.members)

@@ -128,16 +128,10 @@ func (c *cohorts) take(litters map[uint64]*litter) {
 			l.members.Merge(&b.members)
 		}
 	}
-	if len(c.shapes) <= mostShapes {
-		return
-	}
-	order := slices.SortedFunc(maps.Keys(c.shapes), func(a, b uint64) int {
+	keepFirst(c.shapes, mostShapes, func(a, b uint64) int {
 		x, y := c.shapes[a], c.shapes[b]
 		return cmp.Or(cmp.Compare(y.births(), x.births()), cmp.Compare(y.past, x.past), cmp.Compare(a, b))
 	})
-	for _, shape := range order[mostShapes:] {
-		delete(c.shapes, shape)
-	}
 }
 
 // rising is the number of shapes that had a birth lately.

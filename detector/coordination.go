@@ -184,16 +184,10 @@ func (c *coordination) trim(day int32) {
 		m.turn(day)
 		return m.members() == 0
 	})
-	if len(c.pairs) <= mostPairs {
-		return
-	}
-	order := slices.SortedFunc(maps.Keys(c.pairs), func(p, q pair) int {
+	keepFirst(c.pairs, mostPairs, func(p, q pair) int {
 		a, b := c.pairs[p], c.pairs[q]
 		return cmp.Or(cmp.Compare(b.members(), a.members()), cmp.Compare(b.last, a.last), comparePairs(p, q))
 	})
-	for _, p := range order[mostPairs:] {
-		delete(c.pairs, p)
-	}
 }
 
 func comparePairs(p, q pair) int { return cmp.Or(compareStrings(p.a, q.a), compareStrings(p.b, q.b)) }

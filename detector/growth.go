@@ -27,9 +27,8 @@ import (
 // Beyond the bound more users are no excuse: whoever invents acting users is left
 // with volume, which sees them from four times the usual number on. What the slow
 // stream expects is three weeks old, in which honest users may double three times.
-// The registry
-// is the platform's own, and its mean follows in four weeks, when the baselines
-// have learnt. Assumption: acting users are the platform's accounts, not the
+// The registry is the platform's own, and its mean follows in four weeks, when the
+// baselines have learnt. Assumption: acting users are the platform's accounts, not the
 // app's word. It lies for a surge of real users that is tenfold, which volume
 // still reports.
 // Source: evidence section 6 (per-actor ratios hold under growth of users, volume

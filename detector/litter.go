@@ -72,17 +72,7 @@ func (e *Engine) bring(s *State, w *window) {
 }
 
 // litter returns the tally's young apps of a shape.
-func (t *Tally) litter(shape uint64) *litter {
-	b, ok := t.litters[shape]
-	if !ok {
-		if t.litters == nil {
-			t.litters = make(map[uint64]*litter)
-		}
-		b = new(litter)
-		t.litters[shape] = b
-	}
-	return b
-}
+func (t *Tally) litter(shape uint64) *litter { return entry(&t.litters, shape) }
 
 func (b *litter) merge(o *litter) {
 	b.births += o.births
@@ -99,15 +89,9 @@ func (b *litter) merge(o *litter) {
 
 // trimLitters keeps the shapes with the most births.
 func (t *Tally) trimLitters() {
-	if len(t.litters) <= mostShapes {
-		return
-	}
-	order := slices.SortedFunc(maps.Keys(t.litters), func(a, b uint64) int {
+	keepFirst(t.litters, mostShapes, func(a, b uint64) int {
 		return cmp.Or(cmp.Compare(t.litters[b].births, t.litters[a].births), cmp.Compare(a, b))
 	})
-	for _, shape := range order[mostShapes:] {
-		delete(t.litters, shape)
-	}
 }
 
 func (b *litter) encode(e *encoder) {

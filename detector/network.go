@@ -91,15 +91,9 @@ func (x *networks) learn(name string, apps []arrival) {
 
 // trim keeps the networks with the most arrivals.
 func (x *networks) trim() {
-	if len(x.past) <= mostNetworks {
-		return
-	}
-	order := slices.SortedFunc(maps.Keys(x.past), func(a, b string) int {
+	keepFirst(x.past, mostNetworks, func(a, b string) int {
 		return cmp.Or(cmp.Compare(x.past[b].n, x.past[a].n), cmp.Compare(a, b))
 	})
-	for _, name := range order[mostNetworks:] {
-		delete(x.past, name)
-	}
 }
 
 // together tells whether apps of several developers have come, of whom none has most
