@@ -13,6 +13,7 @@ import (
 // TestPaddingHidesLittle: apps that read decoys for 28 days to widen their
 // baselines are found about as often, when they harvest, as apps that did not.
 func TestPaddingHidesLittle(t *testing.T) {
+	t.Parallel()
 	const apps, harvest = 8, 44
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d days\nfleet of 60 apps: 60 members/h by 10 actors\n", harvest+apps)

@@ -31,6 +31,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
 			archive, err := txtar.ParseFile(file)
 			if err != nil || len(archive.Files) != 2 {
 				t.Fatalf("%s: want a scenario and a want section: %v", file, err)

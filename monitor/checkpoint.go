@@ -220,7 +220,6 @@ func (p *partition) commitLoop() {
 			continue
 		}
 		p.stats.behind.Store(!c.commit.Whole)
-		c.release()
 		if done.Damaged > 0 {
 			p.m.log.Error("stored ledger rows are damaged: set aside", "partition", p.index, "rows", done.Damaged)
 		}
@@ -232,6 +231,7 @@ func (p *partition) commitLoop() {
 		}
 		p.m.fleet.applied(p.index, c.commit.Progress)
 		p.m.publisher.wakeFor(p.index, done.OutboxLast)
+		c.release()
 		p.commits.finished <- c
 	}
 }

@@ -39,6 +39,11 @@ func (b *publisher) wakeFor(partition int, written uint64) {
 	}
 }
 
+// caughtUp tells whether all that a partition has written is published.
+func (b *publisher) caughtUp(partition int) bool {
+	return b.applied[partition].Load() >= b.written[partition].Load()
+}
+
 // run publishes until stop is closed. What is left then waits in the outboxes
 // for the next start.
 func (b *publisher) run(stop <-chan struct{}) {
@@ -82,6 +87,7 @@ func (b *publisher) publishAll() error {
 			}
 			if len(rows) == 0 {
 				b.applied[i].Store(b.written[i].Load())
+				b.announce()
 				break
 			}
 			if err := b.m.store.Platform.Publish(i, rows); err != nil {

@@ -127,48 +127,13 @@ func (f *Feed) flush(ctx context.Context) error {
 	return f.monitor.Append(ctx, producer, f.position.Epoch, &b.Batch)
 }
 
-// settleFor is how long no checkpoint must come until the service counts as
-// settled: longer than the longest interval between two of them.
-const settleFor = 1200 * time.Millisecond
-
 // Settle waits until everything sent is durable and nothing is left to compute
 // from it.
 func (f *Feed) Settle(ctx context.Context) error {
 	if err := f.flush(ctx); err != nil {
 		return err
 	}
-	if last := f.position.Next - 1; last > 0 {
-		if _, err := f.monitor.WaitCommitted(ctx, producer, f.position.Epoch, last-1); err != nil {
-			return err
-		}
-	}
-	for n, since := int64(-1), time.Now(); time.Since(since) < settleFor; {
-		now, err := f.checkpoints(ctx)
-		if err != nil {
-			return err
-		}
-		if now != n {
-			n, since = now, time.Now()
-		}
-		select {
-		case <-time.After(settleFor / 20):
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the last checkpoints: %w", context.Cause(ctx))
-		}
-	}
-	return nil
-}
-
-// checkpoints counts the checkpoints so far.
-func (f *Feed) checkpoints(ctx context.Context) (n int64, err error) {
-	s := f.monitor.Stats(ctx)
-	if s.StorageError != "" {
-		return 0, fmt.Errorf("wait for the last checkpoints: %w: %s", memberwatch.ErrUnavailable, s.StorageError)
-	}
-	for _, p := range s.Partitions {
-		n += p.Checkpoints
-	}
-	return n, nil
+	return f.monitor.Settle(ctx)
 }
 
 // Signals settles, and returns all signals in the order in which they opened.

@@ -27,8 +27,9 @@ func bench(t *testing.T, args ...string) (stdout, stderr string, err error) {
 // TestBenchScenarios: the whole service behind gRPC says what the monitor in
 // this process says, with declarations of every kind among the events.
 func TestBenchScenarios(t *testing.T) {
+	t.Parallel()
 	args := []string{
-		"scenarios", "--only", "S01,S04,S15,S18,S19,B2,B12", "--apps", "120", "--days", "44", "--seeds", "1", "--rate", "0.1", "--format", "json",
+		"scenarios", "--only", "S01,S04,S15,S18,S19,B2,B12", "--apps", "60", "--days", "40", "--seeds", "1", "--rate", "0.1", "--format", "json",
 	}
 	direct, _, err := bench(t, args...)
 	if err != nil {
@@ -52,12 +53,13 @@ func TestBenchScenarios(t *testing.T) {
 }
 
 func TestBenchScenariosFloors(t *testing.T) {
-	args := []string{"scenarios", "--only", "S04", "--apps", "60", "--days", "30", "--seeds", "1", "--rate", "1"}
-	table, stderr, err := bench(t, append(args, "--floor-recall", "S04=1")...)
+	t.Parallel()
+	args := []string{"scenarios", "--only", "S04", "--apps", "30", "--days", "24", "--seeds", "1"}
+	table, stderr, err := bench(t, append(args, "--rate", "1", "--floor-recall", "S04=1")...)
 	if err != nil || !strings.Contains(table, "burst-harvest") || !strings.Contains(stderr, "seeds 1 to 1") {
 		t.Errorf("error %v\n%s%s", err, table, stderr)
 	}
-	if _, _, err = bench(t, append(args, "--max-false", "0.0001")...); err == nil || isUsage(err) {
+	if _, _, err = bench(t, append(args, "--rate", "0.0002", "--floor-recall", "S04@0.0002=1")...); err == nil || isUsage(err) {
 		t.Errorf("a missed floor: %v", err)
 	}
 	for _, bad := range [][]string{

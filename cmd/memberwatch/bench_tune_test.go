@@ -73,6 +73,7 @@ func writeFile(t *testing.T, name, text string) {
 // TestBenchTune: what is proposed for a file can be given to serve, and a
 // running service's own evidence leads to a proposal, too.
 func TestBenchTune(t *testing.T) {
+	t.Parallel()
 	events, labels := platform(t)
 	fragment := filepath.Join(t.TempDir(), "fragment.yaml")
 	stdout, _, err := bench(t, "tune", "--events", events, "--labels", labels, "--budget", "1/week", "--fragment", fragment, "--format", "json")
@@ -105,7 +106,7 @@ func TestBenchTune(t *testing.T) {
 	if status := run(t.Context(), []string{"replay", "--server", s.address, events}, nil, &out, &out); status != exitOK {
 		t.Fatal(out.String())
 	}
-	if err := s.settle(t.Context()); err != nil {
+	if err := s.monitor.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	table, _, err := bench(t, "tune", "--from", s.address, "--labels", labels, "--budget", "20/day")

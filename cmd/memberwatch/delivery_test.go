@@ -29,6 +29,7 @@ import (
 
 // TestDeliveryScripts runs the program against receivers of the test's own.
 func TestDeliveryScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/delivery",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -128,6 +129,7 @@ func ocsfCheck(ts *testscript.TestScript, _ bool, args []string) {
 // TestDeliverySurvivesKills kills a service with SIGKILL again and again while it
 // delivers. In the end the receiver has seen every signal from its creation on.
 func TestDeliverySurvivesKills(t *testing.T) {
+	t.Parallel()
 	const apps, kills = 40, 6
 	var mu sync.Mutex
 	order := make(map[string][]string) // by subject: types in order of their first arrival

@@ -173,7 +173,7 @@ func (f *demoFlags) perform(cmd *cobra.Command, s *service, sim *scenario.Simula
 	watching.Go(func() { show.watch(watchCtx, conn) })
 	sent, took, err := show.stream(cmd.Context(), s.address, conn, sim)
 	if err == nil {
-		err = s.settle(cmd.Context())
+		err = s.monitor.Settle(cmd.Context())
 	}
 	stopWatching()
 	watching.Wait()

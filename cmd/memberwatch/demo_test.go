@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,8 +37,9 @@ func execute(t *testing.T, args ...string) (stdout, stderr string, err error) {
 // answer against what must be found: rules leave nothing to chance, and bursts
 // of this size stand out.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	stdout, stderr, err := execute(t, "--once", "--apps", "160", "--days", "40", "--until", "2025-04-01", "--format", "json", "--data-dir", dir)
+	stdout, stderr, err := execute(t, "--once", "--apps", "80", "--days", "30", "--until", "2025-04-01", "--format", "json", "--data-dir", dir)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
@@ -46,10 +49,10 @@ func TestDemo(t *testing.T) {
 	if err := decoder.Decode(&result); err != nil || decoder.More() {
 		t.Fatalf("standard output is not one object: %v\n%s", err, stdout)
 	}
-	kinds := make(map[string]bool)
+	kinds, scenarios := make(map[string]bool), make(map[string]bool)
 	found := 0
 	for _, p := range result.Planted {
-		kinds[p.Kind] = true
+		kinds[p.Kind], scenarios[p.Scenario] = true, true
 		if p.FoundBy != "" {
 			found++
 		}
@@ -60,8 +63,8 @@ func TestDemo(t *testing.T) {
 			t.Errorf("burst harvest of %s found by %q after %d of %d members", p.App, p.FoundBy, p.LeakedThen, p.Leaked)
 		}
 	}
-	if len(kinds) < 5 {
-		t.Errorf("only %d kinds of abuse were planted", len(kinds))
+	if len(kinds) < 5 || !scenarios["S01"] || !scenarios["S04"] {
+		t.Errorf("only these kinds of abuse were planted: %v", slices.Sorted(maps.Keys(kinds)))
 	}
 	if found != result.Found || result.Found+result.Missed != len(result.Planted) {
 		t.Errorf("found %d and missed %d of %d, but %d rows are found", result.Found, result.Missed, len(result.Planted), found)

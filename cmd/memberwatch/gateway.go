@@ -75,7 +75,7 @@ func (g *gateway) Signals(ctx context.Context) ([]memberwatch.Signal, error) {
 	if err := g.client.Flush(ctx); err != nil {
 		return nil, err
 	}
-	if err := g.service.settle(ctx); err != nil {
+	if err := g.service.monitor.Settle(ctx); err != nil {
 		return nil, err
 	}
 	return fetchSignals(ctx, g.conn)

@@ -27,6 +27,7 @@ import (
 // a client streams to it. In the end its data directory and its signals equal
 // those of a service that nobody disturbed, byte for byte.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	kills := 24
 	if testing.Short() {
 		kills = 4
@@ -216,6 +217,7 @@ func (v *victim) signals(ctx context.Context, t *testing.T) string {
 		}
 		return n
 	}
+	const settleFor = 1500 * time.Millisecond // longer than any interval between two checkpoints
 	for last, since := int64(-1), time.Now(); time.Since(since) < settleFor; time.Sleep(settleFor / 15) {
 		if n := checkpoints(); n != last {
 			last, since = n, time.Now()

@@ -21,6 +21,7 @@ import (
 // was answered must be there afterwards, every record must be what the audit log
 // leads to, and each approved restriction must stand in the registry.
 func TestReviewKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	kills := 8
 	if testing.Short() {
 		kills = 2

@@ -319,7 +319,7 @@ func (r *replayer) summarize(s client.Stats, took time.Duration) {
 
 // signals prints what an embedded service found, most severe first, then rarest.
 func (r *replayer) signals(cmd *cobra.Command, s *service) error {
-	if err := s.settle(cmd.Context()); err != nil {
+	if err := s.monitor.Settle(cmd.Context()); err != nil {
 		return err
 	}
 	conn, err := dial(cmd.Context(), s.address)

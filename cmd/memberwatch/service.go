@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/access"
 	"github.com/memberwatch/memberwatch/monitor"
 	"github.com/memberwatch/memberwatch/notify"
@@ -97,34 +95,4 @@ func (s *service) stop(ctx context.Context) error {
 	}
 	s.reviews.Close()
 	return errors.Join(err, s.monitor.Close(ctx))
-}
-
-// settleFor is how long no checkpoint must come until the service counts as
-// settled: longer than the longest interval between two of them.
-const settleFor = 1500 * time.Millisecond
-
-// settle waits until nothing is left to be computed from what was sent: no
-// partition has anything new to write. The producer must have flushed.
-func (s *service) settle(ctx context.Context) error {
-	written := func() (n int64) {
-		for _, p := range s.monitor.Stats(ctx).Partitions {
-			n += p.Checkpoints
-		}
-		return n
-	}
-	last, since := written(), time.Now()
-	for time.Since(since) < settleFor {
-		select {
-		case <-time.After(settleFor / 15):
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the last checkpoints: %w", context.Cause(ctx))
-		}
-		if n := written(); n != last {
-			last, since = n, time.Now()
-		}
-		if reason := s.monitor.Stats(ctx).StorageError; reason != "" {
-			return fmt.Errorf("wait for the last checkpoints: %w: %s", memberwatch.ErrUnavailable, reason)
-		}
-	}
-	return nil
 }
