@@ -44,6 +44,7 @@ type Engine struct {
 	today memberwatch.Window // the day of the newest call of dayOf
 
 	idle     [streams][counts]idleCritical
+	touched  uint64       // see touch
 	found    []uint64     // memory of checkCanaries
 	asked    []uint64     // memory of checkKnowledge
 	tests    []comparison // memory of compare

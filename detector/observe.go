@@ -91,14 +91,12 @@ func (e *Engine) accountClass(s *State, ev *memberwatch.Event, day int32, class 
 // fold adds an event to its hour and day windows: the counts at once, members,
 // group and actor when there are enough of them.
 func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) {
-	x := sumsOf(ev)
 	day.hours[(hour.Start-day.Start)/memberwatch.Hour.Length()]++
 	hour.parts[hour.partAt(ev.Time)]++
 	hour.pieces.count(ev)
 	day.touched.add(ev)
-	for _, w := range [2]*window{hour, day} {
-		w.plus(&x)
-	}
+	hour.include(ev)
+	day.include(ev)
 	if s.recent.hour != hour.Start {
 		s.absorb()
 		s.recent.hour = hour.Start

@@ -53,7 +53,8 @@ var dimensionWords = [dimensions]string{"network", "credential", "endpoint", "da
 
 // count adds a call to the pieces of the names it carries.
 func (p *pieces) count(ev *memberwatch.Event) {
-	x := sumsOf(ev)
+	var x sums
+	x.include(ev)
 	one := pieceOf(&x)
 	p.name(network, ev.Network, &one)
 	p.name(credential, ev.Credential, &one)

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
 // recent holds whom an app's newest events disclosed, in order of arrival, until
@@ -17,9 +18,9 @@ import (
 type recent struct {
 	hour    int64    // start of the hour they belong to
 	words   []uint64 // for each event a head, its group and actor if any, its members
-	members int      // among words
-	groups  int
-	booked  int // words that the ledger's deltas have
+	members int32    // among words
+	groups  int32
+	booked  int32 // words that the ledger's deltas have
 }
 
 // recentWords is how many words make it worth while: some twenty events of ten
@@ -91,7 +92,7 @@ func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	}
 	r.words[at] = uint64(h)
 	r.words = append(r.words, ev.Disclosed...)
-	r.members += len(ev.Disclosed)
+	r.members += int32(len(ev.Disclosed))
 }
 
 // makeRoom sees to it that so many words fit, and takes no more memory than full
@@ -112,25 +113,18 @@ func (r *recent) reset() {
 	r.words, r.members, r.groups, r.booked = r.words[:0], 0, 0, 0
 }
 
-// recalled is one event of recent.
-type recalled struct {
-	head
-	group, actor uint64
-	disclosed    []uint64
-}
-
-// next cuts the first event off the words.
-func next(words []uint64) (ev recalled, rest []uint64) {
-	ev.head, words = head(words[0]), words[1:]
-	if ev.head&hasGroup != 0 {
-		ev.group, words = words[0], words[1:]
+// next cuts the first event off the words. The group and the actor are 0 if there is
+// none.
+func next(words []uint64) (h head, group, actor uint64, disclosed, rest []uint64) {
+	h, rest = head(words[0]), words[1:]
+	if h&hasGroup != 0 {
+		group, rest = rest[0], rest[1:]
 	}
-	if ev.head&hasActor != 0 {
-		ev.actor, words = words[0], words[1:]
+	if h&hasActor != 0 {
+		actor, rest = rest[0], rest[1:]
 	}
-	n := ev.members()
-	ev.disclosed = words[:n]
-	return ev, words[n:]
+	n := h.members()
+	return h, group, actor, rest[:n], rest[n:]
 }
 
 // share notes the deltas of a call in an hour. As long as all calls of the hour
@@ -175,19 +169,19 @@ func (s *State) bookHour(hour *window) {
 func (s *State) book() {
 	r := &s.recent
 	for words := r.words[r.booked:]; len(words) > 0; {
-		var ev recalled
-		ev, words = next(words)
-		for set := uint32(ev.deltas()); set != 0; set &= set - 1 {
+		h, group, _, disclosed, rest := next(words)
+		words = rest
+		for set := uint32(h.deltas()); set != 0; set &= set - 1 {
 			d := &s.ledger[bits.TrailingZeros32(set)]
-			for _, m := range ev.disclosed {
+			for _, m := range disclosed {
 				d.Members.Insert(m)
 			}
-			if ev.head&hasGroup != 0 {
-				d.Groups.Insert(ev.group)
+			if h&hasGroup != 0 {
+				d.Groups.Insert(group)
 			}
 		}
 	}
-	r.booked = len(r.words)
+	r.booked = int32(len(r.words))
 }
 
 // book puts an event's members and group into the delta at once.
@@ -216,19 +210,24 @@ func (s *State) absorb() {
 	if hour.deltas == noDelta {
 		s.book()
 	}
-	unseen := r.words[:0] // in the place of words that are done with
+	var memory [2][recentWords / 2]uint64 // for all but huge events
+	groups, actors := memory[0][:0], memory[1][:0]
+	members := r.words[:0] // in the place of words that are done with
 	for words := r.words; len(words) > 0; {
-		var ev recalled
-		ev, words = next(words)
-		if ev.reads() {
-			hour.groups.Insert(ev.group)
+		h, group, actor, disclosed, rest := next(words)
+		words = rest
+		if h.reads() {
+			groups = append(groups, group)
 		}
-		if ev.head&hasActor != 0 {
-			hour.actors.Insert(ev.actor)
+		if h&hasActor != 0 {
+			actors = append(actors, actor)
 		}
-		// What has been seen in this hour the history knows, too.
-		unseen = append(unseen, hour.members.InsertAll(ev.disclosed)...)
+		members = append(members, disclosed...)
 	}
+	hour.groups.InsertMixed(sketch.Mix(groups))
+	hour.actors.InsertMixed(sketch.Mix(actors))
+	// Most members have been met in this hour before, and the sample knows it of them.
+	unseen := hour.members.InsertMixed(s.fresh.Unsettled(sketch.Mix(members), hourStamp(r.hour)))
 	s.fresh.AddUnknown(unseen, hourStamp(r.hour), &s.history)
 	hour.weigh()
 	s.owe(s.openAt(memberwatch.WindowAt(memberwatch.Day, r.hour)))
@@ -290,7 +289,7 @@ func (r *recent) encode(e *encoder) {
 	for i, head := 0, 0; i < len(r.words); i++ {
 		w := r.words[i]
 		if i == head {
-			_, rest := next(r.words[head:])
+			_, _, _, _, rest := next(r.words[head:])
 			head = len(r.words) - len(rest)
 			w &= 1<<deltaShift - 1 // the deltas are written already
 		}
@@ -310,7 +309,7 @@ func (r *recent) decode(d *decoder) {
 	for range n {
 		r.words = append(r.words, d.u64())
 	}
-	r.booked = len(r.words)
+	r.booked = int32(len(r.words))
 	for words := r.words; len(words) > 0 && d.err == nil; {
 		h := head(words[0])
 		n := 1 + h.members()
@@ -327,7 +326,7 @@ func (r *recent) decode(d *decoder) {
 			d.fail("recent events cut short")
 			break
 		}
-		r.members += h.members()
+		r.members += int32(h.members())
 		words = words[n:]
 	}
 	if d.err != nil {

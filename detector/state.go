@@ -178,7 +178,7 @@ func (s *State) ResetLedger() {
 	for _, w := range s.open {
 		w.deltas = w.deltas.moved(&place)
 	}
-	s.recent.booked = len(s.recent.words)
+	s.recent.booked = int32(len(s.recent.words))
 }
 
 // seriesOf returns the expectation behind a stream of evidence.

@@ -21,36 +21,77 @@ type tab struct {
 	hour, day *window // nil: no tab
 	part      int64   // start of the part of the hour
 	arms      int64   // the watermark at which one of the windows is to be armed
-	sums              // of all rows
-	members   uint64  // disclosed, one by one
-	groups    uint64  // read, one by one
-	// room holds how far the counts can grow before a window has to be looked at.
-	room struct{ reach, records, breadth, misses, denials, unattended uint64 }
-	rows []row
-	next int // the row that makes room for another
+	room      room    // what is left of it
+	used      uint8   // rows in use
+	next      uint8   // the row that makes room for another
+	memory    *[mostRows]row
+}
+
+// rows are those in use.
+func (t *tab) rows() []row {
+	if t.used == 0 {
+		return nil
+	}
+	return t.memory[:t.used]
+}
+
+// room is how far the counts can grow before a window has to be looked at.
+type room struct{ reach, records, breadth, misses, denials, unattended uint64 }
+
+// takes tells whether a call leaves room, and takes away what it needs if so.
+func (r *room) takes(ev *memberwatch.Event, x *sums) bool {
+	members, group := uint64(len(ev.Disclosed)), uint64(0)
+	if ev.Group != "" && x.records > 0 {
+		group = 1
+	}
+	// A call may fit in exactly where it needs nothing and there is nothing.
+	if members >= r.reach || group >= r.breadth || x.records >= r.records || x.misses >= r.misses || x.denials >= r.denials || x.unattended >= r.unattended {
+		return false
+	}
+	r.reach -= members
+	r.breadth -= group
+	r.records -= x.records
+	r.misses -= x.misses
+	r.denials -= x.denials
+	r.unattended -= x.unattended
+	return true
 }
 
 // row sums the calls that are alike.
 type row struct {
 	like
+	deltas deltaSet
 	parts  uint8            // how many names there are
 	ends   [rowParts]uint16 // where each of them ends
-	deltas deltaSet
-	names  []byte // network, credential, endpoint and data classes, one after the other
+	names  []byte           // network, credential, endpoint and data classes, one after the other
 	sums
+	short [64]byte // memory of names, for most
 }
 
-// like is what alike calls have in common beside their names.
-type like struct {
-	outcome memberwatch.Outcome
-	broken  bool // a restriction
-	reads   bool // records
-	shares  bool // members or a group, with the ledger's deltas
-}
+// like is what alike calls have in common beside their names: the outcome and marks.
+type like uint32
+
+const (
+	likeBroken like = 1 << (8 + iota) // a restriction
+	likeReads                         // records
+	likeShares                        // members or a group, with the ledger's deltas
+)
 
 func likeOf(ev *memberwatch.Event, broken bool) like {
-	return like{ev.Outcome, broken, ev.RecordCount() > 0, len(ev.Disclosed) > 0 || ev.Group != ""}
+	l := like(ev.Outcome)
+	if broken {
+		l |= likeBroken
+	}
+	if ev.RecordCount() > 0 {
+		l |= likeReads
+	}
+	if len(ev.Disclosed) > 0 || ev.Group != "" {
+		l |= likeShares
+	}
+	return l
 }
+
+func (l like) outcome() memberwatch.Outcome { return memberwatch.Outcome(l) }
 
 // mostRows is how many sorts of calls an app's tab tells apart.
 const mostRows = 4
@@ -96,41 +137,37 @@ func (r *row) carries(ev *memberwatch.Event) bool {
 // find returns the row of calls like this one, nil if there is none.
 func (t *tab) find(ev *memberwatch.Event, broken bool) *row {
 	alike := likeOf(ev, broken)
-	for i := range t.rows {
-		if r := &t.rows[i]; r.like == alike && r.carries(ev) {
+	rows := t.rows()
+	for i := range rows {
+		if r := &rows[i]; r.like == alike && r.carries(ev) {
 			return r
 		}
 	}
 	return nil
 }
 
-// fits tells whether no window has to be looked at after an event. What is in the
-// tab is below the room or, like the room, 0; records may be huge.
-func (t *tab) fits(ev *memberwatch.Event, x *sums) bool {
-	r := &t.room
-	return x.records < r.records-t.records && uint64(len(ev.Disclosed)) < r.reach-t.members && 1 < r.breadth-t.groups &&
-		x.misses < r.misses-t.misses && x.denials < r.denials-t.denials && x.unattended < r.unattended-t.unattended
-}
-
 // repeat takes an event that is like earlier ones into the tab, and tells whether
 // it could.
 func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 	t := &s.tab
-	if uint64(ev.Time-t.part) >= uint64(partLength) || t.hour == nil || e.through >= t.arms || s.wake != 0 || s.attested != nil || !s.recent.takes(ev) {
+	if uint64(ev.Time-t.part) >= uint64(partLength) || t.hour == nil || e.through >= t.arms || s.wake != 0 || s.attested != nil {
 		return false
 	}
-	rule, x := s.broken(ev), sumsOf(ev)
+	rule := s.broken(ev)
 	r := t.find(ev, rule != nil)
-	if r == nil || !t.fits(ev, &x) {
+	if r == nil {
+		return false
+	}
+	if !s.recent.takes(ev) {
+		s.absorb()
+		t.measureReach(&s.recent)
+	}
+	var x sums // filled in place: a copy made at once would wait for the memory
+	if x.include(ev); !t.room.takes(ev, &x) {
 		return false
 	}
 	s.pass(ev)
 	r.plus(&x)
-	t.plus(&x)
-	t.members += uint64(len(ev.Disclosed))
-	if ev.Group != "" && x.records > 0 {
-		t.groups++
-	}
 	s.recent.add(ev, r.deltas)
 	if len(ev.Disclosed) <= touchFew {
 		t.day.touched.add(ev)
@@ -144,7 +181,7 @@ func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, special bool, deltas deltaSet) {
 	t := &s.tab
 	if t.hour != hour {
-		t.rows = t.rows[:0]
+		t.used = 0
 	}
 	t.hour, t.day = hour, day
 	t.part = hour.Start + int64(hour.partAt(ev.Time))*partLength
@@ -155,7 +192,9 @@ func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, specia
 	}
 	r := t.newRow()
 	r.like, r.deltas = likeOf(ev, broken), deltas
-	r.names, r.parts = r.names[:0], 0
+	if r.names, r.parts = r.names[:0], 0; r.names == nil {
+		r.names = r.short[:0]
+	}
 	for _, name := range [...]string{rowNetwork: ev.Network, rowCredential: ev.Credential, rowEndpoint: ev.Endpoint} {
 		r.put(name)
 	}
@@ -166,39 +205,44 @@ func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, specia
 
 // newRow returns a row to fill, with the memory of one that was.
 func (t *tab) newRow() *row {
-	switch n := len(t.rows); {
-	case n == mostRows:
-		t.next = (t.next + 1) % mostRows
-		return &t.rows[t.next]
-	case n < cap(t.rows):
-		t.rows = t.rows[:n+1]
-	default:
-		t.rows = append(t.rows, row{})
+	if t.memory == nil {
+		t.memory = new([mostRows]row)
 	}
-	return &t.rows[len(t.rows)-1]
+	if t.used == mostRows {
+		t.next = (t.next + 1) % mostRows
+		return &t.memory[t.next]
+	}
+	t.used++
+	return &t.memory[t.used-1]
 }
 
 // measure finds out how much the tab can take.
 func (t *tab) measure(r *recent) {
-	t.arms, t.members, t.groups = math.MaxInt64, 0, 0
-	reach, records, breadth, misses, denials, unattended := math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)
+	t.arms = math.MaxInt64
 	for _, w := range [2]*window{t.hour, t.day} {
 		if !w.armed {
 			t.arms = min(t.arms, w.Start)
-			continue // nothing is critical yet
 		}
-		reach, records = min(reach, w.room(Reach, r)), min(records, w.room(Records, r))
-		breadth, misses = min(breadth, w.room(Breadth, r)), min(misses, w.room(Misses, r))
-		denials, unattended = min(denials, w.room(Denials, r)), min(unattended, w.room(Unattended, r))
 	}
-	t.room.reach, t.room.records, t.room.breadth = whole(reach), whole(records), whole(breadth)
-	t.room.misses, t.room.denials, t.room.unattended = whole(misses), whole(denials), whole(unattended)
+	t.measureReach(r)
+	t.room.records, t.room.misses = t.left(Records, r), t.left(Misses, r)
+	t.room.denials, t.room.unattended = t.left(Denials, r), t.left(Unattended, r)
+}
+
+// measureReach finds out anew how much of what is in sketches the tab can take.
+func (t *tab) measureReach(r *recent) {
+	t.room.reach, t.room.breadth = t.left(Reach, r), t.left(Breadth, r)
+}
+
+// left is how far a count can grow in both windows.
+func (t *tab) left(f Feature, r *recent) uint64 {
+	return whole(min(t.hour.room(f, r), t.day.room(f, r)))
 }
 
 // room is how far a count is from its critical value, less what the difference may
 // be rounded by.
 func (w *window) room(f Feature, r *recent) float64 {
-	if w.fired&(1<<f) != 0 || math.IsInf(w.critical[f], 1) {
+	if !w.armed || w.fired&(1<<f) != 0 || math.IsInf(w.critical[f], 1) {
 		return math.Inf(1)
 	}
 	return w.critical[f] - w.atMost(f, r) - max(1, w.critical[f]*0x1p-50)
@@ -216,21 +260,22 @@ func whole(v float64) uint64 {
 func (s *State) bookTab() {
 	t := &s.tab
 	t.arms = math.MinInt64
-	if t.calls == 0 {
-		return
-	}
-	t.day.hours[(t.hour.Start-t.day.Start)/memberwatch.Hour.Length()] += uint32(t.calls)
-	t.hour.parts[t.hour.partAt(t.part)] += uint32(t.calls)
-	for _, w := range [2]*window{t.hour, t.day} {
-		w.plus(&t.sums)
-	}
-	t.sums = sums{}
-	for i := range t.rows {
-		if r := &t.rows[i]; r.calls > 0 {
+	var all sums
+	rows := t.rows()
+	for i := range rows {
+		if r := &rows[i]; r.calls > 0 {
 			s.bookRow(r)
+			all.plus(&r.sums)
 			r.sums = sums{}
 		}
 	}
+	if all.calls == 0 {
+		return
+	}
+	t.day.hours[(t.hour.Start-t.day.Start)/memberwatch.Hour.Length()] += uint32(all.calls)
+	t.hour.parts[t.hour.partAt(t.part)] += uint32(all.calls)
+	t.hour.plus(&all)
+	t.day.plus(&all)
 }
 
 // bookRow books a row in the ledger's deltas and the breakdowns of the windows.
@@ -249,7 +294,7 @@ func (s *State) bookRow(r *row) {
 		p.more(class, r.name(i), &r.sums)
 		set.add(hash32(r.name(i)))
 	}
-	if r.parts > rowClasses && r.outcome <= memberwatch.OutcomeOK {
+	if r.parts > rowClasses && r.outcome() <= memberwatch.OutcomeOK {
 		s.tab.day.count(set, uint32(r.calls))
 	}
 	s.tab.day.read(use{hash, set}, r.records)
@@ -258,5 +303,5 @@ func (s *State) bookRow(r *row) {
 // closeTab books the tab and forgets what its rows are bound to.
 func (s *State) closeTab() {
 	s.bookTab()
-	s.tab.hour, s.tab.day, s.tab.rows = nil, nil, s.tab.rows[:0]
+	s.tab.hour, s.tab.day, s.tab.used = nil, nil, 0
 }

@@ -56,19 +56,21 @@ type sums struct {
 	listed, unattended              uint64 // records that name their members; that no acting user asked for
 }
 
-// sumsOf is what one call adds.
-func sumsOf(ev *memberwatch.Event) sums {
-	x := sums{calls: 1, records: ev.RecordCount(), misses: ev.MissCount()}
+// include adds one call.
+func (x *sums) include(ev *memberwatch.Event) {
+	records := ev.RecordCount()
+	x.calls++
+	x.records += records
+	x.misses += ev.MissCount()
 	if ev.Refused() {
-		x.denials = 1
+		x.denials++
 	}
 	if len(ev.Disclosed) > 0 {
-		x.listed = x.records
+		x.listed += records
 	}
 	if ev.Actor == 0 {
-		x.unattended = x.records
+		x.unattended += records
 	}
-	return x
 }
 
 func (x *sums) plus(o *sums) {

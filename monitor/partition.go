@@ -21,12 +21,13 @@ type partition struct {
 	stop   <-chan struct{} // closed when the owner must end at once
 
 	apps     map[memberwatch.AppID]*resident
-	slots    []*resident // the same by slot, once an event has named it
-	max      int         // apps to keep in memory
-	tick     uint64      // for finding the least recently used app
-	crowded  uint64      // checkpoint after which evicting was tried in vain
-	marks    []mark      // by producer
-	touched  []int       // producers whose marks changed since the last checkpoint
+	slots    []*resident     // the same by slot, once an event has named it
+	max      int             // apps to keep in memory
+	tick     uint64          // for finding the least recently used app
+	crowded  uint64          // checkpoint after which evicting was tried in vain
+	marks    []mark          // by producer
+	calls    []detector.Call // accepted, not yet observed
+	touched  []int           // producers whose marks changed since the last checkpoint
 	progress store.Progress
 	rulings  []ruling // from the fleet, not yet applied
 	judged   int64    // windows up to here are judged by the fleet, durably
@@ -180,15 +181,17 @@ func (p *partition) deliver(d *delivery) {
 	steps := d.steps
 	for _, e := range d.parts[p.index] {
 		if e.event == step {
+			p.observe()
 			at.newest = max(at.newest, steps[0])
 			steps = steps[1:]
 			p.advance()
 			continue
 		}
 		if base+int64(e.index()) > at.sequence {
-			p.observe(&d.batch.Events[e.index()], e.late(), e.slot)
+			p.accept(&d.batch.Events[e.index()], e.late(), e.slot)
 		}
 	}
+	p.observe()
 	at.sequence, at.newest = max(at.sequence, d.last), max(at.newest, d.newest)
 	p.stats.applied.Store(p.progress.Applied)
 	p.stats.late.Store(p.progress.Late)
@@ -196,8 +199,8 @@ func (p *partition) deliver(d *delivery) {
 	p.stats.resident.Store(int64(len(p.apps)))
 }
 
-// observe folds one event into its app.
-func (p *partition) observe(ev *memberwatch.Event, late bool, slot uint32) {
+// accept takes one event for its app, to be observed with those that follow.
+func (p *partition) accept(ev *memberwatch.Event, late bool, slot uint32) {
 	if int(slot) >= len(p.slots) {
 		p.slots = append(p.slots, make([]*resident, int(slot)+1-len(p.slots))...)
 	}
@@ -211,12 +214,19 @@ func (p *partition) observe(ev *memberwatch.Event, late bool, slot uint32) {
 	if !p.changes.whole {
 		p.journal.add(ev, late, p.engine.Revision())
 	}
-	p.engine.Observe(r.state, ev, late)
+	p.calls = append(p.calls, detector.Call{State: r.state, Event: ev, Late: late})
 	p.progress.Applied++
 	if late {
 		p.progress.Late++
 	}
 	p.dirty(r)
+}
+
+// observe folds the accepted events into their apps.
+func (p *partition) observe() {
+	p.engine.ObserveAll(p.calls)
+	clear(p.calls) // the events are the batch's
+	p.calls = p.calls[:0]
 }
 
 // dirty puts an app on the list of the next checkpoint.

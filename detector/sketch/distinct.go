@@ -44,8 +44,10 @@ func (d *Distinct) recount() {
 // Insert adds the key h and reports whether the counter changed. In the exact
 // form that means that h is new; in the dense form most new keys, and all old
 // ones, change nothing.
-func (d *Distinct) Insert(h uint64) bool {
-	key := mix(h)
+func (d *Distinct) Insert(h uint64) bool { return d.insert(mix(h)) }
+
+// insert adds a mixed key.
+func (d *Distinct) insert(key uint64) bool {
 	if len(d.words) == wordCount {
 		d.recount()
 		return (*registers)(d.words).observe(key, &d.tally)
@@ -63,21 +65,21 @@ func (d *Distinct) Insert(h uint64) bool {
 	return true
 }
 
-// InsertAll adds keys like Insert, and returns those that may be new: in the exact
-// form those that are, in the dense form all. They are in the memory of the keys.
-func (d *Distinct) InsertAll(keys []uint64) []uint64 {
+// InsertMixed adds mixed keys, and returns those that may be new: in the exact form
+// those that are, in the dense form all. They are in the memory of the keys.
+func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	n := 0
-	for i, h := range keys {
+	for i, key := range keys {
 		if !d.Exact() {
 			d.recount()
 			r := (*registers)(d.words)
-			for _, h := range keys[i:] {
-				r.observe(mix(h), &d.tally)
+			for _, key := range keys[i:] {
+				r.observe(key, &d.tally)
 			}
 			return keys[:n+copy(keys[n:], keys[i:])]
 		}
-		if d.Insert(h) {
-			keys[n] = h
+		if d.insert(key) {
+			keys[n] = key
 			n++
 		}
 	}

@@ -16,6 +16,15 @@ package sketch
 // When it lies: it is public and invertible. Whoever can choose the 64-bit keys
 // can choose what a sketch holds; member hashes must therefore be keyed.
 
+// Mix does with each key what counters and samples do with the keys they are given,
+// once for those that are to enter several. It mixes them in place.
+func Mix(keys []uint64) []uint64 {
+	for i, h := range keys {
+		keys[i] = mix(h)
+	}
+	return keys
+}
+
 // mix spreads the key h over all 64 bits, one to one.
 func mix(h uint64) uint64 {
 	h += 0x9e3779b97f4a7c15 // keeps h = 0 from being its own image

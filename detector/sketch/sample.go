@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -56,10 +57,7 @@ func (s *Sample) covers(key uint64) bool {
 // two stamps.
 func (s *Sample) Add(h uint64, stamp uint16) (isNew bool) {
 	key := sampleKey(h)
-	if !s.covers(key) {
-		return false
-	}
-	return s.add(key<<stampBits | uint64(stamp))
+	return s.covers(key) && s.add(key<<stampBits|uint64(stamp))
 }
 
 // add puts in an entry whose key is in the sampled range, halving that range
@@ -88,30 +86,51 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 	return true
 }
 
-// AddUnknown adds those of the keys that known does not sample, like Add for each
-// of them. It changes keys.
-//
-// The keys that either holds already, mostly all of them, are sorted out first: as
-// long as nothing is put in between, the processor looks for several at once, which
-// matters when the samples are not in its caches.
-func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
+// Unsettled returns the mixed keys without those that the sample holds with just
+// this stamp, in the memory of the keys. To add the others again would change
+// nothing: neither in the sample, nor in a Distinct that has met whatever the
+// sample was given at that stamp.
+func (s *Sample) Unsettled(keys []uint64, stamp uint16) []uint64 {
 	n := 0
-	for _, h := range keys {
-		key := sampleKey(h)
+	for rest := keys; len(rest) > 0; {
+		some := rest[:min(len(rest), 64)]
+		rest = rest[len(some):]
+		for away := s.table.away(some, stamp); away != 0; away &= away - 1 {
+			key := some[bits.TrailingZeros64(away)]
+			if !s.settled(min(key>>stampBits, maxKey), stamp) {
+				keys[n] = key
+				n++
+			}
+		}
+	}
+	return keys[:n]
+}
+
+// settled tells whether the sample holds a key with just this stamp. Of a key whose
+// tail is all zeros a Distinct knows more than the sample.
+func (s *Sample) settled(key uint64, stamp uint16) bool {
+	if !s.covers(key) || key&tailOfKey == 0 {
+		return false
+	}
+	slot, held := s.table.find(key)
+	return held && uint16(s.table.slots[slot]) == stamp
+}
+
+// tailOfKey are the bits of a sampled key of which a register of a Distinct keeps
+// the zeros that lead.
+const tailOfKey = 1<<(keyBits-precision) - 1
+
+// AddUnknown adds those of the mixed keys that known does not sample, like Add for
+// each of them.
+func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
+	for _, key := range keys {
+		key = min(key>>stampBits, maxKey)
 		if !s.covers(key) || !known.covers(key) {
 			continue
 		}
-		slot, held := s.table.find(key)
-		if held && !earlier(stamp, uint16(s.table.slots[slot])) {
-			continue
+		if _, held := known.table.find(key); !held {
+			s.add(key<<stampBits | uint64(stamp))
 		}
-		if _, held = known.table.find(key); !held {
-			keys[n] = h
-			n++
-		}
-	}
-	for _, h := range keys[:n] {
-		s.Add(h, stamp)
 	}
 }
 

@@ -93,6 +93,23 @@ func (t *table) find(key uint64) (slot int, found bool) {
 	return i, i < len(t.slots) && t.slots[i]>>stampBits == key
 }
 
+// away returns a bit for each of at most 64 mixed keys that is not in its home, with
+// just this stamp, or whose tail is all zeros. Many are at home, and as nothing here
+// waits for what was found before, the processor fetches many homes at once.
+func (t *table) away(keys []uint64, stamp uint16) (away uint64) {
+	slots, homes, shift := t.slots, uint64(t.homes), t.shift&(keyBits-1)
+	if homes == 0 || homes > uint64(len(slots)) {
+		return math.MaxUint64 >> (64 - len(keys))
+	}
+	for i, key := range keys {
+		key = min(key>>stampBits, maxKey) << stampBits
+		home, _ := bits.Mul64(key<<shift, homes)
+		differ := below(0, slots[home]^(key|uint64(stamp))) | below(key<<precision, 1)
+		away |= uint64(differ) << i
+	}
+	return away
+}
+
 // stride is the number of slots that find reads at once.
 const stride = 8
 
