@@ -33,7 +33,7 @@ type comparison struct {
 	reach          [measures]float64
 	p              float64
 	mid, low, high float64    // the last two once they are told
-	expected       prediction // kept while p is small enough for anybody to ask
+	expected       prediction // kept if anybody may ask
 }
 
 // compare scores a window against the expectations.
@@ -158,7 +158,7 @@ func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *va
 func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
 	c.mid = p.center()
 	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
-	if c.p <= explainedP {
+	if c.p <= explainedP || c.stream == daySlow { // slow evidence may speak on an ordinary day
 		c.mid = p.median()
 		c.expected = *p
 	}

@@ -276,6 +276,7 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 		e.reuse(u.w)
 	}
 	t := e.tally(w)
+	t.control = e.revision
 	t.trimLitters()
 	delete(e.tallies, w)
 	delete(e.open, w)

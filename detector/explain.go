@@ -47,7 +47,7 @@ func judgedFinding(p *pending, kind memberwatch.Kind, all []verdict, ready int32
 	}
 	f := memberwatch.Finding{
 		Kind: kind, Window: p.Window, Time: p.End() - 1, Stream: stream, ReturnPeriod: top.period,
-		FleetFactor: top.factor, Members: p.members, Factors: factors(p, all),
+		FleetFactor: top.factor, Members: p.members, Factors: factors(p, reasons(all)),
 	}
 	f.Sentence = p.prefix + sentence(p, top)
 	if top.feature == Displaced {
@@ -55,6 +55,18 @@ func judgedFinding(p *pending, kind memberwatch.Kind, all []verdict, ready int32
 	}
 	f.Caveats = caveats(p, top, ready)
 	return f
+}
+
+// reasons are the verdicts that a finding tells: the strongest, and those beside it
+// that are not ordinary.
+func reasons(all []verdict) []verdict {
+	told := slices.Clone(all[:1])
+	for _, v := range all[1:] {
+		if v.hit || v.p <= explainedP {
+			told = append(told, v)
+		}
+	}
+	return told
 }
 
 func compareBool(a, b bool) int {
@@ -81,13 +93,16 @@ func factors(p *pending, all []verdict) []memberwatch.Factor {
 			share = weightOf(v) / total
 		}
 		observed, text := p.values.v[v.feature], ""
-		if v.peers.part >= 0.5 {
+		switch {
+		case v.peers.part == 1:
+			text = ", more than on any day of apps like it"
+		case v.peers.part >= 0.5:
 			text = fmt.Sprintf(", more than on %g %% of the days of apps like it", math.Floor(1000*v.peers.part)/10)
 		}
 		list = append(list, memberwatch.Factor{
 			Feature: v.feature.String(), Observed: observed, Expected: v.mid, Low: v.low, High: v.high,
 			P: v.p, ReturnPeriod: v.period, Share: share, Peers: v.peers.part,
-			Text: fmt.Sprintf("%s %s, expected %s%s", number(observed), featureWords[v.feature], span(v.low, v.high), text),
+			Text: fmt.Sprintf("%s %s, expected %s%s", number(observed), strings.TrimSuffix(featureWords[v.feature], ","), span(v.low, v.high), text),
 		})
 	}
 	slices.SortStableFunc(list, func(a, b memberwatch.Factor) int { return cmp.Compare(b.Share, a.Share) })
@@ -139,9 +154,11 @@ func sentence(p *pending, top verdict) string {
 		period = "in a day"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s %s, expected %s", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period, span(top.low, top.high))
-	if top.stream == daySlow {
-		b.WriteString(", the latest of a lasting rise")
+	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period)
+	if top.stream == daySlow { // each day by itself may be ordinary
+		fmt.Fprintf(&b, "about %s (%s), the latest of a lasting rise", number(top.mid), span(top.low, top.high))
+	} else {
+		b.WriteString(span(top.low, top.high))
 	}
 	if top.feature == Displaced {
 		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)
@@ -189,8 +206,8 @@ func caveats(p *pending, top verdict, ready int32) []string {
 
 // number writes a count for people: 48,213, or 3.4 below ten.
 func number(v float64) string {
-	if v < 10 && v != math.Trunc(v) {
-		return fmt.Sprintf("%.1f", v)
+	if v < 10 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
 	}
 	digits := fmt.Sprintf("%.0f", v)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -199,7 +216,17 @@ func number(v float64) string {
 	return digits
 }
 
-func span(low, high float64) string { return number(low) + "–" + number(high) }
+// span writes what was expected: 1,100–3,900, or none.
+func span(low, high float64) string {
+	from, to := number(low), number(high)
+	switch {
+	case to == "0":
+		return "none"
+	case from == to:
+		return to
+	}
+	return from + "–" + to
+}
 
 func plural(n float64, one, many string) string {
 	if n == 1 {

@@ -18,6 +18,7 @@ type Fleet struct {
 	peers   peers
 	spells  allSpells
 	day     dayTally
+	control int64 // newest control change that the tally in hand rests on
 
 	population   population
 	coordination coordination
@@ -92,6 +93,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 			j.Shift[g] = max(t.medianMove(g), 0)
 		}
 	}
+	f.control = t.control
 	f.endQuiet(t.Window.Start)
 	f.watchPopulation(t)
 	f.watchCoordination(t)

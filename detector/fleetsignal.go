@@ -24,7 +24,7 @@ const MostNamed = 100
 
 // ground makes the finding that follows from grounds, with their record.
 func (f *Fleet) ground(g grounds) memberwatch.Finding {
-	basis := memberwatch.Basis{Model: Model, Calibration: int64(f.through)}
+	basis := memberwatch.Basis{Model: Model, Calibration: int64(f.through), Control: f.control}
 	return recorded(g, conclude(g, f.cfg.Budget), basis, f.cfg.Budget)
 }
 
@@ -51,7 +51,7 @@ func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.
 	sig.Revision++
 	sig.Severity = max(sig.Severity, found.Severity)
 	sig.Sentence = sig.Strongest.Sentence
-	sig.Model, sig.Calibration = Model, int64(f.through)
+	sig.Model, sig.Calibration, sig.Control = Model, int64(f.through), f.control
 	sig.Apps = named(sig.Apps, apps)
 	f.updates = append(f.updates, memberwatch.Update{Signal: *sig, Finding: &found})
 }

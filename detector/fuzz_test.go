@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -112,6 +113,10 @@ func control(much byte, at int64) memberwatch.Change {
 	}
 }
 
+// clumsy finds what nobody would say: nothing at all, an interval from nothing to
+// nothing, decimals that are none, several of one, none of many.
+var clumsy = regexp.MustCompile(`^$|\b0–0([^.]|$)|\.0\b| -0|NaN|Inf|,,|first 1 |\b1 (calls|days|apps|ids|members)\b`)
+
 // sound tells what of a finding is out of bounds, if anything.
 func sound(f *memberwatch.Finding) (what string) {
 	finite := func(name string, numbers ...float64) {
@@ -129,6 +134,9 @@ func sound(f *memberwatch.Finding) (what string) {
 		if x.P > 1 || x.P == 0 && x.ReturnPeriod > 0 || x.Peers > 1 {
 			what = "p or peers of " + x.Feature
 		}
+		if x.Low > x.Expected || x.High < x.Expected {
+			what = "the interval of " + x.Feature
+		}
 	}
 	for _, x := range f.Influences {
 		finite(x.Name, x.Share, x.Without, x.P)
@@ -139,7 +147,11 @@ func sound(f *memberwatch.Finding) (what string) {
 	if math.Abs(sum-1) > 1e-9 {
 		what = "the sum of shares"
 	}
-	if f.Severity == memberwatch.SeverityUnspecified || f.Sentence == "" || slices.Contains(f.Caveats, "") {
+	words := append([]string{f.Sentence}, f.Caveats...)
+	for _, x := range f.Factors {
+		words = append(words, x.Text)
+	}
+	if f.Severity == memberwatch.SeverityUnspecified || slices.ContainsFunc(words, clumsy.MatchString) {
 		what = "severity or words"
 	}
 	return what

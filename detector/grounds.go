@@ -165,9 +165,13 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 // moved.
 func Withdraw(f memberwatch.Finding) memberwatch.Finding {
 	f.Provisional = false
-	f.Caveats = append(slices.Clip(f.Caveats), "withdrawn: the whole population or the acting users of this app account for this window")
+	f.Caveats = slices.DeleteFunc(slices.Clone(f.Caveats), func(c string) bool { return c == stillOpen })
+	f.Caveats = append(f.Caveats, "withdrawn: the whole population or the acting users of this app account for this window")
 	return f
 }
+
+// stillOpen is the caveat of a provisional finding.
+const stillOpen = "the window is still open and the fleet's part in it not yet known"
 
 func (e *encoder) estimate(x memberwatch.Estimate) {
 	e.f64(x.Value)
@@ -213,7 +217,7 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 	}
 	if g.raised != 0 {
 		f.Time, f.Provisional = g.raised, true
-		f.Caveats = append(f.Caveats, "the window is still open and the fleet's part in it not yet known")
+		f.Caveats = append(f.Caveats, stillOpen)
 	}
 	return f
 }

@@ -273,8 +273,11 @@ func (g *outgrown) finding(float64) memberwatch.Finding {
 	if g.actors {
 		what = "distinct members per acting user"
 	}
-	text := fmt.Sprintf("%s %s in the first %s, new apps like it %s",
-		number(g.total), what, plural(float64(ages[g.age]), "day", "days"), span(low, high))
+	since := fmt.Sprintf("in its first %d days", ages[g.age])
+	if ages[g.age] == 1 {
+		since = "on its first day"
+	}
+	text := fmt.Sprintf("%s %s %s, new apps like it %s", number(g.total), what, since, span(low, high))
 	return memberwatch.Finding{
 		Kind: memberwatch.KindColdStart, Window: g.at, Time: g.at.End() - 1, Stream: memberwatch.StreamBurst,
 		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: g.members, Sentence: "read " + text,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -13,6 +14,9 @@ import (
 // more of something than one window in a hundred has, or for days one in twenty.
 //
 //	k_a(feature) >= n/2,  n >= 10;  a = 0.01 for hours, 0.05 for days
+//
+// n are the ready apps that had the window at all: when ten of three hundred miss
+// look-ups and five of these miss many, nobody speaks of the population.
 //
 // That is a definition, not a test: on New Year's Eve nobody asks how likely it
 // was. The stricter level for hours stands against their larger number. What is
@@ -59,8 +63,9 @@ func populationLevel(scale memberwatch.Scale) int {
 // movedBy says which features moved with the whole population.
 func (t *Tally) movedBy() []movement {
 	var list []movement
+	n := slices.Max(t.ready[:])
 	for f := range Features {
-		n, k := t.ready[f], t.hot[f][populationLevel(t.Window.Scale)]
+		k := t.hot[f][populationLevel(t.Window.Scale)]
 		if n >= fewestApps && float64(k) >= populationPart*float64(n) {
 			list = append(list, movement{f, n, k, t.medianMove(f)})
 		}
@@ -98,7 +103,7 @@ func (g *moved) finding(float64) memberwatch.Finding {
 		found.Factors = append(found.Factors, memberwatch.Factor{
 			Feature: m.feature.String(), Observed: float64(m.hot), Expected: expected, High: expected + float64(3*math.Sqrt(expected)) + 1, Share: part,
 			Text: fmt.Sprintf("%d of %d ready apps had more %s than in %s of a hundred windows, the one in the middle %s times what was expected",
-				m.hot, m.ready, featureWords[m.feature], number(100*(1-level)), number(math.Exp(m.shift))),
+				m.hot, m.ready, strings.TrimSuffix(featureWords[m.feature], ","), number(100*(1-level)), number(math.Exp(m.shift))),
 		})
 	}
 	for i := range found.Factors {

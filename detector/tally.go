@@ -12,6 +12,8 @@ import (
 // surprises. Tallies of the partitions add up.
 type Tally struct {
 	Window memberwatch.Window
+	// control is the newest control change that a partition had applied.
+	control int64
 	// ready is the number of ready apps with the window, by feature.
 	ready [Features]uint64
 	// hot counts those whose p-value was at most commonP[i].
@@ -103,6 +105,7 @@ func (t *Tally) Merge(o *Tally) {
 	if t.ranks == nil {
 		*t = *newTally(o.Window)
 	}
+	t.control = max(t.control, o.control)
 	for f := range Features {
 		t.ready[f] += o.ready[f]
 		for i := range commonP {
@@ -138,12 +141,13 @@ func (t *Tally) empty() bool {
 	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters)+len(t.arrived) == 0
 }
 
-const tallyVersion = 3
+const tallyVersion = 4
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	e := newEncoder(b, tallyVersion)
 	e.window(t.Window)
+	e.int(t.control)
 	for f := range Features {
 		e.uint(t.ready[f])
 		e.uint(t.hot[f][0])
@@ -167,6 +171,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 func (t *Tally) UnmarshalBinary(b []byte) error {
 	d := newDecoder(b, tallyVersion, "tally")
 	*t = *newTally(d.window())
+	t.control = d.int()
 	for f := range Features {
 		t.ready[f] = d.uint()
 		t.hot[f] = [2]uint64{d.uint(), d.uint()}

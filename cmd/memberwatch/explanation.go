@@ -32,8 +32,10 @@ func printExplanation(w io.Writer, answer *pb.ExplainSignalResponse, past string
 	}
 	head.add("findings", number(s.GetOccurrences()))
 	head.add("members exposed", estimate(s.GetMembersExposed()))
-	head.add("by chance", appChance(s.GetReturnPeriodDays()))
-	head.add("baseline", fmt.Sprintf("%s, %s of its own", learningName(s.GetLearningState()), plural(s.GetLearningDays(), "day")))
+	head.add("by chance", signalChance(s))
+	if s.GetLearningState() != pb.LearningState_LEARNING_STATE_UNSPECIFIED { // what only the fleet shows has no baseline
+		head.add("baseline", fmt.Sprintf("%s, %s of its own", learningName(s.GetLearningState()), plural(s.GetLearningDays(), "day")))
+	}
 	head.add("models", fmt.Sprintf("%s, %s, control revision %d", dash(s.GetModelVersion()), calibrationName(s.GetCalibrationVersion()), s.GetControlRevision()))
 	head.add("others like it", past)
 	head.add("evidence", answer.GetEvidenceSha256())
@@ -83,7 +85,7 @@ func printFindings(w io.Writer, findings []*pb.Finding) error {
 		}}
 		for _, x := range f.GetFactors() {
 			t.add("  "+x.GetFeature(), decimal(x.GetObserved()), decimal(x.GetExpected()),
-				decimal(x.GetLow())+"-"+decimal(x.GetHigh()), chance(x.GetReturnPeriodDays()), fmt.Sprintf("%.0f %%", 100*x.GetShare()), peers(x.GetPeers()))
+				interval(x), factorChance(f, x), fmt.Sprintf("%.0f %%", 100*x.GetShare()), peers(x.GetPeers()))
 		}
 		if err := t.writeTo(w); err != nil {
 			return err
@@ -98,20 +100,46 @@ func basis(f *pb.Finding) string {
 	if b == nil {
 		return "severity " + f.GetSeverity().String()[len("SEVERITY_"):]
 	}
-	text := fmt.Sprintf("severity %s, baseline %s with %s of its own, models %s, %s, control revision %d", f.GetSeverity().String()[len("SEVERITY_"):],
-		learningName(b.GetLearningState()), plural(b.GetLearningDays(), "day"), b.GetModelVersion(), calibrationName(b.GetCalibrationVersion()), b.GetControlRevision())
+	text := "severity " + f.GetSeverity().String()[len("SEVERITY_"):]
+	if b.GetLearningState() != pb.LearningState_LEARNING_STATE_UNSPECIFIED {
+		text += fmt.Sprintf(", baseline %s with %s of its own", learningName(b.GetLearningState()), plural(b.GetLearningDays(), "day"))
+	}
+	text += fmt.Sprintf(", models %s, %s, control revision %d", b.GetModelVersion(), calibrationName(b.GetCalibrationVersion()), b.GetControlRevision())
 	if f.GetFleetFactor() > 1 {
 		text += fmt.Sprintf(", discounted by %.1f as the whole population moved", f.GetFleetFactor())
 	}
 	return text
 }
 
-// appChance says how rare a signal is.
-func appChance(days float64) string {
-	if days <= 0 {
-		return chance(days)
+// signalChance says how rare a signal is.
+func signalChance(s *pb.Signal) string {
+	switch text := chance(s.GetReturnPeriodDays()); {
+	case s.GetReturnPeriodDays() <= 0:
+		return text
+	case s.GetApp() != "":
+		return "an app like this does so " + text
+	case s.GetDeveloper() != "":
+		return "a developer like this does so " + text
+	default:
+		return "the fleet does so " + text
 	}
-	return "an app like this does so " + chance(days)
+}
+
+// factorChance says how rare a factor is; some of a finding's have no measure of
+// their own.
+func factorChance(f *pb.Finding, x *pb.Factor) string {
+	if x.GetReturnPeriodDays() <= 0 && f.GetReturnPeriodDays() > 0 {
+		return "-"
+	}
+	return chance(x.GetReturnPeriodDays())
+}
+
+// interval is what was expected, if anything was.
+func interval(x *pb.Factor) string {
+	if x.GetHigh() == 0 {
+		return "-"
+	}
+	return decimal(x.GetLow()) + "-" + decimal(x.GetHigh())
 }
 
 // calibrationName says how new the fleet's history was.
