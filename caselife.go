@@ -248,6 +248,19 @@ func (c *Case) link(d *Decision) {
 	}
 	c.Severity = max(c.Severity, d.Severity)
 	c.Due = c.Due.earlier(d.Clocks)
+	for i := range d.Effects {
+		c.widen(&d.Effects[i])
+	}
+}
+
+// widen takes an effect in the place of the standing one of its subject.
+func (c *Case) widen(e *Effect) {
+	at := slices.IndexFunc(c.Effects, func(o Effect) bool { return o.Subject == e.Subject && o.Undone.IsZero() })
+	if at < 0 {
+		c.Effects = append(c.Effects, *e)
+		return
+	}
+	c.Effects[at] = *e
 }
 
 func (c *Case) tag(d *Decision) {

@@ -88,6 +88,8 @@ type Decision struct {
 	Remove []string `json:"remove,omitempty"`
 	// Appeal marks a REOPEN that the developer asked for.
 	Appeal bool `json:"appeal,omitempty"`
+	// Another lets a case be reopened although another one is open.
+	Another bool `json:"another,omitempty"`
 	// Unfinished is how many remediations are left, and Remediated how many came
 	// to a good end, at CLOSE.
 	Unfinished int `json:"unfinished,omitempty"`

@@ -51,7 +51,7 @@ func (s *Service) Open(ctx context.Context, d memberwatch.Decision, another bool
 	return s.onceCase(ctx, d.By, func(t *turn) (memberwatch.Case, error) {
 		d.Action = memberwatch.ActionOpen
 		if !another {
-			if err := t.mayOpen(&d); err != nil {
+			if err := t.noneOpen(d.App, d.Developer); err != nil {
 				return memberwatch.Case{}, err
 			}
 		}
@@ -73,16 +73,17 @@ func checkOpening(d *memberwatch.Decision) error {
 	return &memberwatch.ReasonError{Kind: memberwatch.ErrInvalid, Reason: "DECISION_INCOMPLETE", Message: message, Hint: hint}
 }
 
-// mayOpen tells whether what a case would be about has none that is open.
-func (t *turn) mayOpen(d *memberwatch.Decision) error {
-	about := memberwatch.Case{App: d.App, Developer: d.Developer}
+// noneOpen fails when an app, or a developer where no app is named, has a case
+// that is open.
+func (t *turn) noneOpen(app memberwatch.AppID, developer memberwatch.DeveloperID) error {
+	about := memberwatch.Case{App: app, Developer: developer}
 	other, found, err := t.OpenCase(about.Entity())
 	if err != nil || !found {
 		return err
 	}
 	return &memberwatch.ReasonError{
 		Kind: memberwatch.ErrState, Reason: "CASE_ALREADY_OPEN",
-		Message:  fmt.Sprintf("case %q about %s is %v", other.ID, whom(d.App, d.Developer), other.State),
+		Message:  fmt.Sprintf("case %q about %s is %v", other.ID, whom(app, developer), other.State),
 		Hint:     "go on with that one, or say that you want another",
 		Metadata: map[string]string{"case": subjectOf(other.ID), "etag": other.Etag()},
 	}

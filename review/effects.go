@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -80,23 +81,30 @@ func (t *turn) effect(d *memberwatch.Decision, e memberwatch.Effect) {
 	d.Effects = append(d.Effects, e)
 }
 
-// exclude takes the days that the signals speak of out of the baselines.
+// exclude takes the days that the signals speak of out of the baselines, beside
+// those that the verdict has taken out already.
 func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
 	if len(signals) == 0 {
 		return nil
 	}
-	x := memberwatch.Exclusion{ID: fmt.Sprintf("%s-%d", c.ID, c.Revision+1), App: c.App}
-	if c.App == "" {
-		x.Developer = c.Developer
+	x, err := t.excluded(c)
+	if err != nil {
+		return err
 	}
-	for i, s := range signals {
-		since := min(s.Opened, s.Strongest.Window.Start)
-		if i == 0 || since < x.Since {
-			x.Since = since
+	before := x
+	if x.ID == "" {
+		x = memberwatch.Exclusion{ID: fmt.Sprintf("%s-%d", c.ID, c.Revision+1), App: c.App, Since: math.MaxInt64}
+		if c.App == "" {
+			x.Developer = c.Developer
 		}
-		x.Until = max(x.Until, memberwatch.WindowAt(memberwatch.Day, s.Last).End(), s.Strongest.Window.End())
 	}
-	x.Since = memberwatch.WindowAt(memberwatch.Day, x.Since).Start
+	for i := range signals {
+		since, until := daysOf(&signals[i])
+		x.Since, x.Until = min(x.Since, since), max(x.Until, until)
+	}
+	if x == before {
+		return nil
+	}
 	if err := x.Validate(); err != nil {
 		return err
 	}
@@ -109,6 +117,57 @@ func (t *turn) exclude(c *memberwatch.Case, d *memberwatch.Decision, signals []m
 		Text: fmt.Sprintf("windows of %s from %s to %s teach its baselines nothing more", whom(c.App, c.Developer), date(x.Since), date(x.Until)),
 	})
 	return nil
+}
+
+// daysOf returns where the days that a signal speaks of begin and end.
+func daysOf(s *memberwatch.Signal) (since, until int64) {
+	since = memberwatch.WindowAt(memberwatch.Day, min(s.Opened, s.Strongest.Window.Start)).Start
+	return since, max(memberwatch.WindowAt(memberwatch.Day, s.Last).End(), s.Strongest.Window.End())
+}
+
+// excluded returns the exclusion of a case's standing verdict; it has no id when
+// there is none.
+func (t *turn) excluded(c *memberwatch.Case) (memberwatch.Exclusion, error) {
+	for i := range c.Effects {
+		if e := &c.Effects[i]; e.Kind == memberwatch.EffectExclude && e.Undone.IsZero() {
+			x, err := t.exclusion(e.Revision)
+			if err != nil {
+				return memberwatch.Exclusion{}, err
+			}
+			known := *x
+			known.Revision = 0 // the next change has its own
+			return known, nil
+		}
+	}
+	return memberwatch.Exclusion{}, nil
+}
+
+// follow lets a verdict of ABUSE take out of the baselines what signals speak of that
+// join its case, or go on in it, after it was given. Nobody has looked at those, so
+// they get no label.
+func (t *turn) follow(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if c.Verdict != memberwatch.VerdictAbuse {
+		return nil
+	}
+	signals := make([]memberwatch.Signal, len(d.Signals))
+	for i, id := range d.Signals {
+		var err error
+		if signals[i], err = t.Signal(id); err != nil {
+			return err
+		}
+	}
+	return t.exclude(c, d, signals)
+}
+
+// outran tells whether a signal goes on beyond what the verdict on its case has
+// taken out of the baselines.
+func (t *turn) outran(c *memberwatch.Case, s *memberwatch.Signal) (bool, error) {
+	if c.Verdict != memberwatch.VerdictAbuse {
+		return false, nil
+	}
+	x, err := t.excluded(c)
+	since, until := daysOf(s)
+	return since < x.Since || until > x.Until, err
 }
 
 func date(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.DateOnly) }
@@ -173,8 +232,14 @@ func (t *turn) label(c *memberwatch.Case, d *memberwatch.Decision, signals []mem
 	return nil
 }
 
-// prepareReopen undoes what the verdict did and starts the clocks anew.
+// prepareReopen undoes what the verdict did and starts the clocks anew. A closed
+// case comes back beside another that is open only when it is wanted so.
 func (t *turn) prepareReopen(c *memberwatch.Case, d *memberwatch.Decision) error {
+	if !d.Another && !c.Open() {
+		if err := t.noneOpen(c.App, c.Developer); err != nil {
+			return err
+		}
+	}
 	d.Clocks = t.service.allowance(c.Severity).From(t.now)
 	for i := range c.Effects {
 		if e := &c.Effects[i]; e.Undone.IsZero() {

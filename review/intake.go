@@ -137,7 +137,15 @@ func (t *turn) placeLinked(s *memberwatch.Signal, hides, above *memberwatch.Sile
 	if err != nil {
 		return err
 	}
+	outran := false
+	if c.Open() {
+		if outran, err = t.outran(&c, s); err != nil {
+			return err
+		}
+	}
 	switch {
+	case outran:
+		return t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionLink, Signals: []memberwatch.SignalID{s.ID}, Comment: "it goes on after the verdict"})
 	case c.Open() && s.Severity > c.Severity:
 		return t.decide(&c, memberwatch.Decision{Action: memberwatch.ActionLink, Signals: []memberwatch.SignalID{s.ID}, Comment: "it became more severe"})
 	case c.Open() || !s.Open():

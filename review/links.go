@@ -22,7 +22,10 @@ func (t *turn) fillLink(d *memberwatch.Decision, c *memberwatch.Case) error {
 		d.Severity = max(d.Severity, signal.Severity)
 	}
 	d.Clocks = t.service.allowance(d.Severity).From(t.now)
-	return nil
+	if c == nil {
+		return nil
+	}
+	return t.follow(c, d)
 }
 
 func (t *turn) prepareLink(c *memberwatch.Case, d *memberwatch.Decision) error {
@@ -65,7 +68,11 @@ func (t *turn) link(c *memberwatch.Case, ids []memberwatch.SignalID, to memberwa
 				Hint:    "open a case for that one",
 			}
 		}
-		if err := t.triage(&signal, memberwatch.Triage{State: to, Case: c.ID, Silence: signal.Triage.Silence}); err != nil {
+		next := memberwatch.Triage{State: to, Case: c.ID, Silence: signal.Triage.Silence}
+		if signal.Triage.Case == c.ID {
+			next.Verdict = signal.Triage.Verdict
+		}
+		if err := t.triage(&signal, next); err != nil {
 			return err
 		}
 	}

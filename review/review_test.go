@@ -314,7 +314,7 @@ func TestVerdictEffectsAndTheirEnd(t *testing.T) {
 		t.Errorf("precision %+v", p)
 	}
 	// Reopened, the verdict's effects are gone, and the case says so.
-	c = must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ben", Comment: "it was not agreed", Appeal: true}))
+	c = must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ben", Comment: "it was not agreed", Appeal: true, Another: true}))
 	for _, e := range c.Effects {
 		if e.Undone.IsZero() {
 			t.Errorf("effect %+v still stands", e)

@@ -61,6 +61,7 @@ var signalFields = []filter.Field[memberwatch.Signal]{
 	}),
 	filter.Enum("triage", triageNames(), func(s *memberwatch.Signal) int { return int(s.Triage.State) }),
 	filter.Name("case", "cases/", func(s *memberwatch.Signal) string { return string(s.Triage.Case) }),
+	filter.Enum("verdict", enumNames(pb.Verdict_name, "VERDICT_"), func(s *memberwatch.Signal) int { return int(s.Triage.Verdict) }),
 	filter.Time("open_time", func(s *memberwatch.Signal) int64 { return s.Opened }),
 }
 

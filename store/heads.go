@@ -9,8 +9,8 @@ import (
 )
 
 // Heads: the indices of signals and cases hold beside each key what lists choose by, so that a list that matches little does not read every signal. A
-// signal that was last written before there were heads has an empty one and is
-// read itself.
+// signal that was last written before there were heads has an empty one, or one
+// without a verdict, and is read itself.
 
 // encodeHead is what lists choose signals by, but for what is in the key.
 func encodeHead(s *memberwatch.Signal) []byte {
@@ -22,6 +22,7 @@ func encodeHead(s *memberwatch.Signal) []byte {
 	e.int(s.Ended)
 	e.uint(uint64(s.Triage.State))
 	e.string(string(s.Triage.Case))
+	e.uint(uint64(s.Triage.Verdict))
 	return e.seal()
 }
 
@@ -64,6 +65,10 @@ func readHead(s *memberwatch.Signal, key, record []byte) (bool, error) {
 	s.App, s.Developer, s.Kind = repeated(&d, s.App), repeated(&d, s.Developer), repeated(&d, s.Kind)
 	s.Severity, s.Ended = memberwatch.Severity(d.byte()), d.int()
 	s.Triage.State, s.Triage.Case = memberwatch.TriageState(d.byte()), repeated(&d, s.Triage.Case)
+	if d.err == nil && len(d.b) == 0 {
+		return false, nil
+	}
+	s.Triage.Verdict = memberwatch.Verdict(d.byte())
 	return true, d.finish()
 }
 
@@ -130,8 +135,8 @@ const scanned = 50_000
 // ten thousands.
 //
 // A nil match takes all. Else match is shown what lists choose by: id, app,
-// developer, kind, severity, Opened, Ended, and of the triage state and case. The rest is
-// zero.
+// developer, kind, severity, Opened, Ended, and of the triage state, case and verdict. The
+// rest is zero.
 func (p *Platform) Signals(order memberwatch.Order, after string, limit int, match func(*memberwatch.Signal) bool) (page []memberwatch.Signal, next string, err error) {
 	return p.signalsIn(signalSpan(order, false), after, limit, match)
 }

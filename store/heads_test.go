@@ -25,6 +25,7 @@ func TestFilteredPagesStandStill(t *testing.T) {
 		"ended":     func(s *memberwatch.Signal) bool { return !s.Open() },
 		"triage":    func(s *memberwatch.Signal) bool { return s.Triage.State == memberwatch.TriageLinked },
 		"case":      func(s *memberwatch.Signal) bool { return s.Triage.Case == "c2" },
+		"verdict":   func(s *memberwatch.Signal) bool { return s.Triage.Verdict == memberwatch.VerdictAbuse },
 		"all":       nil,
 	}
 	names := slices.Sorted(maps.Keys(filters))
@@ -41,6 +42,7 @@ func TestFilteredPagesStandStill(t *testing.T) {
 			if old && rapid.Bool().Draw(t, "triage") {
 				signal.Triage.State = memberwatch.TriageState(rapid.IntRange(0, 2).Draw(t, "state"))
 				signal.Triage.Case = memberwatch.CaseID(rapid.SampledFrom([]string{"", "c1", "c2"}).Draw(t, "case"))
+				signal.Triage.Verdict = memberwatch.Verdict(rapid.IntRange(0, 2).Draw(t, "verdict"))
 				if err := s.Platform.Review(func(r *store.Review) error { return r.PutTriage(id, &signal.Triage) }); err != nil {
 					t.Fatal(err)
 				}

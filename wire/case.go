@@ -121,7 +121,7 @@ func EncodeDecision(d *memberwatch.Decision, number int64) *pb.Decision {
 	m := &pb.Decision{
 		Action: pb.Action(d.Action), Comment: d.Comment, Assignee: string(d.Assignee), Time: encodeTime(d.Until),
 		Verdict: pb.Verdict(d.Verdict), Reason: d.Reason, Signals: EncodeSignalNames(d.Signals), Into: CaseName(d.Into),
-		AddTags: d.Add, RemoveTags: d.Remove, Appeal: d.Appeal, Cause: d.Cause,
+		AddTags: d.Add, RemoveTags: d.Remove, Appeal: d.Appeal, Another: d.Another, Cause: d.Cause,
 		Person: string(d.By), DecideTime: encodeTime(d.Time), AuditEntry: number,
 	}
 	if d.Expect != nil {
@@ -154,6 +154,7 @@ func DecodeDecision(m *pb.Decision) (memberwatch.Decision, error) {
 		Add:      m.GetAddTags(),
 		Remove:   m.GetRemoveTags(),
 		Appeal:   m.GetAppeal(),
+		Another:  m.GetAnother(),
 		Cause:    m.GetCause(),
 	}
 	if m.GetExpectMembers() != 0 || m.GetExpectUntil() != nil {

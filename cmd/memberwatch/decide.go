@@ -188,6 +188,7 @@ func awareFlags(cmd *cobra.Command, d *pb.Decision) {
 
 func reopenFlags(cmd *cobra.Command, d *pb.Decision) {
 	cmd.Flags().BoolVar(&d.Appeal, "appeal", false, "the developer asked for it")
+	cmd.Flags().BoolVar(&d.Another, "another", false, "although another case of the app is open")
 }
 
 func verdictFlags(cmd *cobra.Command, d *pb.Decision) {

@@ -944,7 +944,9 @@ type Decision struct {
 	// When; set by the service.
 	DecideTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
 	// Its number in the audit log; set by the service.
-	AuditEntry    int64 `protobuf:"varint,17,opt,name=audit_entry,json=auditEntry,proto3" json:"audit_entry,omitempty"`
+	AuditEntry int64 `protobuf:"varint,17,opt,name=audit_entry,json=auditEntry,proto3" json:"audit_entry,omitempty"`
+	// REOPEN: although another case of the app, or of the developer, is open.
+	Another       bool `protobuf:"varint,18,opt,name=another,proto3" json:"another,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1096,6 +1098,13 @@ func (x *Decision) GetAuditEntry() int64 {
 		return x.AuditEntry
 	}
 	return 0
+}
+
+func (x *Decision) GetAnother() bool {
+	if x != nil {
+		return x.Another
+	}
+	return false
 }
 
 // Remediation is one thing to be done about a case. memberwatch asks, the
@@ -4130,7 +4139,7 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x127\n" +
-	"\tundo_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bundoTime\"\xdf\x04\n" +
+	"\tundo_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bundoTime\"\xf9\x04\n" +
 	"\bDecision\x12.\n" +
 	"\x06action\x18\x01 \x01(\x0e2\x16.memberwatch.v1.ActionR\x06action\x12\x18\n" +
 	"\acomment\x18\x02 \x01(\tR\acomment\x12\x1a\n" +
@@ -4152,7 +4161,8 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\vdecide_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"decideTime\x12\x1f\n" +
 	"\vaudit_entry\x18\x11 \x01(\x03R\n" +
-	"auditEntry\"\xfb\b\n" +
+	"auditEntry\x12\x18\n" +
+	"\aanother\x18\x12 \x01(\bR\aanother\"\xfb\b\n" +
 	"\vRemediation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x124\n" +

@@ -1005,8 +1005,8 @@ type ListSignalsRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The token of the previous answer; the other fields must be equal then.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A filter over app, developer, kind, severity, state, triage, case and
-	// open_time, such as state = OPEN AND severity >= HIGH.
+	// A filter over app, developer, kind, severity, state, triage, case, verdict
+	// and open_time, such as state = OPEN AND severity >= HIGH.
 	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	// True when the signals are taken out of the service, such as into another
 	// system: the audit log says so.
