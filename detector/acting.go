@@ -28,13 +28,18 @@ func (c *coordination) grounds(at memberwatch.Window, group []pair) *acting {
 	return g
 }
 
-// p is the probability that chance links as many pairs.
-func (g *acting) p() float64 { return poissonTail(int(g.links), float64(float64(g.compared)*linkedP)) }
+// p bounds the probability that chance links a group of as many apps.
+func (g *acting) p() float64 {
+	ways, _ := math.Lgamma(float64(g.apps))
+	log := float64(float64(g.apps-1)*math.Log(float64(g.compared))) - ways + float64(float64(g.links)*math.Log(linkedP))
+	return min(max(math.Exp(log), 1e-300), 1)
+}
 
 // finding words the grounds.
 func (g *acting) finding(float64) memberwatch.Finding {
-	expected := float64(g.compared) * linkedP
-	text := fmt.Sprintf("%d pairs of apps have met on %d or more members, by chance %s", g.links, linkedMembers, small(expected))
+	among := g.apps * (g.apps - 1) / 2
+	expected := float64(among) * linkedP
+	text := fmt.Sprintf("%d of their %d pairs have met on %d or more members, by chance %s", g.links, among, linkedMembers, small(expected))
 	most := fmt.Sprintf("%s and %s on at least %d, by chance %s", g.best.a, g.best.b, g.members, small(g.usual))
 	return memberwatch.Finding{
 		Kind: memberwatch.KindCoordination, Window: g.at, Time: g.at.End() - 1, Stream: memberwatch.StreamBurst, FleetFactor: 1,
@@ -70,7 +75,7 @@ func (g *acting) decode(d *decoder) {
 	*g = acting{at: d.window(), apps: d.uint(), links: d.uint(), compared: d.uint(), members: d.uint()}
 	g.best = pair{memberwatch.AppID(d.string()), memberwatch.AppID(d.string())}
 	g.usual = d.f64()
-	if g.usual < 0 || g.links > math.MaxInt32 {
+	if g.usual < 0 || g.apps < 2 || g.apps > math.MaxInt32 || g.links > math.MaxInt32 || g.compared == 0 {
 		d.fail("meetings out of range")
 	}
 }

@@ -16,20 +16,24 @@ import (
 //	S      sum over touches shared by d apps of d(d-1), / N(N-1), N all touches of the day
 //	L      sum over days of n_a n_b S, the pair's own meetings left out of S
 //	c      different members on which a and b have met
-//	linked c >= 5 and P(Poisson(L) >= c-1) <= 1e-6
-//	group  5 linked apps or more, each with two partners in it at least
+//	linked c >= 4 and P(Poisson(L) >= c-1) <= q = 1e-4
+//	group  linked apps of which each has three partners in it at least
+//	p      C(E, k-1) q^l of a group of k apps and l links, where E pairs have met
 //
 // L is what the configuration model expects of two apps with n_a and n_b touches
 // in a day on which touches are shared as they are: a viral member raises it for
 // all. The first meeting only introduces a pair, so it is not counted against L,
 // which adds up from there on; both are forgotten after 60 to 120 days. One member
 // met every day is one member. Two apps alone may be two names of one, hence
-// groups. It lies for apps that share the members of one community and poll them
-// on the hour, and sees nothing of apps that keep ten minutes apart.
+// groups: four apps are the least. p is the union bound over the trees that could
+// span a group, as if links came independently; busy apps meet more, so it is the
+// partners that keep chance out, not p. It lies for apps that share the members of
+// one community and poll them on the hour, and sees nothing of apps that keep ten
+// minutes apart.
 // Source: the coordinated accounts of Righetti and others 2022 and Kulichkina,
-// Righetti, Waldherr 2024; in their German set groups of up to 40 stand against
-// groups of 3 after each account was moved by random days. Configuration model:
-// Molloy and Reed, 1995; the core: Seidman, 1983.
+// Righetti, Waldherr 2024, against the same accounts moved by random days and
+// against readings handed out anew within each hour (decision 0054). Configuration
+// model: Molloy and Reed, 1995; the core: Seidman, 1983.
 type coordination struct {
 	pairs map[pair]*meetings
 }
@@ -49,10 +53,9 @@ const (
 	mostTogether    = 32 // apps: what more of them touch together is the news
 	mostPairs       = 1 << 15
 	mostMeetings    = 1 << 18 // of a day, the rarest touches first
-	linkedMembers   = 5
-	linkedP         = 1e-6
-	fewestTogether  = 5
-	fewestPartners  = 2
+	linkedMembers   = 4
+	linkedP         = 1e-4
+	fewestPartners  = 3
 	meetingsSpeakOf = 64 // places of members
 )
 
@@ -193,7 +196,7 @@ func (c *coordination) trim(day int32) {
 func comparePairs(p, q pair) int { return cmp.Or(compareStrings(p.a, q.a), compareStrings(p.b, q.b)) }
 
 // groups returns the linked pairs by groups, in order, but for pairs that are in
-// none.
+// none. A group has more apps than fewestPartners.
 func (c *coordination) groups() [][]pair {
 	var links []pair
 	for p, m := range c.pairs {
@@ -223,9 +226,7 @@ func (c *coordination) groups() [][]pair {
 	}
 	var groups [][]pair
 	for _, app := range slices.Sorted(maps.Keys(by)) {
-		if len(appsOf(by[app])) >= fewestTogether {
-			groups = append(groups, by[app])
-		}
+		groups = append(groups, by[app])
 	}
 	return groups
 }

@@ -57,7 +57,14 @@ func TestCoordination(t *testing.T) {
 			20, func(day int) []deed { return append(bystanders(day), ring(day, 5, 3)...) },
 			[]string{"ring-0", "ring-1", "ring-2", "ring-3", "ring-4"},
 		},
-		"four apps may be one": {20, func(day int) []deed { return append(bystanders(day), ring(day, 4, 3)...) }, nil},
+		"three apps may be one": {20, func(day int) []deed { return append(bystanders(day), ring(day, 3, 3)...) }, nil},
+		"four apps, a minute apart over a full ten minutes": {20, func(day int) []deed {
+			all := ring(day, 4, 3)
+			for i := range all {
+				all[i].second = all[i].second/600*600 + 570 + i%4*60
+			}
+			return append(bystanders(day), all...)
+		}, []string{"ring-0", "ring-1", "ring-2", "ring-3"}},
 		"one member over and over": {40, func(day int) []deed {
 			all := ring(day, 8, 3)
 			for i := range all {

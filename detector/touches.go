@@ -8,9 +8,11 @@ import (
 )
 
 // A touch is a member read on a call that discloses few, in one stretch of ten
-// minutes: what two apps have in common when they act together. Of each app and
-// day the smallest keepTouches are kept, by a hash of member and stretch that is
-// the same for all apps, so that the samples of two apps meet where the apps did.
+// minutes: what two apps have in common when they act together. Stretches begin
+// every five minutes, so each reading is in two of them, and two that are at most
+// five minutes apart always share one. Of each app and day the smallest keepTouches
+// are kept, by a hash of member and stretch that is the same for all apps, so that
+// the samples of two apps meet where the apps did.
 // Nobody can be found again by it: the members come hashed, and all that is kept
 // apart from the stretch are 16 bits of a hash of the hash.
 type touch uint64
@@ -18,11 +20,12 @@ type touch uint64
 const (
 	touchStretch = 600 * int64(1e9) // the data's authors link accounts within 600 s
 	touchFew     = 3                // members on a call: beyond, it is a list and not a deed
-	keepTouches  = 32
+	keepTouches  = 64
 )
 
-func touchOf(member uint64, t int64) touch {
-	h := (member ^ uint64(t/touchStretch)*0xd6e8feb86659fd93) * 0x9e3779b97f4a7c15 // odd constants spread both
+// touchOf is the touch of a member in one of the stretches, by their number.
+func touchOf(member, stretch uint64) touch {
+	h := (member ^ stretch*0xd6e8feb86659fd93) * 0x9e3779b97f4a7c15 // odd constants spread both
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93
 	return touch(h&^0xffff | spread(member)>>48)
@@ -39,8 +42,10 @@ func (ts *touches) add(ev *memberwatch.Event) {
 	if len(ev.Disclosed) > touchFew {
 		return
 	}
+	last := uint64(ev.Time / (touchStretch / 2)) // the stretch that began last, beside the one before
 	for _, m := range ev.Disclosed {
-		ts.insert(touchOf(m, ev.Time))
+		ts.insert(touchOf(m, last-1))
+		ts.insert(touchOf(m, last))
 	}
 }
 
