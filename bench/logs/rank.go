@@ -3,6 +3,8 @@ package logs
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -16,10 +18,10 @@ type Ranking struct {
 	Events    int64          `json:"events"`
 	Apps      int            `json:"apps"`
 	Signals   int            `json:"signals"` // at the default budget
-	Accused   int            `json:"accused"` // apps with one
-	Ranked    int            `json:"ranked"`  // apps with any evidence recorded
+	Accused   int            `json:"accused"` // apps, developers and groups of apps with one
+	Ranked    int            `json:"ranked"`  // those with any evidence recorded
 	Offenders []Offender     `json:"offenders"`
-	Top       []Accused      `json:"top"`   // the apps with the strongest evidence
+	Top       []Accused      `json:"top"`   // those with the strongest evidence
 	Kinds     map[string]int `json:"kinds"` // of the signals
 }
 
@@ -27,22 +29,29 @@ type Ranking struct {
 type Offender struct {
 	App  memberwatch.AppID `json:"app"`
 	Why  string            `json:"why"`
-	Rank int               `json:"rank"` // among all apps by evidence, from 1; 0: no evidence recorded
+	Rank int               `json:"rank"` // of the strongest evidence that names it or its developer, from 1; 0: none recorded
 	Kind memberwatch.Kind  `json:"kind,omitempty"`
+	// Through is the developer or group of apps that the evidence is about; empty: the
+	// app itself.
+	Through string `json:"through,omitempty"`
 	// Raised tells whether there was a signal at the default budget.
 	Raised bool `json:"raised"`
 	// VolumeRank is its rank by distinct members alone, for comparison.
 	VolumeRank int `json:"volume_rank"`
 }
 
-// Accused is an app with its strongest signal.
+// Accused is an app, a developer or a group of apps with its strongest signal.
 type Accused struct {
-	App     memberwatch.AppID `json:"app"`
-	Kind    memberwatch.Kind  `json:"kind"`
-	Budget  float64           `json:"budget_app_days"` // up to which it would be raised
-	Members float64           `json:"members"`
-	Named   bool              `json:"named"`
+	Who     string              `json:"who"`
+	Apps    []memberwatch.AppID `json:"apps"` // that it names, or that the developer has
+	Kind    memberwatch.Kind    `json:"kind"`
+	Budget  float64             `json:"budget_app_days"` // up to which it would be raised
+	Members float64             `json:"members"`
+	Named   bool                `json:"named"` // one of the apps is
 }
+
+// names tells whether an app is accused.
+func (a *Accused) names(app memberwatch.AppID) bool { return slices.Contains(a.Apps, app) }
 
 // volumes counts distinct members by app.
 type volumes map[memberwatch.AppID]map[uint64]struct{}
@@ -71,6 +80,7 @@ func (v volumes) rank(app memberwatch.AppID) int {
 
 // runner feeds one log and keeps count.
 type runner struct {
+	apps     map[memberwatch.DeveloperID]map[memberwatch.AppID]struct{}
 	feed     *feed.Feed
 	events   int64
 	newest   int64
@@ -101,7 +111,7 @@ func run(ctx context.Context, c *detector.Config, watch func(int64), emit func(*
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &runner{feed: f, volumes: make(volumes), watch: watch}
+	r := &runner{feed: f, volumes: make(volumes), watch: watch, apps: make(map[memberwatch.DeveloperID]map[memberwatch.AppID]struct{})}
 	if err = emit(r); err == nil {
 		last := memberwatch.WindowAt(memberwatch.Day, r.newest)
 		err = f.Complete(ctx, last.End()+memberwatch.Hour.Length())
@@ -123,45 +133,64 @@ func run(ctx context.Context, c *detector.Config, watch func(int64), emit func(*
 func (r *runner) append(ctx context.Context, ev *memberwatch.Event) error {
 	r.events++
 	r.newest = max(r.newest, ev.Time)
+	if ev.Developer != "" {
+		if r.apps[ev.Developer] == nil {
+			r.apps[ev.Developer] = make(map[memberwatch.AppID]struct{})
+		}
+		r.apps[ev.Developer][ev.App] = struct{}{}
+	}
 	if r.watch != nil && r.events%4096 == 0 {
 		r.watch(r.events)
 	}
 	return r.feed.Append(ctx, ev)
 }
 
-// ranked orders apps by their strongest signal: by the strictest budget that
-// would still raise it, then by the members exposed.
-func ranked(c *detector.Config, signals []memberwatch.Signal, named func(memberwatch.AppID) bool) []Accused {
-	best := make(map[memberwatch.AppID]Accused)
+// accused returns whom a signal is about; nobody: the fleet.
+func (r *runner) accused(s *memberwatch.Signal) (who string, apps []memberwatch.AppID) {
+	switch {
+	case s.App != "":
+		return string(s.App), []memberwatch.AppID{s.App}
+	case s.Developer != "":
+		return "developer " + string(s.Developer), slices.Sorted(maps.Keys(r.apps[s.Developer]))
+	case len(s.Apps) > 0:
+		return fmt.Sprintf("%s and %d more", s.Apps[0], len(s.Apps)-1), s.Apps
+	default:
+		return "", nil
+	}
+}
+
+// ranked orders those accused by their strongest signal: by the strictest budget
+// that would still raise it, then by the members exposed.
+func (r *runner) ranked(c *detector.Config, signals []memberwatch.Signal, named func(memberwatch.AppID) bool) []Accused {
+	best := make(map[string]Accused)
 	for i := range signals {
 		s := &signals[i]
-		if s.App == "" {
+		who, apps := r.accused(s)
+		if who == "" {
 			continue
 		}
-		a := Accused{App: s.App, Kind: s.Kind, Budget: trial.FindingBudget(c, &s.Strongest), Members: s.Strongest.Members.Value, Named: named(s.App)}
-		if known, ok := best[s.App]; !ok || compareAccused(a, known) < 0 {
-			best[s.App] = a
+		a := Accused{
+			Who: who, Apps: apps, Kind: s.Kind, Budget: trial.FindingBudget(c, &s.Strongest), Members: s.Strongest.Members.Value,
+			Named: slices.ContainsFunc(apps, named),
+		}
+		if known, ok := best[who]; !ok || compareAccused(a, known) < 0 {
+			best[who] = a
 		}
 	}
-	list := make([]Accused, 0, len(best))
-	for _, a := range best {
-		list = append(list, a)
-	}
-	slices.SortFunc(list, compareAccused)
-	return list
+	return slices.SortedFunc(maps.Values(best), compareAccused)
 }
 
 func compareAccused(a, b Accused) int {
-	return cmp.Or(cmp.Compare(b.Budget, a.Budget), cmp.Compare(b.Members, a.Members), cmp.Compare(a.App, b.App))
+	return cmp.Or(cmp.Compare(b.Budget, a.Budget), cmp.Compare(b.Members, a.Members), cmp.Compare(a.Who, b.Who))
 }
 
-// shown is how many accused apps a result lists.
+// shown is how many of the accused a result lists.
 const shown = 15
 
 // rank runs a log twice: at the default budget, for the signals, and recording,
 // for the ranks.
 func rank(ctx context.Context, named []Offender, watch func(int64), emit func(*runner) error) (*Ranking, error) {
-	_, signals, err := run(ctx, nil, watch, emit)
+	raising, signals, err := run(ctx, nil, watch, emit)
 	if err != nil {
 		return nil, err
 	}
@@ -173,18 +202,20 @@ func rank(ctx context.Context, named []Offender, watch func(int64), emit func(*r
 	isNamed := func(app memberwatch.AppID) bool {
 		return slices.ContainsFunc(named, func(o Offender) bool { return o.App == app })
 	}
-	list := ranked(c, recorded, isNamed)
-	raised := ranked(c, signals, isNamed)
+	list, raised := r.ranked(c, recorded, isNamed), raising.ranked(c, signals, isNamed)
 	result := &Ranking{
 		Events: r.events, Apps: len(r.volumes), Signals: len(signals), Accused: len(raised), Ranked: len(list), Offenders: named,
 		Top: list[:min(len(list), shown)], Kinds: kinds(signals),
 	}
 	for i := range named {
 		o := &named[i]
-		is := func(a Accused) bool { return a.App == o.App }
+		is := func(a Accused) bool { return a.names(o.App) }
 		o.VolumeRank, o.Raised = r.volumes.rank(o.App), slices.ContainsFunc(raised, is)
 		if at := slices.IndexFunc(list, is); at >= 0 {
 			o.Rank, o.Kind = at+1, list[at].Kind
+			if list[at].Who != string(o.App) {
+				o.Through = list[at].Who
+			}
 		}
 	}
 	return result, nil

@@ -8,15 +8,15 @@ import (
 	"github.com/memberwatch/memberwatch"
 )
 
-// EDGAR runs the web log of a public filing service: addresses are apps,
-// companies members. It is one day, thinned, so no app has a past: who stands
-// out does so among its peers.
+// EDGAR runs the web log of a public filing service: addresses are apps, those of
+// one /16 network have one developer, companies are members. It is one day,
+// thinned, so no app has a past: who stands out does so among its peers.
 func EDGAR(ctx context.Context, dir string, watch func(int64)) (*Ranking, error) {
 	return rank(ctx, scrapers(), watch, func(r *runner) error {
 		return read(filepath.Join(dir, "events.csv.gz"), func(row *row) error {
 			ev := memberwatch.Event{
-				App: memberwatch.AppID("address-" + row.text("app")), Developer: memberwatch.DeveloperID("fleet-" + row.text("fleet")),
-				Network: "net-" + row.text("net"), Time: row.time("t", time.RFC3339), Endpoint: row.text("endpoint"),
+				App: memberwatch.AppID("address-" + row.text("app")), Developer: memberwatch.DeveloperID("net-" + row.text("net")),
+				Network: "fleet-" + row.text("fleet"), Time: row.time("t", time.RFC3339), Endpoint: row.text("endpoint"),
 				DataClasses: []string{row.text("field")},
 			}
 			answer(&ev, row.number("status"), hash(row.number("member")))

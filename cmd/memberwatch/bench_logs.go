@@ -79,8 +79,8 @@ func printLogs(w io.Writer, r *logs.Result) error {
 }
 
 func printRanking(w io.Writer, name string, r *logs.Ranking) error {
-	fmt.Fprintf(w, "%s: %s of %s; %s on %s\n\n", name, plural(r.Events, "event"), plural(r.Apps, "app"), plural(r.Signals, "signal"), plural(r.Accused, "app"))
-	t := table{columns: []column{left("NAMED"), left("WHY"), right("RANK BY EVIDENCE"), right("BY MEMBERS"), left("SIGNAL"), left("STRONGEST EVIDENCE")}}
+	fmt.Fprintf(w, "%s: %s of %s; %s about %s\n\n", name, plural(r.Events, "event"), plural(r.Apps, "app"), plural(r.Signals, "signal"), number(r.Accused)+" apps and developers")
+	t := table{columns: []column{left("NAMED"), left("WHY"), right("RANK BY EVIDENCE"), right("BY MEMBERS"), left("SIGNAL"), left("STRONGEST EVIDENCE"), left("THROUGH")}}
 	for _, o := range r.Offenders {
 		rank, raised := number(o.Rank), "no"
 		if o.Rank == 0 {
@@ -89,19 +89,19 @@ func printRanking(w io.Writer, name string, r *logs.Ranking) error {
 		if o.Raised {
 			raised = "yes"
 		}
-		t.add(string(o.App), o.Why, rank, number(o.VolumeRank), raised, string(o.Kind))
+		t.add(string(o.App), o.Why, rank, number(o.VolumeRank), raised, string(o.Kind), o.Through)
 	}
 	if err := t.writeTo(w); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
-	top := table{columns: []column{right("RANK"), left("APP"), left("KIND"), right("WITHIN BUDGET OF"), right("MEMBERS"), left("NAMED")}}
+	top := table{columns: []column{right("RANK"), left("WHO"), left("KIND"), right("WITHIN BUDGET OF"), right("MEMBERS"), left("NAMED")}}
 	for n, a := range r.Top {
 		named := ""
 		if a.Named {
 			named = "yes"
 		}
-		top.add(number(n+1), string(a.App), string(a.Kind), fmt.Sprintf("%.3g", a.Budget), number(int64(a.Members)), named)
+		top.add(number(n+1), accused(&a), string(a.Kind), fmt.Sprintf("%.3g", a.Budget), number(int64(a.Members)), named)
 	}
 	if len(r.Top) > 0 {
 		if err := top.writeTo(w); err != nil {
@@ -110,6 +110,14 @@ func printRanking(w io.Writer, name string, r *logs.Ranking) error {
 		fmt.Fprintln(w)
 	}
 	return nil
+}
+
+// accused names somebody accused, with how many apps that are more than one.
+func accused(a *logs.Accused) string {
+	if len(a.Apps) > 1 {
+		return fmt.Sprintf("%s, %s", a.Who, plural(len(a.Apps), "app"))
+	}
+	return a.Who
 }
 
 func printDARPA(w io.Writer, d *logs.DARPA) error {
