@@ -1,6 +1,10 @@
 package detector
 
-import "github.com/memberwatch/memberwatch"
+import (
+	"math/bits"
+
+	"github.com/memberwatch/memberwatch"
+)
 
 // Call is an event with the state of its app.
 type Call struct {
@@ -51,4 +55,84 @@ func (e *Engine) touch(calls []Call) {
 		}
 	}
 	e.touched = sum // or else the compiler would leave out the reads
+}
+
+// CloseAll closes the windows of apps, one after the other, like Close for each of
+// them.
+func (e *Engine) CloseAll(states []*State, at memberwatch.Window) {
+	for len(states) > 0 {
+		next := states[:min(len(states), aheadClosing)]
+		e.touchClosing(next, at)
+		for _, s := range next {
+			e.Close(s, at)
+		}
+		states = states[len(next):]
+	}
+}
+
+// aheadClosing is how many states are looked at together before their windows close.
+const aheadClosing = 8
+
+// touchClosing is to Close what touch is to Observe. Days need more than it reads,
+// but there are few.
+func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
+	sum := uint64(0)
+	for _, s := range states {
+		sum += s.touch()
+	}
+	for _, s := range states {
+		sum += s.touchParts()
+	}
+	if at.Scale == memberwatch.Hour {
+		i := slot(hourBurst, at)
+		fold := shapes[hourBurst].fold(i)
+		for _, s := range states {
+			for f := range s.hour {
+				if b := s.hour[f].body; b != nil {
+					sum += uint64(b.season[fold]) + uint64(b.slot[fold]) + uint64(b.seen[fold]) + uint64(b.week[i])
+				}
+			}
+		}
+	}
+	e.touched = sum
+}
+
+// touch reads the state's own lines.
+func (s *State) touch() uint64 {
+	sum := uint64(s.control) + uint64(len(s.rules)) + uint64(s.recent.hour) + uint64(s.tab.arms) + s.tab.room.unattended
+	sum += uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0])
+	for f := 0; f < len(s.hour); f += 4 {
+		sum += uint64(s.hour[f].n)
+	}
+	return sum
+}
+
+// touchParts reads what the state leads to.
+func (s *State) touchParts() uint64 {
+	sum := uint64(0)
+	for _, w := range s.open {
+		sum += w.touch()
+		for set := uint32(w.deltas &^ anyDelta); set != 0; set &= set - 1 {
+			d := &s.ledger[bits.TrailingZeros32(set)]
+			sum += d.Calls + d.Members.Touch()
+		}
+	}
+	for f := range s.hour {
+		if b := s.hour[f].body; b != nil {
+			sum += uint64(b.tested[0]) + uint64(len(b.season)) + uint64(len(b.week))
+		}
+	}
+	if rows := s.tab.memory; rows != nil {
+		sum += rows[0].calls
+	}
+	for i := 0; i < len(s.recent.words); i += 8 {
+		sum += s.recent.words[i]
+	}
+	return sum
+}
+
+// touch reads the lines of a window, and what it counts its members in.
+func (w *window) touch() uint64 {
+	return uint64(w.Start) + w.listed + uint64(w.deltas) + uint64(w.owed[0]) + w.members.Touch() + w.actors.Touch() + uint64(len(w.broken)) +
+		w.asking + w.strange.calls + uint64(len(w.pieces)) + uint64(w.hours[10]) + uint64(len(w.touched)) + uint64(w.parts[5])
 }

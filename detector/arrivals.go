@@ -125,11 +125,11 @@ func (e *Engine) besideItself(s *State, a *arrival, w *window, x *values) {
 
 func (e *Engine) standOf(s *State, f Feature, at memberwatch.Window, x *values) stand {
 	cal := e.calibration(dayOf(at.Start))
-	c, p, ok := s.foresee(dayBurst, f, at, x)
+	c, p, ok := s.foresee(dayBurst, f, at, x, nil)
 	if !ok {
 		return stand{}
 	}
-	c.weigh(cal, &p, x.v[f])
+	c.weighBeside(cal, &p, x.v[f])
 	c.tell(cal, &p)
 	spread := (math.Log1p(c.high) - math.Log1p(c.mid)) / usualAt
 	return stand{x.v[f], math.Log1p(c.mid), max(spread, leastSpread), -normalQuantile(c.p)}

@@ -98,6 +98,7 @@ func BenchmarkCloseHour(b *testing.B) {
 		}
 	}
 	var spent, closed [memberwatch.Scales]int64
+	var closing []*State
 	shut := func(h int) {
 		for {
 			began, _ := cpu.Time()
@@ -105,9 +106,11 @@ func BenchmarkCloseHour(b *testing.B) {
 			if !ok {
 				return
 			}
+			closing = closing[:0]
 			for _, app := range due {
-				e.Close(states[app], w)
+				closing = append(closing, states[app])
 			}
+			e.CloseAll(closing, w)
 			if tally := e.EndWindow(w); tally != nil {
 				j := NewFleet(DefaultConfig()).Judge(tally)
 				for _, app := range e.Pending(w) {

@@ -41,7 +41,9 @@ func (e *Engine) close(s *State, w *window, x values) {
 			w.fired |= 1 << f
 		}
 	}
-	p := e.compare(s, w, x)
+	expected := &e.outlooks
+	expected.known = 0
+	p := e.compare(s, w, x, expected)
 	e.gather(s, w, &p)
 	if at.Scale == memberwatch.Day {
 		e.bring(s, w)
@@ -55,7 +57,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 			e.tally(w.Window).peers.add(e.category(s.App), &x)
 		}
 	}
-	e.learn(s, at, x)
+	e.learn(s, at, x, expected)
 	s.closed[at.Scale] = at.Start
 	s.dirty |= PartBaseline | PartHot
 	if at.Scale == memberwatch.Day {
@@ -153,14 +155,15 @@ func (e *Engine) catchUp(s *State, at memberwatch.Window) {
 		from = at.Start - limit*length
 	}
 	for t := from; t < at.Start; t += length {
-		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{sampled: 1})
+		e.learn(s, memberwatch.Window{Scale: at.Scale, Start: t}, values{sampled: 1}, nil)
 		s.closed[at.Scale] = t
 		s.dirty |= PartBaseline
 	}
 }
 
-// learn takes a window's values into the expectations of its scale.
-func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
+// learn takes a window's values into the expectations of its scale. expected is what
+// comparing it has found out, nil if it was not compared.
+func (e *Engine) learn(s *State, at memberwatch.Window, x values, expected *outlooks) {
 	if at.Scale == memberwatch.Day {
 		e.unlearn(s, &x)
 		for f := range s.learnt {
@@ -172,7 +175,7 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values) {
 			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f.novel() && s.days() < noveltyDays {
 				continue
 			}
-			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f))
+			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f), expected.of(stream, f))
 			if stream == daySlow {
 				s.learnt[f] |= 1
 			}

@@ -36,8 +36,8 @@ type comparison struct {
 	expected       prediction // kept if anybody may ask
 }
 
-// compare scores a window against the expectations.
-func (e *Engine) compare(s *State, w *window, x values) pending {
+// compare scores a window against the expectations, and keeps them.
+func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pending {
 	cal := e.calibration(dayOf(w.Start))
 	p := pending{
 		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
@@ -63,7 +63,7 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 				}
 				continue
 			}
-			c, ok := s.test(cal, stream, f, w.Window, x)
+			c, ok := s.test(cal, stream, f, w.Window, x, expected)
 			if !ok {
 				continue
 			}
@@ -78,8 +78,11 @@ func (e *Engine) compare(s *State, w *window, x values) pending {
 		}
 	}
 	p.tests, e.tests = slices.Clone(tests), tests
-	if slices.ContainsFunc(p.tests, func(c comparison) bool { return c.p <= brokenDownP }) {
-		p.total, p.pieces = w.totals(), s.piecesOf(w)
+	for i := range p.tests {
+		if p.tests[i].p <= brokenDownP {
+			p.total, p.pieces = w.totals(), s.piecesOf(w)
+			break
+		}
 	}
 	return p
 }
@@ -116,9 +119,8 @@ func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
 
 // countSilent counts such a window among those of which as much was expected.
 func (s *State) countSilent(t *Tally, stream streamID, f Feature, at memberwatch.Window, x *values) {
-	exposed := x.exposure(f)
-	if p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed); p.ok {
-		t.addSilent(stream, f, stratumOf(p.center()*exposed))
+	if center, ok := s.seriesOf(stream, f).center(&shapes[stream], slot(stream, at)); ok {
+		t.addSilent(stream, f, stratumOf(center*x.exposure(f)))
 	}
 }
 
@@ -133,30 +135,45 @@ func (e *Engine) knowsNovelty(s *State) bool { return s.days() >= noveltyDays+e.
 // ranks of its own when its first apps become ready.
 const rankedDays = 7
 
-// test compares one feature with one predictive.
-func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values) (comparison, bool) {
-	c, p, ok := s.foresee(stream, f, at, &x)
+// test compares one feature with one predictive, which it keeps unless nobody cares.
+func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values, keep *outlooks) (comparison, bool) {
+	c, p, ok := s.foresee(stream, f, at, &x, keep)
 	if ok {
-		c.weigh(cal, &p, x.v[f])
+		c.weighBeside(cal, &p, x.v[f])
 	}
 	return c, ok
 }
 
 // foresee says what was expected of a feature, and which windows are like it.
-func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *values) (comparison, prediction, bool) {
+func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *values, keep *outlooks) (comparison, prediction, bool) {
 	exposed := x.exposure(f)
-	p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed)
+	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
+	known := series.predict(sh, sh.fold(i), exposed)
+	if series.body != nil { // else learning gives it one, from which on it says more
+		keep.put(stream, f, &known)
+	}
+	p := known.prediction
+	series.echo(sh, i, &p)
 	if !p.ok {
 		return comparison{}, p, false
 	}
-	c := comparison{stream: stream, feature: f, stratum: stratumOf(p.center() * exposed)}
-	p.lift(s.growth(stream, f, at, x.actors)) // which leaves the app in its stratum
+	c := comparison{stream: stream, feature: f, mid: p.center()}
+	c.stratum = stratumOf(c.mid * exposed)
+	if growth := s.growth(stream, f, at, x.actors); growth != 1 { // which leaves the app in its stratum
+		p.lift(growth)
+		c.mid = p.center()
+	}
 	return c, p, true
 }
 
 // weigh compares a value with what was expected.
 func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
 	c.mid = p.center()
+	c.weighBeside(cal, p, value)
+}
+
+// weighBeside compares a value with a prediction whose center is c.mid.
+func (c *comparison) weighBeside(cal *Calibration, p *prediction, value float64) {
 	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
 	if c.p <= explainedP || c.stream == daySlow { // slow evidence may speak on an ordinary day
 		c.mid = p.median()

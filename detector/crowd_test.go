@@ -25,7 +25,7 @@ func TestCrowd(t *testing.T) {
 			e, s := New(DefaultConfig()), NewState("app", "dev")
 			day := memberwatch.Day.Length()
 			for n := range int64(30) {
-				e.learnAt(s, hourBurst, Misses, memberwatch.Window{Scale: memberwatch.Hour, Start: n * day}, float64(n%2), 1)
+				e.learnAt(s, hourBurst, Misses, memberwatch.Window{Scale: memberwatch.Hour, Start: n * day}, float64(n%2), 1, nil)
 			}
 			w := e.window(s, memberwatch.Hour, 40*day)
 			w.armed, w.critical[Misses] = true, 10

@@ -48,6 +48,7 @@ type Engine struct {
 	found    []uint64     // memory of checkCanaries
 	asked    []uint64     // memory of checkKnowledge
 	tests    []comparison // memory of compare
+	outlooks outlooks     // memory of close
 	trials   []trial      // memory of judge
 	verdicts []verdict    // likewise
 }

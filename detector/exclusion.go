@@ -66,11 +66,11 @@ func (e *Engine) excludes(s *State, w memberwatch.Window) bool {
 }
 
 // learnAt learns the value of an app's window, which comes out of the lag when a
-// later one is learnt; either may be excluded.
-func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Window, v, exposure float64) {
+// later one is learnt; either may be excluded. expected is as of series.learn.
+func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Window, v, exposure float64, expected *outlook) {
 	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
 	if e.excluded.apps[s.App] == nil && e.excluded.developers[s.Developer] == nil {
-		series.learn(sh, i, v, exposure)
+		series.learn(sh, i, v, exposure, expected)
 		return
 	}
 	out := at // what the levels learn now
@@ -78,7 +78,7 @@ func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Wi
 	if e.excludes(s, out) {
 		v = series.neutralise(sh, i, v, exposure)
 	}
-	series.learn(sh, i, v, exposure)
+	series.learn(sh, i, v, exposure, expected)
 }
 
 // unlearn makes the burst streams of days anew if an exclusion has changed since
@@ -118,7 +118,7 @@ func (s *series) relearn(slow *series, days []int64, exposure float64, excluded 
 		if excluded(day) {
 			x = float32(math.Log1p(s.median(sh, at, exposure)))
 		}
-		s.absorb(sh, at, float64(x), exposure)
+		s.absorb(sh, at, float64(x), exposure, nil)
 	}
 }
 

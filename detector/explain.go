@@ -23,7 +23,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	x := values{v: [Features]float64{}}
 	x.v[f], x.actors = w.value(f), w.actors.Estimate()
 	cal := e.calibration(dayOf(w.Start))
-	t, ok := s.test(cal, stream, f, w.Window, x)
+	t, ok := s.test(cal, stream, f, w.Window, x, nil)
 	if !ok {
 		return
 	}

@@ -86,12 +86,15 @@ func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64
 // say.
 func (s *State) usualActors(stream streamID, at memberwatch.Window) float64 {
 	i := slot(stream, at)
-	reach := s.seriesOf(stream, Reach).expect(&shapes[stream], i, 1)
-	ratio := s.seriesOf(stream, ReachPerActor).expect(&shapes[stream], i, 1)
-	if !reach.ok || !ratio.ok {
+	reach, ok := s.seriesOf(stream, Reach).center(&shapes[stream], i)
+	if !ok {
 		return 0
 	}
-	return max(reach.center()/max(ratio.center(), 1e-9), 1)
+	ratio, ok := s.seriesOf(stream, ReachPerActor).center(&shapes[stream], i)
+	if !ok {
+		return 0
+	}
+	return max(reach/max(ratio, 1e-9), 1)
 }
 
 // adminGrowth compares the registered admins with their mean.

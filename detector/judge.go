@@ -26,17 +26,19 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	}
 	cal, cfg := e.calibration(dayOf(p.Start)), &e.on(p.Start).cfg
 	trials, verdicts := e.trials[:0], e.verdicts[:0]
-	for _, c := range p.tests {
-		t := trial{
-			comparison: c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
+	for i := range p.tests {
+		c := &p.tests[i]
+		trials = append(trials, trial{
+			comparison: *c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
 			weight: cfg.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
-		}
+		})
+		t := &trials[i]
 		v, rise := t.settle(cal, p.values.v[c.feature], cfg.Budget)
 		if c.stream == daySlow {
 			s.rise[c.feature] = rise
 			s.dirty |= PartBaseline
 		}
-		trials, verdicts = append(trials, t), append(verdicts, v)
+		verdicts = append(verdicts, v)
 	}
 	e.trials, e.verdicts = trials, verdicts
 	e.keepClues(s, p, verdicts)

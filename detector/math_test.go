@@ -153,7 +153,7 @@ func TestPredictionAgrees(t *testing.T) {
 	var s series
 	rng := rand.New(rand.NewPCG(3, 3))
 	for day := range 60 {
-		s.learn(&shapes[dayBurst], day%7, 100+20*rng.NormFloat64(), 1)
+		s.learn(&shapes[dayBurst], day%7, 100+20*rng.NormFloat64(), 1, nil)
 	}
 	p := s.predict(&shapes[dayBurst], 3, 1)
 	for _, q := range []float64{0.9, 0.5, 0.1, 1e-3, 1e-6} {
@@ -175,8 +175,8 @@ func TestZeroSeriesGrows(t *testing.T) {
 		var lazy, full series
 		full.grow(&shapes[stream])
 		for day := range 20 {
-			lazy.learn(&shapes[stream], day%7, 0, 1)
-			full.learn(&shapes[stream], day%7, 0, 1)
+			lazy.learn(&shapes[stream], day%7, 0, 1, nil)
+			full.learn(&shapes[stream], day%7, 0, 1, nil)
 		}
 		if lazy.body != nil {
 			t.Fatal("a zero series has a body")
@@ -184,7 +184,7 @@ func TestZeroSeriesGrows(t *testing.T) {
 		if lazy.n != full.n {
 			t.Errorf("stream %d: learnt %d and %d windows", stream, lazy.n, full.n)
 		}
-		lazy.learn(&shapes[stream], 6, 30, 1)
+		lazy.learn(&shapes[stream], 6, 30, 1, nil)
 		if lazy.body == nil {
 			t.Fatal("a moved series has no body")
 		}

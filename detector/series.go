@@ -99,13 +99,28 @@ func (sh *shape) fold(slot int) int {
 // was more.
 func (s *series) expect(sh *shape, slot int, exposure float64) prediction {
 	p := s.predict(sh, sh.fold(slot), exposure).prediction
-	if sh.week > 0 && s.body != nil {
-		echo := float64(s.body.week[slot]) * weekUnit
-		for i := range experts {
-			p.mean[i] = max(p.mean[i], echo)
-		}
-	}
+	s.echo(sh, slot, &p)
 	return p
+}
+
+// center is that of what expect says, whatever the exposure, and whether it says
+// anything.
+func (s *series) center(sh *shape, slot int) (float64, bool) {
+	var p prediction
+	s.mix(sh, sh.fold(slot), &p)
+	s.echo(sh, slot, &p)
+	return p.center(), p.ok
+}
+
+// echo raises a prediction to what the app did a week ago.
+func (s *series) echo(sh *shape, slot int, p *prediction) {
+	if sh.week == 0 || s.body == nil {
+		return
+	}
+	echo := float64(s.body.week[slot]) * weekUnit
+	for i := range experts {
+		p.mean[i] = max(p.mean[i], echo)
+	}
 }
 
 func newBody(sh *shape) *seriesBody {
@@ -140,6 +155,29 @@ type outlook struct {
 	floor [experts]float64 // of the squared scales
 }
 
+// outlooks are what the series of hours expect of one window, as far as somebody has
+// asked. Days are learnt after exclusions, which may change what is expected.
+type outlooks struct {
+	known uint32 // set of features
+	all   [Features]outlook
+}
+
+// put keeps an expectation; nil keeps nothing.
+func (o *outlooks) put(stream streamID, f Feature, p *outlook) {
+	if o != nil && stream == hourBurst {
+		o.known |= 1 << f
+		o.all[f] = *p
+	}
+}
+
+// of returns an expectation that was put, or nil.
+func (o *outlooks) of(stream streamID, f Feature) *outlook {
+	if o == nil || stream != hourBurst || o.known&(1<<f) == 0 {
+		return nil
+	}
+	return &o.all[f]
+}
+
 // prediction is what a series expects of one window.
 type prediction struct {
 	ok   bool
@@ -155,6 +193,19 @@ func (s *series) predict(sh *shape, slot int, exposure float64) outlook {
 	var p outlook
 	if s.n == 0 {
 		return p
+	}
+	s.mix(sh, slot, &p.prediction)
+	for i := range experts {
+		p.floor[i] = sh.floor(p.mean[i], exposure)
+		p.sd[i] = s.scale(sh, i, p.floor[i])
+	}
+	return p
+}
+
+// mix fills in what the experts predict, and their weights.
+func (s *series) mix(sh *shape, slot int, p *prediction) {
+	if s.n == 0 {
+		return
 	}
 	if b := s.body; b != nil {
 		season := float64(b.season[slot])
@@ -176,10 +227,11 @@ func (s *series) predict(sh *shape, slot int, exposure float64) outlook {
 	}
 	sum := 0.0
 	for i := range experts {
-		p.floor[i] = sh.floor(p.mean[i], exposure)
-		p.sd[i] = s.scale(sh, i, p.floor[i])
 		if s.speaks(sh, i, slot) {
-			p.w[i] = math.Exp(s.logWeight(i) - best)
+			p.w[i] = 1
+			if less := s.logWeight(i) - best; less < 0 {
+				p.w[i] = math.Exp(less)
+			}
 			sum += p.w[i]
 		}
 	}
@@ -188,7 +240,6 @@ func (s *series) predict(sh *shape, slot int, exposure float64) outlook {
 			p.w[i] /= sum
 		}
 	}
-	return p
 }
 
 // knows tells whether an expert has something to say about a slot: levels
@@ -301,7 +352,9 @@ func studentTail(z float64) float64 {
 }
 
 // learn takes the value of the window in slot into the series, after the lag.
-func (s *series) learn(sh *shape, slot int, v, exposure float64) {
+// expected is what predict says of that window, nil if nobody has asked yet; with a
+// lag it does not matter, as an older window is learnt.
+func (s *series) learn(sh *shape, slot int, v, exposure float64, expected *outlook) {
 	if s.body == nil && !sh.measured {
 		if v == 0 {
 			if int(s.wait) < sh.lag {
@@ -323,25 +376,29 @@ func (s *series) learn(sh *shape, slot int, v, exposure float64) {
 		old := float64(q[0])
 		copy(q, q[1:])
 		q[len(q)-1] = float32(x)
-		x, slot = old, ((slot-sh.lag)%sh.slots+sh.slots)%sh.slots
+		x, slot, expected = old, ((slot-sh.lag)%sh.slots+sh.slots)%sh.slots, nil
 	}
-	s.absorb(sh, sh.fold(slot), x, exposure)
+	s.absorb(sh, sh.fold(slot), x, exposure, expected)
 	if sh.week > 0 {
 		s.body.week[slot] = uint8(min(math.Round(x/weekUnit), math.MaxUint8))
 	}
 }
 
-// absorb scores the experts against x and moves them towards it.
-func (s *series) absorb(sh *shape, slot int, x, exposure float64) {
+// absorb scores the experts against x and moves them towards it. expected is as of
+// learn.
+func (s *series) absorb(sh *shape, slot int, x, exposure float64, expected *outlook) {
 	var floor [2]float64 // of the levels' squared scales
 	if s.n == 0 {
 		s.body.level = [2]float32{float32(x), float32(x)}
 		first := sh.floor(float64(float32(x))+float64(s.body.season[slot]), exposure)
 		floor = [2]float64{first, first}
 	} else {
-		p := s.predict(sh, slot, exposure)
-		s.scoreExperts(sh, &p.prediction, slot, x)
-		floor = [2]float64(p.floor[:2])
+		if expected == nil {
+			p := s.predict(sh, slot, exposure)
+			expected = &p
+		}
+		s.scoreExperts(sh, &expected.prediction, slot, x)
+		floor = [2]float64(expected.floor[:2])
 	}
 	s.n++
 	s.move(sh, slot, x, exposure, floor)

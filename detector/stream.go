@@ -71,7 +71,7 @@ func (s *Stream) evidence(slot int, x float64) float64 {
 	}
 	rare := s.rarity.score(x)
 	s.series.grow(&loneShape)
-	s.series.absorb(&loneShape, slot, x, 1)
+	s.series.absorb(&loneShape, slot, x, 1, nil)
 	s.rarity.add(x)
 	often := float64(surpriseWorth * s.surprise.add(min(surprise, surpriseMost), surpriseRun))
 	lasting := s.rareRun.add(rare, rareRunLength)

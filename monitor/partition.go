@@ -21,13 +21,14 @@ type partition struct {
 	stop   <-chan struct{} // closed when the owner must end at once
 
 	apps     map[memberwatch.AppID]*resident
-	slots    []*resident     // the same by slot, once an event has named it
-	max      int             // apps to keep in memory
-	tick     uint64          // for finding the least recently used app
-	crowded  uint64          // checkpoint after which evicting was tried in vain
-	marks    []mark          // by producer
-	calls    []detector.Call // accepted, not yet observed
-	touched  []int           // producers whose marks changed since the last checkpoint
+	slots    []*resident       // the same by slot, once an event has named it
+	max      int               // apps to keep in memory
+	tick     uint64            // for finding the least recently used app
+	crowded  uint64            // checkpoint after which evicting was tried in vain
+	marks    []mark            // by producer
+	calls    []detector.Call   // accepted, not yet observed
+	closing  []*detector.State // whose windows close
+	touched  []int             // producers whose marks changed since the last checkpoint
 	progress store.Progress
 	rulings  []ruling // from the fleet, not yet applied
 	judged   int64    // windows up to here are judged by the fleet, durably

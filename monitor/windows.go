@@ -54,12 +54,15 @@ func (p *partition) closeEnding(end int64) {
 		if !ok {
 			return
 		}
+		p.closing = p.closing[:0]
 		for _, app := range apps {
 			if r := p.resident(app); r != nil {
-				p.engine.Close(r.state, w)
-				p.dirty(r)
+				p.dirty(r) // from here on it cannot leave memory
+				p.closing = append(p.closing, r.state)
 			}
 		}
+		p.engine.CloseAll(p.closing, w)
+		clear(p.closing)
 		for _, d := range p.engine.DevelopersDue(w) {
 			r := p.developer(d)
 			p.engine.CloseDeveloper(r.state, w)

@@ -394,3 +394,17 @@ func (d *Distinct) CopyFrom(o *Distinct) {
 	copy(d.words, o.words)
 	d.tally = o.tally
 }
+
+// Touch reads a word of each cache line of the exact keys, so that the processor
+// has them at hand, and returns their sum, which means nothing. Of registers few
+// keys need few lines, and none waits for another.
+func (d *Distinct) Touch() uint64 {
+	sum := uint64(0)
+	if !d.Exact() {
+		return sum
+	}
+	for i := 0; i < len(d.words); i += 8 {
+		sum += d.words[i]
+	}
+	return sum
+}
