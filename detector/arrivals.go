@@ -137,7 +137,7 @@ func (e *Engine) standOf(s *State, f Feature, at memberwatch.Window, x *values) 
 
 const (
 	usualAt     = 1.96 // standard deviations that one value in forty exceeds
-	leastSpread = 0.05
+	leastSpread = 0.05 // ours: no count of many members is expected more narrowly than within a tenth
 )
 
 // arrivalsAt returns the tally's newcomers to a network.

@@ -31,8 +31,8 @@ const (
 	volumeAt      = settled + 1 // the same in plain members, of all categories
 	settledVolume = volumeAt + birthAges
 	birthGroups   = settledVolume + 1
-	minBirths     = 20
-	birthSpread   = 0.5
+	minBirths     = 20  // ours: a spread of so few is known within a sixth
+	birthSpread   = 0.5 // the least one, of the measurements
 )
 
 // ages are the days after birth at which an app is compared with its peers.

@@ -51,13 +51,13 @@ type lineage struct {
 }
 
 const (
-	fewestBorn   = 8
-	bornApart    = 0.8 // the least part of the members that are different ones
-	quietBirths  = 7   // days without births that the estimate begins with
-	fewestPast   = 14  // days before the recent ones
-	steadyBirths = 10  // most size of the negative binomial
-	markedDays   = 120 // after its last finding that a cohort teaches nothing
-	leastPast    = 0.02
+	fewestBorn   = 8    // ours: partners that one developer makes up are fewer
+	bornApart    = 0.8  // the least part of the members that are different ones
+	quietBirths  = 7    // days without births that the estimate begins with
+	fewestPast   = 14   // days before the recent ones
+	steadyBirths = 10   // most size of the negative binomial
+	markedDays   = 120  // after its last finding that a cohort teaches nothing
+	leastPast    = 0.02 // births, below which a shape without lately any is forgotten
 )
 
 func (l *lineage) births() (n uint64) {
@@ -210,9 +210,18 @@ func weekly(births, days float64) float64 { return youth * (births + 0.5) / (day
 
 // p is the probability of as many births by chance, of any shape.
 func (g *brought) p() float64 {
-	size, mean := min(g.past+0.5, steadyBirths), g.expected()
-	tail := mathext.RegIncBeta(float64(g.births), size, mean/(mean+size))
-	return min(max(tail*float64(g.rising), 1e-300), 1)
+	return min(max(g.tail(float64(g.births))*float64(g.rising), 1e-300), 1)
+}
+
+// tail is the probability of so many births or more of the shape by chance.
+func (g *brought) tail(births float64) float64 {
+	return negativeBinomialTail(births, min(g.past+0.5, steadyBirths), g.expected())
+}
+
+// negativeBinomialTail is P(X >= n), n >= 1, of a negative binomial count of a size
+// and mean: the regularised incomplete beta function.
+func negativeBinomialTail(n, size, mean float64) float64 {
+	return mathext.RegIncBeta(n, size, mean/(mean+size))
 }
 
 // finding words the grounds.
@@ -239,9 +248,8 @@ func (g *brought) finding(float64) memberwatch.Finding {
 
 // usual is the number of births that one week in forty exceeds.
 func (g *brought) usual() float64 {
-	size, mean := min(g.past+0.5, steadyBirths), g.expected()
 	n := 1.0
-	for mathext.RegIncBeta(n, size, mean/(mean+size)) > 0.025 {
+	for g.tail(n) > 0.025 {
 		n++
 	}
 	return n - 1

@@ -92,7 +92,7 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 	if t.stream == daySlow {
 		law, threshold := cal.laws[t.feature], budget/t.weight
 		v.period = law.period(rise.update(v.p, law.at(threshold)))
-		v.hit = v.period >= threshold
+		v.hit = v.period >= threshold && v.p <= risenP
 		return v, rise
 	}
 	v.period = periodOf(v.p, t.stream)
@@ -102,6 +102,11 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 	}
 	return v, rise
 }
+
+// risenP is the p-value above which a day is no part of a rise, however much slow
+// evidence the days before have left: half of all days lie higher. Evidence only grows
+// below it, so it never keeps a rise from being found.
+const risenP = 0.5
 
 // raiseJudged raises one finding for each kind that has a hit, and then withdraws
 // the provisional ones that the fleet explains and no other kind bears out.
