@@ -25,6 +25,9 @@ type replay struct {
 	changes []memberwatch.Change // applied so far
 	// onClose, if set, sees each app's window before it closes.
 	onClose func(*State, memberwatch.Window)
+	// batches: calls are observed together where no window closes between them.
+	batches bool
+	calls   []Call
 }
 
 const lateness = int64(2 * 60 * 1e9)
@@ -37,6 +40,7 @@ func newReplay(t testing.TB, cfg Config) *replay {
 }
 
 func (r *replay) apply(c memberwatch.Change) {
+	r.flush()
 	c.Revision = r.engine.Revision() + 1
 	r.changes = append(r.changes, c)
 	r.engine.Apply(&c)
@@ -49,12 +53,28 @@ func (r *replay) observe(ev *memberwatch.Event) {
 		r.states[ev.App] = s
 	}
 	late := memberwatch.WindowAt(memberwatch.Hour, ev.Time).End() <= r.newest-lateness
-	r.engine.Observe(s, ev, late)
-	r.take()
-	if ev.Time > r.newest {
-		r.newest = ev.Time
-		r.advance(r.newest - lateness)
+	if r.batches {
+		own := *ev
+		r.calls = append(r.calls, Call{s, &own, late})
+	} else {
+		r.engine.Observe(s, ev, late)
+		r.take()
 	}
+	if ev.Time > r.newest {
+		before := r.newest
+		r.newest = ev.Time
+		if !r.batches || memberwatch.WindowAt(memberwatch.Hour, r.newest-lateness) != memberwatch.WindowAt(memberwatch.Hour, before-lateness) {
+			r.flush()
+			r.advance(r.newest - lateness)
+		}
+	}
+}
+
+// flush observes the calls that wait to be observed together.
+func (r *replay) flush() {
+	r.engine.ObserveAll(r.calls)
+	r.calls = r.calls[:0]
+	r.take()
 }
 
 // advance closes what is over at the watermark and lets the fleet judge it.

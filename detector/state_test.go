@@ -61,6 +61,7 @@ const dayLength = 24 * 3600 * int64(1e9)
 
 // reload stores and loads every state and the engine's own part.
 func (r *replay) reload() {
+	r.flush()
 	meta, err := r.engine.AppendBinary(nil)
 	if err != nil {
 		r.t.Fatal(err)
