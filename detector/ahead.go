@@ -51,7 +51,8 @@ func (e *Engine) touch(calls []Call) {
 			sum += uint64(rows[0].like) + rows[0].calls + uint64(rows[0].short[0]) + uint64(rows[0].short[len(rows[0].short)-1])
 		}
 		if hour := s.tab.hour; hour != nil && !s.recent.takes(calls[i].Event) {
-			sum += uint64(hour.Start) + uint64(hour.deltas) + uint64(hour.members.Estimate())
+			sum += uint64(s.fresh.Len()) + uint64(len(s.open)) // for these the run is absorbed
+			sum += uint64(hour.Start) + uint64(hour.deltas) + hour.members.Touch() + hour.groups.Touch() + hour.actors.Touch() + uint64(s.tab.day.deltas)
 		}
 	}
 	e.touched = sum // or else the compiler would leave out the reads

@@ -226,9 +226,11 @@ func (s *State) absorb() {
 	}
 	hour.groups.InsertMixed(sketch.Mix(groups))
 	hour.actors.InsertMixed(sketch.Mix(actors))
-	// Most members have been met in this hour before, and the sample knows it of them.
-	unseen := hour.members.InsertMixed(s.fresh.Unsettled(sketch.Mix(members), hourStamp(r.hour)))
-	s.fresh.AddUnknown(unseen, hourStamp(r.hour), &s.history)
+	stamp := hourStamp(r.hour)
+	if sketch.Mix(members); !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
+		members = s.fresh.Unsettled(members, stamp)
+	}
+	s.fresh.AddUnknown(hour.members.InsertMixed(members), stamp, &s.history)
 	hour.weigh()
 	s.owe(s.openAt(memberwatch.WindowAt(memberwatch.Day, r.hour)))
 	r.reset()

@@ -56,13 +56,19 @@ func (d *Distinct) insert(key uint64) bool {
 	if i < len(d.words) && d.words[i] == key {
 		return false
 	}
-	if len(d.words) == exactLimit {
-		d.densify(d.words)
-		(*registers)(d.words).observe(key, &d.tally)
-		return true
-	}
-	d.words = slices.Insert(d.words, i, key)
+	d.put(i, key)
 	return true
+}
+
+// put adds a mixed key to the exact keys at its place, or to registers in their
+// stead if there are too many.
+func (d *Distinct) put(i int, key uint64) {
+	if len(d.words) < exactLimit {
+		d.words = slices.Insert(d.words, i, key)
+		return
+	}
+	d.densify(d.words)
+	(*registers)(d.words).observe(key, &d.tally)
 }
 
 // InsertMixed adds mixed keys, and returns those that may be new: in the exact form
@@ -78,7 +84,8 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 			}
 			return keys[:n+copy(keys[n:], keys[i:])]
 		}
-		if d.insert(key) {
+		if at := lowerBound(d.words, key); at == len(d.words) || d.words[at] != key {
+			d.put(at, key)
 			keys[n] = key
 			n++
 		}

@@ -88,8 +88,9 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 
 // Unsettled returns the mixed keys without those that the sample holds with just
 // this stamp, in the memory of the keys. To add the others again would change
-// nothing: neither in the sample, nor in a Distinct that has met whatever the
-// sample was given at that stamp.
+// nothing: neither in the sample, nor in the registers of a Distinct that has met
+// whatever the sample was given at that stamp. A Distinct that is still exact keeps
+// more of a key than a sample does.
 func (s *Sample) Unsettled(keys []uint64, stamp uint16) []uint64 {
 	n := 0
 	for rest := keys; len(rest) > 0; {
