@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/bench/scenario"
+	"github.com/memberwatch/memberwatch/monitor"
 	pb "github.com/memberwatch/memberwatch/proto/memberwatch/v1"
 	"github.com/memberwatch/memberwatch/wire"
 )
@@ -69,11 +69,29 @@ func TestDemo(t *testing.T) {
 	if found != result.Found || result.Found+result.Missed != len(result.Planted) {
 		t.Errorf("found %d and missed %d of %d, but %d rows are found", result.Found, result.Missed, len(result.Planted), found)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "platform.db")); err != nil {
-		t.Errorf("the given data directory was not used or did not stay: %v", err)
-	}
+	verifies(t, dir)
 	if _, _, err := execute(t, "--once", "--data-dir", dir); err == nil {
 		t.Error("a directory with data in it was taken for a fresh one")
+	}
+}
+
+// verifies makes everything again that the signals of a directory say, of whatever kind
+// they are, after control changes and calibrations that came later.
+func verifies(t *testing.T, dir string) {
+	t.Helper()
+	kinds, findings := make(map[memberwatch.Kind]bool), 0
+	err := monitor.VerifyDirectory(dir, func(v memberwatch.Verification) error {
+		for _, f := range v.Findings {
+			kinds[f.Kind] = true
+			findings++
+		}
+		if v.Result() != memberwatch.CheckVerified {
+			t.Errorf("%+v", v)
+		}
+		return nil
+	})
+	if err != nil || len(kinds) < 6 || findings < 100 {
+		t.Errorf("%d findings of kinds %v verified, error %v", findings, slices.Sorted(maps.Keys(kinds)), err)
 	}
 }
 

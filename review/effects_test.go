@@ -118,3 +118,53 @@ func TestReopeningBesideAnother(t *testing.T) {
 		t.Errorf("open is %+v", left)
 	}
 }
+
+// TestWhatEachVerdictDoes: exactly the effects that are listed, and none of them once
+// the case is reopened.
+func TestWhatEachVerdictDoes(t *testing.T) {
+	type effects struct{ exclusions, silences, abuse, expected, benign int64 }
+	until := memberwatch.Expect{Members: 100, Until: time.Now().Add(time.Hour)}
+	verdicts := map[memberwatch.AppID]struct {
+		decision memberwatch.Decision
+		want     effects
+	}{
+		"abuse":        {memberwatch.Decision{Verdict: memberwatch.VerdictAbuse, Reason: "harvesting"}, effects{exclusions: 1, abuse: 1}},
+		"expected":     {memberwatch.Decision{Verdict: memberwatch.VerdictExpected, Reason: "known-batch", Expect: &until}, effects{silences: 1, expected: 1}},
+		"benign":       {memberwatch.Decision{Verdict: memberwatch.VerdictBenign, Reason: "organic-growth"}, effects{benign: 1}},
+		"bad-data":     {memberwatch.Decision{Verdict: memberwatch.VerdictBenign, Reason: memberwatch.ReasonBadData}, effects{exclusions: 1, benign: 1}},
+		"inconclusive": {memberwatch.Decision{Verdict: memberwatch.VerdictInconclusive, Reason: "not-enough-data"}, effects{}},
+	}
+	for app, v := range verdicts {
+		t.Run(string(app), func(t *testing.T) {
+			d := open(t)
+			d.forbid()
+			d.reads("group_membership", 3, app)
+			c := d.cases(1, nil)[0]
+			stand := func() effects {
+				e := effects{exclusions: int64(len(d.exclusions(app)))}
+				for _, s := range must(d.Silences(t.Context(), 0, 10, nil)) {
+					if s.Ended.IsZero() {
+						e.silences++
+					}
+				}
+				for _, p := range must(d.Precisions(t.Context())) {
+					e.abuse, e.expected, e.benign = e.abuse+p.Abuse, e.expected+p.Expected, e.benign+p.Benign
+				}
+				return e
+			}
+			v.decision.Action, v.decision.By, v.decision.Comment = memberwatch.ActionDecide, "ana", "so it is"
+			c = must(d.Decide(t.Context(), c.ID, "", v.decision))
+			if got := stand(); got != v.want {
+				t.Errorf("it did %+v, want %+v", got, v.want)
+			}
+			if listed, want := int64(len(c.Effects)), v.want.exclusions+v.want.silences+v.want.abuse+v.want.expected+v.want.benign; listed != want {
+				t.Errorf("%d effects are listed, want %d: %+v", listed, want, c.Effects)
+			}
+			d.restart()
+			must(d.Decide(t.Context(), c.ID, "", memberwatch.Decision{Action: memberwatch.ActionReopen, By: "ben", Comment: "a second look"}))
+			if left := stand(); left != (effects{}) {
+				t.Errorf("reopening left %+v", left)
+			}
+		})
+	}
+}
