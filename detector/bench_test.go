@@ -25,13 +25,17 @@ func BenchmarkObserve(b *testing.B) {
 	}
 	events := make([]memberwatch.Event, kept)
 	owner := make([]*State, kept)
+	groups, classes := [7]string{}, []string{"profile_name", "profile_picture"}
+	for i := range groups {
+		groups[i] = fmt.Sprint("group-", i)
+	}
 	start := int64(1_767_571_200e9)
 	for i := range events {
 		app := int(zipf.Uint64())
 		owner[i] = states[app]
 		ev := memberwatch.Event{
-			App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: []string{"profile_name", "profile_picture"}[:1+app%2],
-			Group: fmt.Sprint("group-", i%7), Actor: uint64(i%50) + 1, Endpoint: "/groups/members", Network: "AS64500", Credential: "token-1",
+			App: owner[i].App, Time: start + int64(i)*1e6, DataClasses: classes[:1+app%2],
+			Group: groups[i%len(groups)], Actor: uint64(i%50) + 1, Endpoint: "/groups/members", Network: "AS64500", Credential: "token-1",
 		}
 		for range 5 {
 			ev.Disclosed = append(ev.Disclosed, uint64(app)<<32|rng.Uint64N(100_000), uint64(app)<<32|rng.Uint64N(200))
