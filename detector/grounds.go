@@ -90,7 +90,7 @@ func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
 
 // recorded adds basis and record to a finding that was made from grounds.
 func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget float64) memberwatch.Finding {
-	f.Basis = basis
+	f = based(f, basis)
 	enc := newEncoder(nil, groundsVersion)
 	enc.string(Model)
 	enc.string(string(f.Basis.App))
@@ -157,8 +157,18 @@ func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 		return memberwatch.Finding{}, err
 	}
 	f := conclude(g, budget)
-	f.Basis, f.Number, f.Record = basis, stored.Number, stored.Record
+	f = based(f, basis)
+	f.Number, f.Record = stored.Number, stored.Record
 	return f, nil
+}
+
+// based says what a finding rests on, and if that weakens it.
+func based(f memberwatch.Finding, basis memberwatch.Basis) memberwatch.Finding {
+	f.Basis = basis
+	if basis.Learning == memberwatch.LearningStale && f.Stream != memberwatch.StreamRule {
+		f.Caveats = append(f.Caveats, "the baseline is stale: the app has lately come back from a long silence")
+	}
+	return f
 }
 
 // Withdraw says of a provisional finding that the fleet explains it: everybody

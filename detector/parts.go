@@ -9,7 +9,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 3
+const stateVersion = 4
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
@@ -55,6 +55,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 	e.uint(s.events)
 	e.uint(s.late)
 	e.bool(s.actors)
+	e.int(int64(s.back))
 	e.uint(s.asking)
 	for i := range s.names {
 		s.names[i].encode(e)
@@ -81,7 +82,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 func (s *State) loadTotals(b []byte) error {
 	d := newDecoder(b, stateVersion, "totals")
 	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
-	s.asking = d.uint()
+	s.back, s.asking = int32(d.int()), d.uint()
 	for i := range s.names {
 		s.names[i].decode(d)
 	}

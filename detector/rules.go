@@ -166,10 +166,14 @@ func (g *broken) decode(d *decoder) {
 
 // wakeUp notes that an app returns after a long silence.
 func (e *Engine) wakeUp(s *State, ev *memberwatch.Event) {
-	if s.last == 0 || ev.Time-s.last < int64(e.cfg.DormantDays-1)*memberwatch.Day.Length() {
+	if s.last == 0 || ev.Time-s.last < int64(min(maxSilentDays, e.cfg.DormantDays-1))*memberwatch.Day.Length() {
 		return
 	}
 	silent := dayOf(ev.Time) - dayOf(s.last)
+	if silent > maxSilentDays {
+		s.back = dayOf(ev.Time)
+		s.dirty |= PartTotals
+	}
 	if silent >= e.cfg.DormantDays {
 		s.wake, s.silence = ev.Time, silent
 		s.dirty |= PartHot

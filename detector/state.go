@@ -32,6 +32,7 @@ type State struct {
 	names     [dimensions]names // that its calls have used
 	met       [dimensions]met   // the newest of them
 	silence   int32             // how many days the silence before wake lasted
+	back      int32             // day of the return from a silence that made the baseline stale; 0: none
 	late      uint64
 	ruleRev   int64
 	Developer memberwatch.DeveloperID
@@ -109,12 +110,13 @@ func (s *State) View(v *memberwatch.AppView, cfg *Config, now int64) {
 	v.Learning = s.learning(cfg, now)
 }
 
-// learning tells how far the baseline can be trusted at an event time.
+// learning tells how far the baseline can be trusted at an event time: after a long
+// silence not before a week of new days has entered it.
 func (s *State) learning(cfg *Config, now int64) memberwatch.Learning {
 	switch {
 	case s.days() < cfg.ReadyDays:
 		return memberwatch.LearningYoung
-	case dayOf(now)-dayOf(s.last) > maxSilentDays:
+	case dayOf(now)-dayOf(s.last) > maxSilentDays || s.back != 0 && dayOf(now)-s.back < rankedDays:
 		return memberwatch.LearningStale
 	default:
 		return memberwatch.LearningReady

@@ -271,3 +271,34 @@ func TestDamagedStateIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestLearning: a baseline is young, ready, stale in and for a week after a long
+// silence, and ready again; all of that is stored.
+func TestLearning(t *testing.T) {
+	r := newReplay(t, DefaultConfig())
+	start := memberwatch.WindowAt(memberwatch.Day, 1_767_571_200e9).Start
+	read := func(from, to int64) {
+		for day := from; day < to; day++ {
+			r.observe(&memberwatch.Event{App: "a", Time: start + day*dayLength + dayLength/2, Records: 5})
+		}
+		r.reload()
+	}
+	for _, step := range []struct {
+		from, to, asked int64
+		want            memberwatch.Learning
+	}{
+		{0, 5, 5, memberwatch.LearningYoung},
+		{5, 20, 20, memberwatch.LearningReady},
+		{20, 20, 40, memberwatch.LearningReady},
+		{20, 20, 60, memberwatch.LearningStale},
+		{60, 61, 60, memberwatch.LearningStale},
+		{61, 66, 66, memberwatch.LearningStale},
+		{66, 68, 67, memberwatch.LearningReady},
+		{80, 82, 82, memberwatch.LearningReady},
+	} {
+		read(step.from, step.to)
+		if got := r.states["a"].learning(&r.engine.cfg, start+step.asked*dayLength); got != step.want {
+			t.Errorf("on day %d after calls on days %d to %d the state is %v, want %v", step.asked, step.from, step.to, got, step.want)
+		}
+	}
+}
