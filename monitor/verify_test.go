@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,6 +126,28 @@ func TestStoredEvidenceIsMadeAgain(t *testing.T) {
 	}
 }
 
+// TestAForgeryShowsWhateverTheKind changes one figure of a finding by a rule and of
+// one by statistics.
+func TestAForgeryShowsWhateverTheKind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	plundered(t, dir)
+	all := verified(t, dir)
+	if len(all) < 2 {
+		t.Fatalf("only %d kinds: the test shows little", len(all))
+	}
+	for kind, list := range all {
+		forge(t, dir, list[0].Signal, func(_ *memberwatch.Signal, f *memberwatch.Finding) { f.Factors[0].Observed++ })
+		if v := verified(t, dir)[kind]; !slices.ContainsFunc(v, func(v memberwatch.Verification) bool {
+			return v.Signal == list[0].Signal && v.Result() == memberwatch.CheckDiffers
+		}) {
+			t.Errorf("%s: %+v", kind, v)
+		}
+	}
+}
+
+// forgeries numbers what is forged: an outbox gives each row a number of its own.
+var forgeries atomic.Uint64
+
 // forge changes a stored signal and its strongest finding.
 func forge(t *testing.T, dir string, id memberwatch.SignalID, change func(*memberwatch.Signal, *memberwatch.Finding)) {
 	t.Helper()
@@ -144,7 +167,7 @@ func forge(t *testing.T, dir string, id memberwatch.SignalID, change func(*membe
 	change(&signal, &findings[i])
 	signal.Revision++
 	update := memberwatch.Update{Signal: signal, Finding: &findings[i]}
-	if err := s.Platform.Publish(99, []store.OutboxRow{{Sequence: 1, Update: update}}); err != nil {
+	if err := s.Platform.Publish(99, []store.OutboxRow{{Sequence: forgeries.Add(1), Update: update}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
