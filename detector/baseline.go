@@ -52,7 +52,7 @@ func (s *State) usual(cal *Calibration, stream streamID, f Feature, at memberwat
 	if !p.ok {
 		return memberwatch.Estimate{}, false
 	}
-	c := comparison{stream: stream, feature: f, stratum: stratumOf(p.center() * exposed)}
+	c := comparison{stream: stream, feature: f, stratum: s.stratum(stream, f, p.center()*exposed)}
 	c.tell(cal, &p)
 	return memberwatch.Estimate{Value: thousandths(c.mid), Low: thousandths(c.low), High: thousandths(c.high)}, true
 }

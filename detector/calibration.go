@@ -13,7 +13,10 @@ import (
 //	p(S) = 1 % (1 + xi (S - u)/sigma)^(-1/xi)        above u, the 99 % point
 //	p(S) = N(S' >= u)/N p0(S)/p0(u)                  above u, too few for a fit
 //
-// times N/(N + N0) where N0 more windows had nothing to compare: no member missed,
+// Young expectations err more than mature ones, so each have ranks of their own;
+// those of mature ones begin as those of young ones, which begin as the default.
+//
+// p is taken times N/(N + N0) where N0 more windows had nothing to compare: no member missed,
 // nobody read for. The budget is a part of all windows. The tail is fitted to those
 // that had something, as nothing has no shape.
 //
@@ -38,8 +41,10 @@ type Calibration struct {
 const (
 	binWidth = 0.05
 	bins     = 200 // measures of 10 and more share the last bin
-	// strata are the size classes of the expected count.
-	strata    = 6
+	// sizes are the size classes of the expected count, strata these of young
+	// expectations and then of mature ones.
+	sizes     = 6
+	strata    = 2 * sizes
 	cellCount = int(measures) * int(streams) * int(Features) * strata
 	// tailPart is the part of the ranks beyond which the fitted tail speaks.
 	tailPart = 0.01
@@ -50,16 +55,16 @@ const (
 	priorWindows = 500
 )
 
-// strataEdges are the expected counts that part the strata (recipe R1).
-var strataEdges = [strata - 1]float64{0.7, 2.5, 10, 50, 300}
+// sizeEdges are the expected counts that part the sizes (recipe R1).
+var sizeEdges = [sizes - 1]float64{0.7, 2.5, 10, 50, 300}
 
-func stratumOf(expected float64) int {
-	for i, edge := range strataEdges {
+func sizeOf(expected float64) int {
+	for i, edge := range sizeEdges {
 		if expected < edge {
 			return i
 		}
 	}
-	return strata - 1
+	return sizes - 1
 }
 
 // measure is a way to say how far a window lies from what was expected. The
@@ -88,7 +93,7 @@ func cellID(m measure, stream streamID, f Feature, stratum int) int {
 // cell holds the ranks of one cell, ready for look-up.
 type cell struct {
 	n       float64   // windows
-	speaks  float64   // part of all windows, with those that had nothing to compare
+	all     float64   // with those that had nothing to compare
 	beyond  []float32 // windows in bin i and above; nil while empty
 	u       float64   // where the ranks end and the tail begins
 	sigma   float64   // of the fitted tail; 0: the default's shape
@@ -102,27 +107,63 @@ func binOf(s float64) int { return min(int(max(s, 0)/binWidth), bins-1) }
 
 // p returns the calibrated p-value of a measure s in its cell, in (0, 1].
 func (c *Calibration) p(id int, s float64) float64 {
-	prior := priorP(id, s)
-	cell := &c.cells[id]
+	return min(c.speaks(id)*c.among(id, s), 1)
+}
+
+// among is the p-value among the windows that had something to compare.
+func (c *Calibration) among(id int, s float64) float64 {
+	cell, prior := &c.cells[id], c.before(id, s)
 	if cell.n == 0 {
 		return prior
 	}
-	own := cell.p(id, s)
-	worth := priorWindows / (1 + cell.n/priorWindows)
-	return min(cell.speaks*(float64(cell.n*own)+float64(worth*prior))/(cell.n+worth), 1)
+	own, worth := c.own(id, s), priorWorth(cell.n)
+	return (float64(cell.n*own) + float64(worth*prior)) / (cell.n + worth)
 }
 
-// p is the cell's own answer: ties count as exceedances, the window itself too.
+// before is what was known before a cell had windows: of mature expectations what
+// young ones have shown, of these the default.
+func (c *Calibration) before(id int, s float64) float64 {
+	if isMature(id) {
+		return c.among(id-sizes, s)
+	}
+	return priorP(id, s)
+}
+
+// speaks is the part of all windows, young and mature, that had something to compare:
+// silence says nothing of an expectation's age.
+func (c *Calibration) speaks(id int) float64 {
+	young := id
+	if isMature(id) {
+		young -= sizes
+	}
+	n, all := 0.0, 0.0
+	for _, cell := range [...]*cell{&c.cells[young], &c.cells[young+sizes]} {
+		n, all = n+cell.n, all+cell.all
+	}
+	if n == 0 {
+		return 1
+	}
+	return n / all
+}
+
+// priorWorth is how many windows what was known before counts for beside n own.
+func priorWorth(n float64) float64 { return priorWindows / (1 + n/priorWindows) }
+
+// isMature tells whether a cell ranks mature expectations.
+func isMature(id int) bool { return id%strata >= sizes }
+
+// own is a cell's own answer: ties count as exceedances, the window itself too.
 // Without a tail of its own it never claims more than its ranks can know, so the
-// default's shape carries it on.
-func (c *cell) p(id int, s float64) float64 {
+// shape of what was known before carries it on.
+func (c *Calibration) own(id int, s float64) float64 {
+	cell := &c.cells[id]
 	switch {
-	case s <= c.u:
-		return (c.reaching(s) + 1) / (c.n + 1)
-	case c.sigma > 0:
-		return c.tailPut * paretoTail((s-c.u)/c.sigma, c.xi)
+	case s <= cell.u:
+		return (cell.reaching(s) + 1) / (cell.n + 1)
+	case cell.sigma > 0:
+		return cell.tailPut * paretoTail((s-cell.u)/cell.sigma, cell.xi)
 	default:
-		return c.tailPut * priorP(id, s) / priorP(id, c.u)
+		return cell.tailPut * c.before(id, s) / c.before(id, cell.u)
 	}
 }
 
@@ -171,7 +212,9 @@ const usualPart = 0.025
 
 // usual is the measure that one in forty windows of a cell reaches.
 func (c *Calibration) usual(id int) float64 {
-	if cell := &c.cells[id]; cell.n == 0 {
+	if cell := &c.cells[id]; cell.n == 0 && isMature(id) {
+		return c.usual(id - sizes)
+	} else if cell.n == 0 {
 		return priorUsual[id/strata/int(Features)*strata+id%strata]
 	} else if cell.usual > 0 {
 		return cell.usual
@@ -196,11 +239,10 @@ func (c *cell) fit(hist []float64, xi float64) {
 	for _, n := range hist {
 		total += n
 	}
-	*c = cell{n: total}
+	*c = cell{n: total, all: total + silent}
 	if total == 0 {
 		return
 	}
-	c.speaks = total / (total + silent)
 	c.beyond = make([]float32, bins)
 	sum, few := 0.0, 0
 	for i := bins - 1; i >= 0; i-- {

@@ -111,7 +111,7 @@ func (s *State) valuesOf(w *window) values {
 		x.v[f] = w.value(f)
 	}
 	x.v[Novelty], x.sampled = s.novelty(w.Window)
-	x.actors, x.named = w.actors.Estimate(), w.named()
+	x.actors, x.named, x.disclosed = w.actors.Estimate(), w.named(), float64(w.disclosed)
 	x.derive()
 	if w.Scale == memberwatch.Day {
 		x.v[Evenness], x.profiled = evenness(&w.hours)

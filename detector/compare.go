@@ -120,7 +120,7 @@ func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
 // countSilent counts such a window among those of which as much was expected.
 func (s *State) countSilent(t *Tally, stream streamID, f Feature, at memberwatch.Window, x *values) {
 	if center, ok := s.seriesOf(stream, f).center(&shapes[stream], slot(stream, at)); ok {
-		t.addSilent(stream, f, stratumOf(center*x.exposure(f)))
+		t.addSilent(stream, f, s.stratum(stream, f, center*x.exposure(f)))
 	}
 }
 
@@ -158,12 +158,20 @@ func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *va
 		return comparison{}, p, false
 	}
 	c := comparison{stream: stream, feature: f, mid: p.center()}
-	c.stratum = stratumOf(c.mid * exposed)
-	if growth := s.growth(stream, f, at, x.actors); growth != 1 { // which leaves the app in its stratum
+	c.stratum = s.stratum(stream, f, c.mid*exposed)
+	if growth := s.growth(stream, f, at, x); growth != 1 { // which leaves the app in its stratum
 		p.lift(growth)
 		c.mid = p.center()
 	}
 	return c, p, true
+}
+
+// stratum is that of windows like one in which so much is expected of a feature.
+func (s *State) stratum(stream streamID, f Feature, expected float64) int {
+	if s.seriesOf(stream, f).n < shapes[stream].mature {
+		return sizeOf(expected)
+	}
+	return sizes + sizeOf(expected)
 }
 
 // weigh compares a value with what was expected.
@@ -190,6 +198,19 @@ func (c *comparison) tell(cal *Calibration, p *prediction) {
 
 // cell is the comparison's place in the calibration for one measure.
 func (c *comparison) cell(m measure) int { return cellID(m, c.stream, c.feature, c.stratum) }
+
+// cells are all places of the calibration that its p-value rests on.
+func (c *comparison) cells() []int {
+	var ids []int
+	for m := range measures {
+		young := c.cell(m)
+		if isMature(young) {
+			young -= sizes
+		}
+		ids = append(ids, young, young+sizes)
+	}
+	return ids
+}
 
 // calibrate ranks the measures; the smaller p-value counts, each in its share.
 func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64 {

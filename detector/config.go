@@ -16,6 +16,10 @@ type Config struct {
 	// FirstSeen they sum to 1 (a union bound: averaging the streams drowns bursts,
 	// docs/decisions/0004-one-budget.md).
 	Weights [Features]Weight
+	// Overlap multiplies the shares of features that tell how many people an app reads
+	// about: they fire together and raise one signal, which a sum counts once for each
+	// of them (docs/decisions/0067-shares-that-overlap.md).
+	Overlap float64
 	// FirstSeen is the part of the budget of calls from new places for new
 	// things. It and the weights sum to 1.
 	FirstSeen float64
@@ -54,28 +58,31 @@ type Weight struct {
 	Hour, Day, Slow float64
 }
 
-// DefaultConfig is the one default for everything. Per-actor features hold half
-// of the budget because they tell a surge of users from a harvest; raw volume
-// keeps a sixth because faked actors are seen by volume alone.
+// DefaultConfig is the one default for everything. Features for each acting user and
+// the distinct share hold six tenths of the budget because they tell a surge of users
+// from a harvest; raw volume keeps a tenth because faked actors are seen by volume
+// alone.
 func DefaultConfig() Config {
 	return Config{
 		Budget: 1400,
 		Weights: [Features]Weight{
-			Reach:           {Hour: 0.050, Day: 0.030, Slow: 0.040},
-			Records:         {Hour: 0.005, Day: 0.005, Slow: 0.020},
-			Novelty:         {Day: 0.020, Slow: 0.020},
-			Breadth:         {Hour: 0.010, Day: 0.025, Slow: 0.015},
+			Reach:           {Hour: 0.030, Day: 0.020, Slow: 0.020},
+			Records:         {Hour: 0.005, Day: 0.005, Slow: 0.010},
+			Novelty:         {Day: 0.020, Slow: 0.010},
+			Breadth:         {Hour: 0.010, Day: 0.020, Slow: 0.010},
 			Misses:          {Hour: 0.030, Day: 0.030, Slow: 0.010},
-			Denials:         {Day: 0.0125, Slow: 0.0075},
+			Denials:         {Day: 0.010, Slow: 0.005},
 			Unattended:      {Day: 0.050, Slow: 0.010},
-			ReachPerActor:   {Hour: 0.060, Day: 0.090, Slow: 0.110},
-			RecordsPerActor: {Day: 0.020, Slow: 0.040},
-			NoveltyPerActor: {Day: 0.100, Slow: 0.060},
+			ReachPerActor:   {Hour: 0.030, Day: 0.090, Slow: 0.140},
+			RecordsPerActor: {Day: 0.010, Slow: 0.020},
+			NoveltyPerActor: {Day: 0.120, Slow: 0.050},
 			MissRatio:       {Day: 0.010, Slow: 0.010},
-			ClassShift:      {Day: 0.050},
+			DistinctShare:   {Day: 0.020, Slow: 0.105},
+			ClassShift:      {Day: 0.030},
 			Evenness:        {Day: 0.005, Slow: 0.015},
 			Regularity:      {Day: 0.005, Slow: 0.005},
 		},
+		Overlap:      2,
 		FirstSeen:    0.03,
 		Developers:   0.05,
 		Displacement: 2.00,
@@ -92,6 +99,9 @@ func DefaultConfig() Config {
 // app whose events name no actor spends the per-actor share on the rest.
 func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 	w := c.Weights[f].of(stream) * c.multiplier(f)
+	if f.overlaps(stream) {
+		w *= c.Overlap
+	}
 	if actors {
 		return w
 	}

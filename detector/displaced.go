@@ -285,7 +285,7 @@ func (e *Engine) displace(p *pending, all []comeback) {
 	p.values.v[Displaced], p.rule, p.moved = m.besides, m.rule, m.share()
 	cal := e.calibration(dayOf(p.Start))
 	for _, stream := range dayStreams {
-		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: stratumOf(m.expected)}
+		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: sizeOf(m.expected)}
 		expected := m.prediction()
 		c.weigh(cal, &expected, m.besides)
 		p.tests = append(p.tests, c)

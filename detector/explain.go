@@ -21,7 +21,8 @@ func distinct(d *sketch.Distinct) memberwatch.Estimate {
 func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	stream := burstOf(w.Scale)
 	x := values{v: [Features]float64{}}
-	x.v[f], x.actors = w.value(f), w.actors.Estimate()
+	x.v[f], x.actors, x.v[Reach], x.disclosed = w.value(f), w.actors.Estimate(), w.value(Reach), float64(w.disclosed)
+	x.derive()
 	cal := e.calibration(dayOf(w.Start))
 	t, ok := s.test(cal, stream, f, w.Window, x, nil)
 	if !ok {
@@ -163,14 +164,40 @@ func sentence(p *pending, top verdict) string {
 	if top.feature == Displaced {
 		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)
 	}
-	if reach, fresh := p.values.v[Reach], p.values.v[Novelty]; reach > 0 && fresh > 0 && (top.feature < Misses && top.feature != Novelty || top.feature.perActor()) {
-		fmt.Fprintf(&b, "; %.0f %% never read by it before", 100*min(fresh/reach, 1))
+	if top.feature.aboutMembers() {
+		b.WriteString(repeats(&p.values))
 	}
 	if p.misses >= 0.05 {
 		fmt.Fprintf(&b, "; misses %.0f %%", 100*p.misses)
 	}
 	return b.String()
 }
+
+// repeats says how often a window showed each member, and which part it showed for
+// the first time ever: a harvest reads each once and most anew, polling reads the same
+// ones again and again.
+func repeats(x *values) string {
+	reach, fresh, text := x.v[Reach], x.v[Novelty], ""
+	if reach == 0 {
+		return ""
+	}
+	if fresh > 0 {
+		text = fmt.Sprintf("; %.0f %% never read by it before", 100*min(fresh/reach, 1))
+	}
+	switch times := 100 / max(x.v[DistinctShare], 1e-9); {
+	case x.v[DistinctShare] == 0: // it named nobody
+		return text
+	case times < 1.05:
+		return text + "; each member once"
+	case times < manyTimes:
+		return text + fmt.Sprintf("; each member %s times on average", number(times))
+	default:
+		return text + fmt.Sprintf("; the same %s again and again, each %s times on average", plural(reach, "member", "members"), number(times))
+	}
+}
+
+// manyTimes is how often a window shows each member where it seems to poll. Ours.
+const manyTimes = 10.0
 
 // verb is what an app does with a feature.
 func verb(f Feature) string {

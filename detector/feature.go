@@ -19,6 +19,7 @@ const (
 	RecordsPerActor                // records for each acting user
 	NoveltyPerActor                // members never disclosed to the app before, for each acting user
 	MissRatio                      // per cent of what was asked for that did not exist
+	DistinctShare                  // per cent of the members disclosed that were not disclosed before in the window
 	ClassShift                     // of the data classes that calls name
 	Evenness                       // of calls over the hours of the day, 100 for a clock
 	Regularity                     // of calls within the hour, 200 for a clock
@@ -32,7 +33,7 @@ const counts = ReachPerActor
 var featureNames = [Features]string{
 	"reach", "records", "new_members", "groups", "misses", "denials", "records_unattended", "reach_per_actor", "records_per_actor",
 	"new_members_per_actor",
-	"miss_ratio", "class_shift", "evenness", "regularity", "displaced_records",
+	"miss_ratio", "distinct_share", "class_shift", "evenness", "regularity", "displaced_records",
 }
 
 // featureWords completes "read …" for people.
@@ -40,7 +41,8 @@ var featureWords = [Features]string{
 	"distinct members", "member records", "members never read before", "groups",
 	"missed look-ups", "refused calls", "member records without an acting user", "distinct members per acting user", "member records per acting user",
 	"members never read before per acting user",
-	"% of all it asked for", "points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
+	"% of all it asked for", "distinct members in every 100 it was shown",
+	"points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
 	"points of regularity within the hour, 200 being a clock,", "member records beside what is restricted",
 }
 
@@ -61,6 +63,11 @@ func (f Feature) perActor() bool { return f >= ReachPerActor && f <= NoveltyPerA
 // calls name acting users.
 func (f Feature) needsActors() bool { return f.perActor() || f == Unattended }
 
+// aboutMembers tells whether the feature counts the members that calls disclose.
+func (f Feature) aboutMembers() bool {
+	return f <= Breadth || f == Unattended || f.perActor() || f == DistinctShare
+}
+
 // novel tells whether the feature counts members by what the app knew before.
 func (f Feature) novel() bool { return f == Novelty || f == NoveltyPerActor }
 
@@ -73,7 +80,7 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 			return memberwatch.KindPerActorSlow
 		}
 		return memberwatch.KindPerActorBurst
-	case Novelty, NoveltyPerActor:
+	case Novelty, NoveltyPerActor, DistinctShare:
 		return memberwatch.KindNovelty
 	case Unattended:
 		return memberwatch.KindUnattended
@@ -97,10 +104,16 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 	}
 }
 
+// overlaps tells whether the feature shares a signal with others.
+func (f Feature) overlaps(stream streamID) bool {
+	return f.kind(stream).Joins(memberwatch.KindVolumeBurst)
+}
+
 // values holds the features of one window with what the ratios rest on.
 type values struct {
-	v      [Features]float64
-	actors float64 // acting users
+	v         [Features]float64
+	actors    float64 // acting users
+	disclosed float64 // members disclosed, each time they are
 	// Calls behind a ratio; 0: too few to say anything.
 	mixed, profiled float64
 	timed           float64 // hours behind regularity
@@ -114,6 +127,9 @@ func (x *values) derive() {
 	if asked := x.asked(); asked > 0 {
 		x.v[MissRatio] = 100 * x.v[Misses] / asked
 	}
+	if x.disclosed > 0 {
+		x.v[DistinctShare] = min(100*x.v[Reach]/x.disclosed, 100)
+	}
 	if x.actors < 1 {
 		return
 	}
@@ -122,8 +138,8 @@ func (x *values) derive() {
 	x.v[NoveltyPerActor] = x.v[Novelty] / x.actors
 }
 
-// fewestAsked is how many look-ups and records a miss ratio needs: with 50 its own
-// sampling noise is at most 7 points. Ours.
+// fewestAsked is how many look-ups and records a miss ratio needs, and members
+// disclosed a distinct share: with 50 its own sampling noise is at most 7 points. Ours.
 const fewestAsked = 50
 
 // asked is the number of things asked for, found or not; 0 when they are few.
@@ -152,6 +168,11 @@ func (x *values) exposure(f Feature) float64 {
 		return x.actors * x.sampled
 	case MissRatio:
 		return x.asked() / 100
+	case DistinctShare:
+		if x.disclosed < fewestAsked {
+			return 0
+		}
+		return x.disclosed / 100
 	case ClassShift:
 		return min(x.mixed, 1)
 	case Evenness:

@@ -316,8 +316,8 @@ func (g *estranged) encode(e *encoder) {
 		return
 	}
 	g.hour.encode(e)
-	for m := range measures {
-		g.cal.cells[g.hour.cell(m)].encode(e)
+	for _, id := range g.hour.cells() {
+		g.cal.cells[id].encode(e)
 	}
 }
 
@@ -330,9 +330,9 @@ func (g *estranged) decode(d *decoder) {
 		return
 	}
 	g.hour.decode(d)
-	for m := range measures {
+	for _, id := range g.hour.cells() {
 		if d.err == nil {
-			g.cal.cells[g.hour.cell(m)].decode(d)
+			g.cal.cells[id].decode(d)
 		}
 	}
 }

@@ -192,7 +192,7 @@ func (f *Fleet) Calibration() *Calibration {
 }
 
 const (
-	fleetVersion     = 3
+	fleetVersion     = 4
 	judgementVersion = 1
 )
 

@@ -74,7 +74,7 @@ func sortOf(g grounds) uint64 {
 	}
 }
 
-const groundsVersion = 1
+const groundsVersion = 2
 
 // ground makes the finding about an app that follows from grounds, with their
 // record.
@@ -242,8 +242,8 @@ func (g *judged) encode(e *encoder) {
 	e.uint(uint64(len(g.trials)))
 	for i := range g.trials {
 		g.trials[i].encode(e)
-		for m := range measures {
-			g.cal.cells[g.trials[i].cell(m)].encode(e)
+		for _, id := range g.trials[i].cells() {
+			g.cal.cells[id].encode(e)
 		}
 		g.cal.laws[g.trials[i].feature].encode(e)
 	}
@@ -257,12 +257,10 @@ func (g *judged) decode(d *decoder) {
 	for range d.count(minComparison) {
 		var t trial
 		t.decode(d)
-		for m := range measures {
-			if d.err == nil {
-				g.cal.cells[t.cell(m)].decode(d)
-			}
-		}
 		if d.err == nil {
+			for _, id := range t.cells() {
+				g.cal.cells[id].decode(d)
+			}
 			g.cal.laws[t.feature].decode(d)
 		}
 		g.trials = append(g.trials, t)
@@ -294,10 +292,11 @@ func (t *trial) decode(d *decoder) {
 // encode writes a cell, of its ranks only where they change.
 func (c *cell) encode(e *encoder) {
 	e.f64(c.n)
+	e.f64(c.all)
 	if c.n == 0 {
 		return
 	}
-	for _, v := range [...]float64{c.speaks, c.u, c.sigma, c.xi, c.tailPut} {
+	for _, v := range [...]float64{c.u, c.sigma, c.xi, c.tailPut} {
 		e.f64(v)
 	}
 	steps := 0
@@ -316,11 +315,11 @@ func (c *cell) encode(e *encoder) {
 }
 
 func (c *cell) decode(d *decoder) {
-	*c = cell{n: d.f64()}
+	*c = cell{n: d.f64(), all: d.f64()}
 	if c.n == 0 {
 		return
 	}
-	c.speaks, c.u, c.sigma, c.xi, c.tailPut = d.f64(), d.f64(), d.f64(), d.f64(), d.f64()
+	c.u, c.sigma, c.xi, c.tailPut = d.f64(), d.f64(), d.f64(), d.f64()
 	c.beyond = make([]float32, bins)
 	at := 0
 	for range d.count(5) {

@@ -20,6 +20,8 @@ import (
 //	                                     groups whole once
 //	expected count = max(g_a, g_r) times what the past says
 //	g_a                                  for refused calls
+//	g_s  max(E[reach]/reach, 1)          for the distinct share: who reads less meets fewer
+//	                                     of its members twice
 //	g_l  max(a0/2a, 1)                   for ratios for each acting user: where most of
 //	                                     those who read little stay away, the ratio rises
 //	                                     and no more is read
@@ -45,7 +47,8 @@ const (
 
 // growth is the factor by which a feature is expected to exceed its past in a
 // window with so many acting users.
-func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, actors float64) float64 {
+func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, x *values) float64 {
+	actors := x.actors
 	switch f {
 	case Reach, Records, Novelty, Breadth:
 		return max(s.actorGrowth(stream, at, actors), s.adminGrowth())
@@ -53,6 +56,8 @@ func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, actors
 		return max(s.actorLoss(stream, at, actors), s.adminGrowth())
 	case RecordsPerActor:
 		return s.actorLoss(stream, at, actors)
+	case DistinctShare:
+		return s.reachLoss(stream, at, x.v[Reach])
 	case Denials:
 		return s.actorGrowth(stream, at, actors)
 	default:
@@ -80,6 +85,13 @@ func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float
 // than half of the usual ones came.
 func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64) float64 {
 	return max(s.usualActors(stream, at)/(2*max(actors, 1)), 1)
+}
+
+// reachLoss tells by how much the distinct share rises only because an app reads less:
+// who reads little meets few of its members twice.
+func (s *State) reachLoss(stream streamID, at memberwatch.Window, reach float64) float64 {
+	usual := s.seriesOf(stream, Reach).expect(&shapes[stream], slot(stream, at), 1)
+	return max(usual.center()/max(reach, 1), 1)
 }
 
 // usualActors is how many acting users the past expects in a window, 0 if it cannot
@@ -156,7 +168,7 @@ func (s *State) beyond(w *window, f Feature, v float64) bool {
 	if v < w.critical[f] || f.reread(stream) && w.named() {
 		return false
 	}
-	return v >= w.critical[f]*s.growth(stream, f, w.Window, w.actors.Estimate())
+	return v >= w.critical[f]*s.growth(stream, f, w.Window, &values{actors: w.actors.Estimate()})
 }
 
 // reread tells whether, where records name their members, the feature can only

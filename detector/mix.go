@@ -65,8 +65,8 @@ func (c classSet) within(o classSet) bool { return c.bits&^o.bits == 0 }
 
 // Limits of class shift.
 const (
-	fewestMixed   = 15 // calls in a day, below which shares say nothing
-	mixDays       = 7  // days before the mean is one
+	fewestMixed   = 5 // calls in a day, below which shares say nothing
+	mixDays       = 7 // days before the mean is one
 	mixRate       = 1.0 / 28
 	mixRelearn    = 1.0 / 3 // rate after a certification
 	certifiedDays = 14

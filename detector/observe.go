@@ -170,7 +170,7 @@ func (e *Engine) setCritical(s *State, w *window) {
 			continue
 		}
 		mid := p.center()
-		stratum := stratumOf(mid)
+		stratum := s.stratum(stream, f, mid)
 		surprise := e.alarmAt(s, w.Start, bySurprise, stream, f, stratum)
 		jump := e.alarmAt(s, w.Start, byJump, stream, f, stratum)
 		if x.body != nil {

@@ -68,6 +68,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		e.uint(w.denials)
 		e.uint(w.listed)
 		e.uint(w.unattended)
+		e.uint(w.disclosed)
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
 		} else {
@@ -91,7 +92,7 @@ func (s *State) loadTotals(b []byte) error {
 	}
 	for _, w := range s.open {
 		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
-		w.listed, w.unattended = d.uint(), d.uint()
+		w.listed, w.unattended, w.disclosed = d.uint(), d.uint(), d.uint()
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
 		} else {

@@ -3,7 +3,7 @@ package detector
 import "math"
 
 // The shipped default calibration: the surprises that real counts exceed with
-// probability 5 %, 1 %, 0.1 % and 0.01 %, by stream and size stratum. Between
+// probability 5 %, 1 %, 0.1 % and 0.01 %, by stream and size. Between
 // them log10 p is linear in the surprise, beyond the last it falls by a decade
 // for every slope of surprise.
 //
@@ -14,7 +14,7 @@ import "math"
 // 16 pedestrian counters in Melbourne (2012-15); real growth and real events are
 // in them. It lies for platforms whose apps behave otherwise, which is why a
 // fleet's own ranks replace it within days.
-var priorReach = [measures][streams][strata][4]float64{
+var priorReach = [measures][streams][sizes][4]float64{
 	bySurprise: {
 		hourBurst: {
 			{1.09, 1.60, 2.10, 2.50},
@@ -74,10 +74,10 @@ const priorSlope = 0.6
 
 // priorP returns the default p-value of a surprise in a cell.
 func priorP(id int, s float64) float64 {
-	stratum := id % strata
+	size := id % sizes // strata are whole numbers of sizes
 	stream := id / (int(Features) * strata) % int(streams)
 	m := id / (int(Features) * strata * int(streams))
-	row := &priorReach[m][stream][stratum]
+	row := &priorReach[m][stream][size]
 	if s <= row[0] { // from p = 1 at no surprise
 		return math.Pow(10, priorLevels[0]*max(s, 0)/row[0])
 	}

@@ -62,13 +62,12 @@ func (c *Config) Shares() []memberwatch.FeatureShare {
 	return shares
 }
 
-// spent is the sum of all shares of the budget.
+// spent is the sum of all shares of the budget, as if none overlapped.
 func (c *Config) spent() float64 {
 	sum := c.FirstSeen
 	for f := range Features {
-		for stream := range streams {
-			sum += c.streamWeight(f, stream, true)
-		}
+		w := c.Weights[f]
+		sum += (w.Hour + w.Day + w.Slow) * c.multiplier(f)
 	}
 	return sum
 }

@@ -16,12 +16,12 @@ func TestTuned(t *testing.T) {
 		reach  float64 // share of hours
 		fails  string
 	}{
-		"nothing":         {memberwatch.Tuning{}, 1400, 0.05, ""},
-		"as configured":   {memberwatch.Tuning{Configured: true, Budget: 7}, 1400, 0.05, ""},
-		"a budget":        {memberwatch.Tuning{Budget: 2800}, 2800, 0.05, ""},
-		"a lower weight":  {memberwatch.Tuning{Weights: map[string]float64{"reach": 0.5}}, 1400, 0.025, ""},
-		"a shifted one":   {memberwatch.Tuning{Weights: map[string]float64{"reach": 2, "reach_per_actor": 0.5}}, 1400, 0.1, ""},
-		"more than all":   {memberwatch.Tuning{Weights: map[string]float64{"reach": 2}}, 0, 0, "sum to 1.12"},
+		"nothing":         {memberwatch.Tuning{}, 1400, 0.06, ""},
+		"as configured":   {memberwatch.Tuning{Configured: true, Budget: 7}, 1400, 0.06, ""},
+		"a budget":        {memberwatch.Tuning{Budget: 2800}, 2800, 0.06, ""},
+		"a lower weight":  {memberwatch.Tuning{Weights: map[string]float64{"reach": 0.5}}, 1400, 0.03, ""},
+		"a shifted one":   {memberwatch.Tuning{Weights: map[string]float64{"reach": 2, "reach_per_actor": 0.5}}, 1400, 0.12, ""},
+		"more than all":   {memberwatch.Tuning{Weights: map[string]float64{"reach": 2}}, 0, 0, "sum to 1.07"},
 		"unknown feature": {memberwatch.Tuning{Weights: map[string]float64{"raech": 2}}, 0, 0, `no feature is called "raech"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +84,7 @@ func TestTunedBudget(t *testing.T) {
 			}
 		})
 	}
-	stratum := stratumOf(100)
+	stratum := sizeOf(100)
 	app := NewState("a", "")
 	if early, late := e.alarmAt(app, noon.UnixNano()-1, bySurprise, hourBurst, Reach, stratum), e.alarmAt(app, noon.UnixNano(), bySurprise, hourBurst, Reach, stratum); early >= late {
 		t.Errorf("a burst needs a surprise of %g before, %g after a stricter budget", early, late)

@@ -54,6 +54,7 @@ type window struct {
 type sums struct {
 	calls, records, misses, denials uint64
 	listed, unattended              uint64 // records that name their members; that no acting user asked for
+	disclosed                       uint64 // members, each time they are
 }
 
 // include adds one call.
@@ -62,6 +63,7 @@ func (x *sums) include(ev *memberwatch.Event) {
 	x.calls++
 	x.records += records
 	x.misses += ev.MissCount()
+	x.disclosed += uint64(len(ev.Disclosed))
 	if ev.Refused() {
 		x.denials++
 	}
@@ -80,6 +82,7 @@ func (x *sums) plus(o *sums) {
 	x.denials += o.denials
 	x.listed += o.listed
 	x.unattended += o.unattended
+	x.disclosed += o.disclosed
 }
 
 // breach is what the breaking of one rule cost in a window. dim tells the rules

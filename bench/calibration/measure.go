@@ -142,6 +142,7 @@ func (r *Report) measure(set *Set, m Model, o Options, progress func(int)) error
 	for i, budget := range o.Budgets {
 		cfg := detector.DefaultConfig()
 		cfg.Budget, cfg.Weights = budget, m.Weights
+		cfg.Overlap = 1 // is p worth its word, and evidence its share?
 		plantings := plant(set, m.Kinds, o.Plantings, o.Warmup, o.Seed)
 		c := newCounter(set, m, o.Warmup)
 		f := newFleet(set, cfg, m.Users)
