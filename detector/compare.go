@@ -97,6 +97,8 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 		return false
 	case s.united != nil && s.united.oneApps(f):
 		return false
+	case f == DistinctShare:
+		return x.v[Novelty] >= strangers*x.v[Reach]
 	case f.novel():
 		return s.days() >= noveltyDays+rankedDays && x.v[Novelty]*x.sampled >= minCritical
 	case f.reread(stream):
@@ -105,6 +107,12 @@ func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 		return true
 	}
 }
+
+// strangers is the part of the members of a day that must be new to an app for its
+// distinct share to speak: who comes back to each of its own people less often
+// harvests nobody. Of honest apps that alerted otherwise, after holidays or with a
+// weekly report, at most 30 % were; of laundered harvests 58 % and more.
+const strangers = 0.5
 
 // silent tells whether a feature that most windows have nothing of has nothing in a
 // window in which it might have spoken. Such windows count in the ranks: the budget
@@ -168,10 +176,10 @@ func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *va
 
 // stratum is that of windows like one in which so much is expected of a feature.
 func (s *State) stratum(stream streamID, f Feature, expected float64) int {
-	if s.seriesOf(stream, f).n < shapes[stream].mature {
-		return sizeOf(expected)
+	if after := shapes[stream].mature; after > 0 && f >= counts && s.seriesOf(stream, f).n >= after {
+		return sizes + sizeOf(expected)
 	}
-	return sizes + sizeOf(expected)
+	return sizeOf(expected)
 }
 
 // weigh compares a value with what was expected.

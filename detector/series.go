@@ -42,7 +42,7 @@ type shape struct {
 	echoes     int     // last values remembered: none, the newest, or that of each slot
 	lag        int     // windows the learning stays behind
 	prior      float64 // windows that the prior scale is worth; 0: none is known
-	mature     uint32  // windows learnt after which the expectation is mature: the memory of slow levels of days
+	mature     uint32  // windows learnt after which the expectation is mature: the memory of the slow level; 0: it has no ranks of its own
 	week       int     // places of the week whose newest value is expected again; 0: none
 	measured   bool    // values are measurements: of any sign, without a count's sampling noise
 }
@@ -51,7 +51,7 @@ type shape struct {
 // 48 slots learn in days where 168 need months. What an app did in the same hour
 // a week ago is expected of it again, so that a weekly job alerts once at most.
 var shapes = [streams]shape{
-	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4, mature: 28 * 24, week: 168},
+	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4, week: 168},
 	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, mature: 28},
 	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, mature: 28, lag: 14},
 }
