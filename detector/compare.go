@@ -259,15 +259,6 @@ func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
 	c.p = min(c.p*factor, 1)
 }
 
-// center is the weighted mean prediction as a count.
-func (p *prediction) center() float64 {
-	sum := 0.0
-	for i := range experts {
-		sum += float64(p.w[i] * p.mean[i])
-	}
-	return math.Expm1(sum)
-}
-
 func (p *pending) encode(e *encoder) {
 	e.window(p.Window)
 	for _, v := range p.values.v {
