@@ -117,6 +117,15 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 	return w * (1 - c.FirstSeen) / rest
 }
 
+// Share is the part of the budget that a feature's evidence has in windows of a scale,
+// of bursts or of lasting rises, where calls name acting users.
+func (c *Config) Share(f Feature, scale memberwatch.Scale, lasting bool) float64 {
+	if lasting {
+		return c.streamWeight(f, daySlow, true)
+	}
+	return c.streamWeight(f, burstOf(scale), true)
+}
+
 // multiplier is by what a tuning multiplies the weights of a feature.
 func (c *Config) multiplier(f Feature) float64 {
 	if c.Factors[f] != 0 {

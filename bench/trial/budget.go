@@ -43,13 +43,7 @@ func Share(c *detector.Config, factor *memberwatch.Factor, scale memberwatch.Sca
 		if f.String() != factor.Feature {
 			continue
 		}
-		share := c.Weights[f].Day
-		switch {
-		case scale == memberwatch.Hour:
-			share = c.Weights[f].Hour
-		case !burst(factor):
-			share = c.Weights[f].Slow
-		}
+		share := c.Share(f, scale, scale == memberwatch.Day && !burst(factor))
 		if share > 0 {
 			return share
 		}

@@ -47,7 +47,8 @@ func TestReadLabels(t *testing.T) {
 func record(app string, kind memberwatch.Kind, budget float64) Record {
 	f := memberwatch.Finding{Kind: kind, Window: memberwatch.Window{Scale: memberwatch.Day}, Stream: memberwatch.StreamBurst}
 	if budget > 0 {
-		share := detector.DefaultConfig().Weights[detector.Reach].Day
+		c := detector.DefaultConfig()
+		share := c.Share(detector.Reach, memberwatch.Day, false)
 		f.ReturnPeriod = budget / share
 		f.Factors = []memberwatch.Factor{{Feature: "reach", P: share / budget, ReturnPeriod: f.ReturnPeriod, Share: 1}}
 	}
