@@ -129,21 +129,13 @@ func (c *Calibration) before(id int, s float64) float64 {
 	return priorP(id, s)
 }
 
-// speaks is the part of all windows, young and mature, that had something to compare:
-// silence says nothing of an expectation's age.
+// speaks is the part of all windows that had something to compare. Only counts may
+// have nothing, and they have one ranking for all ages.
 func (c *Calibration) speaks(id int) float64 {
-	young := id
-	if isMature(id) {
-		young -= sizes
+	if cell := &c.cells[id]; cell.n > 0 {
+		return cell.n / cell.all
 	}
-	n, all := 0.0, 0.0
-	for _, cell := range [...]*cell{&c.cells[young], &c.cells[young+sizes]} {
-		n, all = n+cell.n, all+cell.all
-	}
-	if n == 0 {
-		return 1
-	}
-	return n / all
+	return 1
 }
 
 // priorWorth is how many windows what was known before counts for beside n own.
