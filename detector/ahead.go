@@ -86,11 +86,11 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 	}
 	if at.Scale == memberwatch.Hour {
 		i := slot(hourBurst, at)
-		fold := shapes[hourBurst].fold(i)
+		fold, slots := shapes[hourBurst].fold(i), shapes[hourBurst].slots
 		for _, s := range states {
 			for f := range s.hour {
 				if b := s.hour[f].body; b != nil {
-					sum += uint64(b.season[fold]) + uint64(b.slot[fold]) + uint64(b.seen[fold]) + uint64(b.week[i])
+					sum += uint64(b.steps[fold]) + uint64(b.steps[slots+fold]) + uint64(b.octets[fold]) + uint64(b.octets[slots+i])
 				}
 			}
 		}
@@ -120,7 +120,7 @@ func (s *State) touchParts() uint64 {
 	}
 	for f := range s.hour {
 		if b := s.hour[f].body; b != nil {
-			sum += uint64(b.tested[0]) + uint64(len(b.season)) + uint64(len(b.week))
+			sum += uint64(b.tested[0]) + uint64(len(b.steps)) + uint64(len(b.octets))
 		}
 	}
 	if rows := s.tab.memory; rows != nil {

@@ -31,6 +31,7 @@ func (e *encoder) uint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
 func (e *encoder) int(v int64)   { e.b = binary.AppendVarint(e.b, v) }
 func (e *encoder) f32(v float32) { e.b = binary.LittleEndian.AppendUint32(e.b, math.Float32bits(v)) }
 
+func (e *encoder) i16(v int16)     { e.b = binary.LittleEndian.AppendUint16(e.b, uint16(v)) }
 func (e *encoder) f64(v float64)   { e.b = binary.LittleEndian.AppendUint64(e.b, math.Float64bits(v)) }
 func (e *encoder) u64(v uint64)    { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
 func (e *encoder) string(s string) { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
@@ -140,6 +141,14 @@ func (d *decoder) u64() uint64 {
 		return 0
 	}
 	return binary.LittleEndian.Uint64(b)
+}
+
+func (d *decoder) i16() int16 {
+	b := d.take(2)
+	if b == nil {
+		return 0
+	}
+	return int16(binary.LittleEndian.Uint16(b))
 }
 
 func (d *decoder) f32() float32 {

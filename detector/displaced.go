@@ -198,7 +198,9 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 // daily is the spread of an app's days, in ln units, and the offsets of weekdays.
 func (s *State) daily() (scale float32, season [7]float32) {
 	if x := &s.day[Records]; x.body != nil {
-		copy(season[:], x.body.season)
+		for i := range season {
+			season[i] = float32(x.body.season(&shapes[dayBurst], i))
+		}
 	}
 	return float32(max(math.Sqrt(float64(s.habit.spread)), leastScale)), season
 }

@@ -101,24 +101,20 @@ func (e *Engine) unlearn(s *State, x *values) {
 // starts of the days learnt, newest first.
 func (s *series) relearn(slow *series, days []int64, exposure float64, excluded func(day int64) bool) {
 	sh := &shapes[dayBurst]
-	if s.body == nil || slow.body == nil || len(days) < len(slow.body.queue) {
+	if s.body == nil || slow.body == nil || len(days) < int(slow.wait) {
 		return
 	}
-	from := slow.body
-	b := newBody(sh)
-	b.level, b.spread, b.logW, b.tested = from.level, from.spread, from.logW, from.tested
-	copy(b.season, from.season)
-	copy(b.slot, from.slot)
-	copy(b.last, from.last)
-	copy(b.seen, from.seen)
-	*s = series{n: slow.n, body: b}
-	for i, x := range from.queue {
-		day := days[len(from.queue)-1-i]
+	b := *slow.body // what waits there is learnt here, as this stream has no lag
+	waiting := slow.waiting(&shapes[daySlow])
+	b.steps, b.octets = slices.Clone(b.steps[:sh.queueAt()]), slices.Clone(b.octets)
+	*s = series{n: slow.n, body: &b}
+	for i, steps := range waiting {
+		x, day := sh.ofSteps(steps), days[len(waiting)-1-i]
 		at := slot(dayBurst, memberwatch.Window{Scale: memberwatch.Day, Start: day})
 		if excluded(day) {
-			x = float32(math.Log1p(s.median(sh, at, exposure)))
+			x = sh.rounded(math.Log1p(s.median(sh, at, exposure)))
 		}
-		s.absorb(sh, at, float64(x), exposure, nil)
+		s.absorb(sh, at, x, exposure, nil)
 	}
 }
 
@@ -147,11 +143,11 @@ func (s *series) neutralise(sh *shape, slot int, v, exposure float64) float64 {
 	if sh.lag == 0 {
 		return s.median(sh, slot, exposure)
 	}
-	if s.body == nil || len(s.body.queue) < sh.lag {
+	if s.body == nil || int(s.wait) < sh.lag {
 		return v // nothing comes out of the lag yet
 	}
 	old := ((slot-sh.lag)%sh.slots + sh.slots) % sh.slots
-	s.body.queue[0] = float32(math.Log1p(s.median(sh, old, exposure)))
+	s.waiting(sh)[0] = sh.inSteps(math.Log1p(s.median(sh, old, exposure)))
 	return v
 }
 

@@ -9,7 +9,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 4
+const stateVersion = 5
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
@@ -198,7 +198,7 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	for _, t := range s.closed {
 		e.int(t)
 	}
-	s.eachSeries(func(_ streamID, x *series) { x.encode(e) })
+	s.eachSeries(func(stream streamID, x *series) { x.encode(e, &shapes[stream]) })
 	for f := range s.rise {
 		s.rise[f].encode(e)
 	}

@@ -43,6 +43,7 @@ type shape struct {
 	lag        int     // windows the learning stays behind
 	prior      float64 // windows that the prior scale is worth; 0: none is known
 	mature     uint32  // windows learnt after which the expectation is mature: the memory of the slow level; 0: it has no ranks of its own
+	steps      float64 // in which an ln unit is kept for each slot
 	week       int     // places of the week whose newest value is expected again; 0: none
 	measured   bool    // values are measurements: of any sign, without a count's sampling noise
 }
@@ -51,9 +52,9 @@ type shape struct {
 // 48 slots learn in days where 168 need months. What an app did in the same hour
 // a week ago is expected of it again, so that a weekly job alerts once at most.
 var shapes = [streams]shape{
-	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, prior: 4, week: 168},
-	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, mature: 28},
-	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, echoes: 7, prior: 4, mature: 28, lag: 14},
+	hourBurst: {fast: 1.0 / 24, slow: 1.0 / 168, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 48, steps: countSteps, prior: 4, week: 168},
+	dayBurst:  {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, steps: countSteps, echoes: 7, prior: 4, mature: 28},
+	daySlow:   {fast: 1.0 / 7, slow: 1.0 / 28, spread: 1.0 / 60, slot: 1.0 / 4, season: 1.0 / 8, slots: 7, steps: countSteps, echoes: 7, prior: 4, mature: 28, lag: 14},
 }
 
 // series is the state of one expectation. A feature that has never been anything
@@ -64,20 +65,6 @@ type series struct {
 	n    uint32 // windows learnt
 	wait uint8  // windows that wait for their lag
 	body *seriesBody
-}
-
-// seriesBody holds the numbers of a series that has moved.
-type seriesBody struct {
-	level  [2]float32
-	spread [experts]float32 // EW mean of squared residuals
-	logW   [experts]float32
-	tested [experts]uint16 // residuals behind each scale, saturating
-	season []float32       // offset of each slot from the slow level
-	slot   []float32       // EW level of each slot
-	last   []float32       // newest values: of each slot, of all, or none
-	seen   []uint8         // values seen in each slot, saturating
-	queue  []float32       // values waiting for their lag, oldest first
-	week   []uint8         // newest value of each hour of the week, in weekUnit
 }
 
 // weekUnit is the precision of the values of a week ago, in ln units: 168 of them
@@ -118,20 +105,10 @@ func (s *series) echo(sh *shape, slot int, p *prediction) {
 	if sh.week == 0 || s.body == nil {
 		return
 	}
-	echo := float64(s.body.week[slot]) * weekUnit
+	echo := s.body.echo(sh, slot)
 	for i := range experts {
 		p.mean[i] = max(p.mean[i], echo)
 	}
-}
-
-func newBody(sh *shape) *seriesBody {
-	n := sh.slots
-	floats := 2*n + sh.echoes
-	all := make([]float32, floats+sh.lag)
-	b := &seriesBody{season: all[:n:n], slot: all[n : 2*n : 2*n], last: all[2*n : floats : floats], seen: make([]uint8, n)}
-	b.queue = all[floats:floats:len(all)]
-	b.week = make([]uint8, sh.week)
-	return b
 }
 
 // grow gives a series that was all zero its body.
@@ -140,14 +117,13 @@ func (s *series) grow(sh *shape) {
 		return
 	}
 	s.body = newBody(sh)
-	for i := range s.body.seen {
-		s.body.seen[i] = uint8(min(int(s.n)/sh.slots, 255))
+	for i := range sh.slots {
+		s.body.octets[i] = uint8(min(int(s.n)/sh.slots, 255))
 	}
 	for i := range experts {
 		s.body.tested[i] = uint16(min(s.n, math.MaxUint16))
 		s.body.spread[i] = float32(sh.priorSpread(s.n))
 	}
-	s.body.queue = s.body.queue[:s.wait]
 }
 
 // predict returns the expectation of the window in slot. exposure is the number
@@ -172,10 +148,10 @@ func (s *series) mix(sh *shape, slot int, p *prediction) {
 		return
 	}
 	if b := s.body; b != nil {
-		season := float64(b.season[slot])
-		p.mean = [experts]float64{float64(b.level[0]) + season, float64(b.level[1]) + season, float64(b.slot[slot])}
-		if len(b.last) > 0 {
-			p.mean[3] = float64(b.last[slot%len(b.last)])
+		season := b.season(sh, slot)
+		p.mean = [experts]float64{float64(b.level[0]) + season, float64(b.level[1]) + season, b.slot(sh, slot)}
+		if sh.echoes > 0 {
+			p.mean[3] = b.last(sh, slot)
 		}
 	}
 	if !sh.measured {
@@ -208,17 +184,17 @@ func (s *series) mix(sh *shape, slot int, p *prediction) {
 
 // knows tells whether an expert has something to say about a slot: levels
 // always, those of the slot once they saw it twice.
-func (s *series) knows(i, slot int) bool {
+func (s *series) knows(sh *shape, i, slot int) bool {
 	if i < 2 {
 		return true
 	}
-	return s.body != nil && s.body.seen[slot] >= 2 && (i == 2 || len(s.body.last) > 0)
+	return s.body != nil && s.body.octets[slot] >= 2 && (i == 2 || sh.echoes > 0)
 }
 
 // speaks tells whether an expert is heard: one without a prior scale must first
 // have been tested.
 func (s *series) speaks(sh *shape, i, slot int) bool {
-	return s.knows(i, slot) && (sh.prior > 0 || s.body != nil && s.body.tested[i] >= testedAtAll)
+	return s.knows(sh, i, slot) && (sh.prior > 0 || s.body != nil && s.body.tested[i] >= testedAtAll)
 }
 
 func (s *series) logWeight(i int) float64 {
@@ -273,21 +249,17 @@ func (s *series) learn(sh *shape, slot int, v, exposure float64, expected *outlo
 		}
 	}
 	s.grow(sh)
-	x := math.Log1p(v)
+	x := sh.rounded(math.Log1p(v)) // so that what waited and what did not teach the same
 	if sh.lag > 0 {
-		q := s.body.queue
-		if len(q) < sh.lag {
-			s.body.queue = append(q, float32(x))
+		old, full := s.push(sh, x)
+		if !full {
 			return
 		}
-		old := float64(q[0])
-		copy(q, q[1:])
-		q[len(q)-1] = float32(x)
 		x, slot, expected = old, ((slot-sh.lag)%sh.slots+sh.slots)%sh.slots, nil
 	}
 	s.absorb(sh, sh.fold(slot), x, exposure, expected)
 	if sh.week > 0 {
-		s.body.week[slot] = uint8(min(math.Round(x/weekUnit), math.MaxUint8))
+		s.body.octets[sh.slots+slot] = uint8(min(math.Round(x/weekUnit), math.MaxUint8))
 	}
 }
 
@@ -297,7 +269,7 @@ func (s *series) absorb(sh *shape, slot int, x, exposure float64, expected *outl
 	var floor [2]float64 // of the levels' squared scales
 	if s.n == 0 {
 		s.body.level = [2]float32{float32(x), float32(x)}
-		first := sh.floor(float64(float32(x))+float64(s.body.season[slot]), exposure)
+		first := sh.floor(float64(float32(x))+s.body.season(sh, slot), exposure)
 		floor = [2]float64{first, first}
 	} else {
 		if expected == nil {
@@ -314,7 +286,7 @@ func (s *series) absorb(sh *shape, slot int, x, exposure float64, expected *outl
 // scoreExperts updates each expert's scale and likelihood.
 func (s *series) scoreExperts(sh *shape, p *prediction, slot int, x float64) {
 	for i := range experts {
-		if !s.knows(i, slot) {
+		if !s.knows(sh, i, slot) {
 			continue
 		}
 		s.body.tested[i] = min(s.body.tested[i], math.MaxUint16-1) + 1
@@ -337,7 +309,7 @@ func (s *series) scoreExperts(sh *shape, p *prediction, slot int, x float64) {
 // move shifts levels, season and slots towards x, by clipped residuals.
 func (s *series) move(sh *shape, slot int, x, exposure float64, floor [2]float64) {
 	b := s.body
-	season := float64(b.season[slot])
+	season := b.season(sh, slot)
 	for i, rate := range [2]float64{sh.fast, sh.slow} {
 		level := float64(b.level[i])
 		bound := clipLevel * s.scale(sh, i, floor[i])
@@ -345,63 +317,18 @@ func (s *series) move(sh *shape, slot int, x, exposure float64, floor [2]float64
 	}
 	level := float64(b.level[1])
 	bound := clipLevel * s.scale(sh, 1, sh.floor(level+season, exposure))
-	b.season[slot] = float32(season + float64(sh.season*clip(x-level-season, bound)))
-	if b.seen[slot] == 0 {
-		b.slot[slot] = float32(x)
-	} else {
-		old := float64(b.slot[slot])
-		rate := max(1/(float64(b.seen[slot])+1), sh.slot)
-		b.slot[slot] = float32(old + float64(rate*clip(x-old, bound)))
+	b.steps[slot] = sh.inSteps(season + float64(sh.season*clip(x-level-season, bound)))
+	seen, own := &b.octets[slot], x
+	if *seen > 0 {
+		own = b.slot(sh, slot)
+		rate := max(1/(float64(*seen)+1), sh.slot)
+		own += float64(rate * clip(x-own, bound))
 	}
-	if len(b.last) > 0 {
-		b.last[slot%len(b.last)] = float32(x)
+	b.steps[sh.slots+slot] = sh.inSteps(own)
+	if sh.echoes > 0 {
+		b.steps[2*sh.slots+slot%sh.echoes] = sh.inSteps(x)
 	}
-	b.seen[slot] = min(b.seen[slot], 254) + 1
+	*seen = min(*seen, 254) + 1
 }
 
 func clip(x, bound float64) float64 { return min(max(x, -bound), bound) }
-
-func (s *series) encode(e *encoder) {
-	e.uint(uint64(s.n))
-	e.bool(s.body != nil)
-	if s.body == nil {
-		e.uint(uint64(s.wait))
-		return
-	}
-	b := s.body
-	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
-		e.floats(part)
-	}
-	for _, n := range b.tested {
-		e.uint(uint64(n))
-	}
-	e.b = append(e.b, b.seen...)
-	e.b = append(e.b, b.week...)
-	e.uint(uint64(len(b.queue)))
-	e.floats(b.queue)
-}
-
-func (s *series) decode(d *decoder, sh *shape) {
-	*s = series{n: uint32(min(d.uint(), math.MaxUint32))}
-	if !d.bool() {
-		s.wait = uint8(min(d.uint(), uint64(sh.lag)))
-		return
-	}
-	b := newBody(sh)
-	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:], b.season, b.slot, b.last} {
-		d.floats(part)
-	}
-	for i := range b.tested {
-		b.tested[i] = uint16(min(d.uint(), math.MaxUint16))
-	}
-	copy(b.seen, d.take(len(b.seen)))
-	copy(b.week, d.take(len(b.week)))
-	n := d.count(4)
-	if n > sh.lag {
-		d.fail("queue longer than its lag")
-		return
-	}
-	b.queue = b.queue[:n]
-	d.floats(b.queue)
-	s.body = b
-}

@@ -32,7 +32,7 @@ type Stream struct {
 // loneShape is the expectation of a series of its own: levels of 20 and 300
 // values, the last value, and the hour of day.
 var loneShape = shape{
-	fast: 1.0 / 20, slow: 1.0 / 300, spread: 1e-3, slot: 1.0 / 20, slots: 24, echoes: 1, measured: true,
+	fast: 1.0 / 20, slow: 1.0 / 300, spread: 1e-3, slot: 1.0 / 20, slots: 24, steps: 1 << 12, echoes: 1, measured: true,
 }
 
 // Constants of the recipe.
@@ -87,7 +87,7 @@ func (p *prediction) oddity(x float64) float64 {
 	return max(0, -math.Log10(max(2*min(up, 1-up), 1e-30)))
 }
 
-const streamVersion = 1
+const streamVersion = 2
 
 // AppendBinary appends the stream's canonical encoding: a restored stream gives
 // the same scores, bit for bit.
@@ -95,7 +95,7 @@ func (s *Stream) AppendBinary(b []byte) ([]byte, error) {
 	e := newEncoder(b, streamVersion)
 	e.uint(uint64(s.n))
 	e.f64(s.unit)
-	s.series.encode(e)
+	s.series.encode(e, &loneShape)
 	s.rarity.encode(e)
 	s.extremes.encode(e)
 	s.surprise.encode(e)

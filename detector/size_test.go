@@ -1,0 +1,50 @@
+package detector
+
+import (
+	"testing"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/bench/scenario"
+)
+
+// TestStateIsSmall: what is stored of an app is 8 KB at most in the middle of a working
+// day, beside the sample of whom it has known for long, on the simulator's ordinary
+// platform once slots and weeks are filled.
+func TestStateIsSmall(t *testing.T) {
+	const most, days = 8192, 23
+	sim, err := scenario.New(scenario.Config{Seed: 5, Apps: 60, Days: days})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReplay(t, DefaultConfig())
+	r.batches = true
+	var ev memberwatch.Event
+	noon := sim.End().UnixNano() - 9*memberwatch.Hour.Length()
+	for sim.Next(&ev) && ev.Time < noon {
+		call := ev
+		call.Disclosed = append([]uint64(nil), ev.Disclosed...)
+		call.DataClasses = append([]string(nil), ev.DataClasses...)
+		call.Requested = append([]uint64(nil), ev.Requested...)
+		r.observe(&call)
+	}
+	r.flush()
+	sum, apps := 0, 0
+	for app, s := range r.states {
+		if app.IsDeveloper() {
+			continue
+		}
+		apps++
+		for _, p := range []Part{PartBaseline, PartHot, PartTotals} {
+			b, err := s.AppendPart(p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += len(b)
+		}
+	}
+	if mean := sum / max(apps, 1); mean > most {
+		t.Errorf("the states of %d apps take %d bytes each, at most %d are wanted", apps, mean, most)
+	} else {
+		t.Logf("%d bytes each of %d apps", mean, apps)
+	}
+}
