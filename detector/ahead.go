@@ -43,9 +43,9 @@ func (e *Engine) touch(calls []Call) {
 	}
 	for i := range calls {
 		s := calls[i].State
-		if words, n := s.recent.words, len(s.recent.words); n+eventWords+4 < cap(words) {
-			words = words[:cap(words)]
-			sum += words[n] + words[n+eventWords+4]
+		words := s.recent.words
+		for n, end := len(words), min(len(words)+eventWords+len(calls[i].Event.Disclosed), cap(words)); n < end; n += 8 {
+			sum += words[:end][n]
 		}
 		if rows := s.tab.memory; rows != nil {
 			sum += uint64(rows[0].like) + rows[0].calls + uint64(rows[0].short[0]) + uint64(rows[0].short[len(rows[0].short)-1])

@@ -212,22 +212,26 @@ func (s *State) absorb() {
 	}
 	var memory [2][recentWords / 2]uint64 // for all but huge events
 	groups, actors := memory[0][:0], memory[1][:0]
-	members := r.words[:0] // in the place of words that are done with
+	members, n := r.words, 0 // in the place of words that are done with
 	for words := r.words; len(words) > 0; {
 		h, group, actor, disclosed, rest := next(words)
 		words = rest
 		if h.reads() {
-			groups = append(groups, group)
+			groups = append(groups, sketch.Mix(group))
 		}
 		if h&hasActor != 0 {
-			actors = append(actors, actor)
+			actors = append(actors, sketch.Mix(actor))
 		}
-		members = append(members, disclosed...)
+		for i, member := range disclosed {
+			members[n+i] = sketch.Mix(member)
+		}
+		n += len(disclosed)
 	}
-	hour.groups.InsertMixed(sketch.Mix(groups))
-	hour.actors.InsertMixed(sketch.Mix(actors))
+	members = members[:n]
+	hour.groups.InsertMixed(groups)
+	hour.actors.InsertMixed(actors)
 	stamp := hourStamp(r.hour)
-	if sketch.Mix(members); !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
+	if !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
 		members = s.fresh.Unsettled(members, stamp)
 	}
 	s.fresh.AddUnknown(hour.members.InsertMixed(members), stamp, &s.history)

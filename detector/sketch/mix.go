@@ -16,14 +16,9 @@ package sketch
 // When it lies: it is public and invertible. Whoever can choose the 64-bit keys
 // can choose what a sketch holds; member hashes must therefore be keyed.
 
-// Mix does with each key what counters and samples do with the keys they are given,
-// once for those that are to enter several. It mixes them in place.
-func Mix(keys []uint64) []uint64 {
-	for i, h := range keys {
-		keys[i] = mix(h)
-	}
-	return keys
-}
+// Mix does with a key what counters and samples do with those that they are given,
+// once for one that is to enter several.
+func Mix(h uint64) uint64 { return mix(h) }
 
 // mix spreads the key h over all 64 bits, one to one.
 func mix(h uint64) uint64 {

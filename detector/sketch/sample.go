@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 )
 
@@ -93,15 +92,10 @@ func (s *Sample) add(entry uint64) (isNew bool) {
 // more of a key than a sample does.
 func (s *Sample) Unsettled(keys []uint64, stamp uint16) []uint64 {
 	n := 0
-	for rest := keys; len(rest) > 0; {
-		some := rest[:min(len(rest), 64)]
-		rest = rest[len(some):]
-		for away := s.table.away(some, stamp); away != 0; away &= away - 1 {
-			key := some[bits.TrailingZeros64(away)]
-			if !s.settled(min(key>>stampBits, maxKey), stamp) {
-				keys[n] = key
-				n++
-			}
+	for _, key := range s.table.unsettled(keys, stamp) {
+		if !s.settled(min(key>>stampBits, maxKey), stamp) {
+			keys[n] = key
+			n++
 		}
 	}
 	return keys[:n]

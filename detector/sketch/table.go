@@ -93,22 +93,30 @@ func (t *table) find(key uint64) (slot int, found bool) {
 	return i, i < len(t.slots) && t.slots[i]>>stampBits == key
 }
 
-// away returns a bit for each of at most 64 mixed keys that is not in its home, with
-// just this stamp, or whose tail is all zeros. Many are at home, and as nothing here
-// waits for what was found before, the processor fetches many homes at once.
-func (t *table) away(keys []uint64, stamp uint16) (away uint64) {
-	slots, homes, shift := t.slots, uint64(t.homes), t.shift&(keyBits-1)
-	if homes == 0 || homes > uint64(len(slots)) {
-		return math.MaxUint64 >> (64 - len(keys))
+// unsettled returns the mixed keys without those that are in one of the slots nearest
+// to their home, with just this stamp. Nearly all that are held are there, and as
+// nothing here waits for what was found before, the processor fetches many homes at
+// once. Keys whose tail is all zeros, or all ones as in a free slot, are left to others.
+func (t *table) unsettled(keys []uint64, stamp uint16) []uint64 {
+	const least = 1 << (stampBits + precision) // of what is left of a tail
+	slots, scale, n := t.slots, uint64(t.homes)<<(t.shift&63), 0
+	if len(slots) < nearest {
+		return keys
 	}
-	for i, key := range keys {
-		key = min(key>>stampBits, maxKey) << stampBits
-		home, _ := bits.Mul64(key<<shift, homes)
-		differ := below(0, slots[home]^(key|uint64(stamp))) | below(key<<precision, 1)
-		away |= uint64(differ) << i
+	last := len(slots) - nearest
+	for _, key := range keys {
+		entry := key >> stampBits << stampBits
+		hi, _ := bits.Mul64(entry, scale)
+		home, want := min(int(hi), last), entry|uint64(stamp)
+		differs := min(slots[home]^want, slots[home+1]^want, slots[home+2]^want, slots[home+3]^want)
+		keys[n] = key
+		n += below(0, differs) | below(entry<<precision+least, least+1)
 	}
-	return away
+	return keys[:n]
 }
+
+// nearest is how many slots hold nine keys of ten when 5 homes in 6 are taken.
+const nearest = 4
 
 // stride is the number of slots that find reads at once.
 const stride = 8
