@@ -43,9 +43,14 @@ func (e *Engine) touch(calls []Call) {
 	}
 	for i := range calls {
 		s := calls[i].State
-		words := s.recent.words
-		for n, end := len(words), min(len(words)+eventWords+len(calls[i].Event.Disclosed), cap(words)); n < end; n += 8 {
-			sum += words[:end][n]
+		r, n := &s.recent, len(calls[i].Event.Disclosed)
+		if at := len(r.heads); at+eventWords <= cap(r.heads) {
+			sum += r.heads[:at+eventWords][at+eventWords-1]
+		}
+		if at := len(r.members); at+n <= cap(r.members) {
+			for members := r.members[at : at+n]; len(members) > 0; members = members[min(8, len(members)):] {
+				sum += members[0] + members[len(members)-1]
+			}
 		}
 		if rows := s.tab.memory; rows != nil {
 			sum += uint64(rows[0].like) + rows[0].calls + uint64(rows[0].short[0]) + uint64(rows[0].short[len(rows[0].short)-1])
@@ -126,8 +131,11 @@ func (s *State) touchParts() uint64 {
 	if rows := s.tab.memory; rows != nil {
 		sum += rows[0].calls
 	}
-	for i := 0; i < len(s.recent.words); i += 8 {
-		sum += s.recent.words[i]
+	for i := 0; i < len(s.recent.members); i += 8 {
+		sum += s.recent.members[i]
+	}
+	for i := 0; i < len(s.recent.heads); i += 8 {
+		sum += s.recent.heads[i]
 	}
 	return sum
 }

@@ -101,7 +101,7 @@ func (s *State) loadTotals(b []byte) error {
 		}
 	}
 	s.recent.decode(d)
-	if len(s.recent.words) > 0 && s.recentHour() == nil {
+	if len(s.recent.heads) > 0 && s.recentHour() == nil {
 		d.fail("recent events of a window that is not open")
 	}
 	return d.finish()

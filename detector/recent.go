@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/memberwatch/memberwatch"
@@ -17,10 +18,10 @@ import (
 // stored as they are, so a restart changes nothing.
 type recent struct {
 	hour    int64    // start of the hour they belong to
-	words   []uint64 // for each event a head, its group and actor if any, its members
-	members int32    // among words
-	groups  int32
-	booked  int32 // words that the ledger's deltas have
+	members []uint64 // those of one event after those of the other, mixed as sketches do
+	heads   []uint64 // for each event a head, and its group and actor if any, mixed too
+	groups  int32    // that were read, among heads
+	booked  struct{ members, heads int32 } // words that the ledger's deltas have
 }
 
 // recentWords is how many words make it worth while: some twenty events of ten
@@ -67,64 +68,62 @@ func (h head) reads() bool { return h&(hasGroup|hasRecords) == hasGroup|hasRecor
 
 // takes tells whether there is room for an event before the others are absorbed.
 func (r *recent) takes(ev *memberwatch.Event) bool {
-	return len(r.words)+eventWords+len(ev.Disclosed) <= recentWords
+	return len(r.members)+len(r.heads)+eventWords+len(ev.Disclosed) <= recentWords
 }
 
 // add appends an event.
 func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	h := head(len(ev.Disclosed)) | head(deltas)<<deltaShift
-	at := len(r.words)
-	r.makeRoom(at + eventWords + len(ev.Disclosed))
-	r.words = append(r.words, 0)
 	if ev.RecordCount() > 0 {
 		h |= hasRecords
 	}
+	if ev.Actor != 0 {
+		h |= hasActor
+	}
 	if ev.Group != "" {
 		h |= hasGroup
-		r.words = append(r.words, hash64(ev.Group))
 	}
 	if h.reads() {
 		r.groups++
 	}
-	if ev.Actor != 0 {
-		h |= hasActor
-		r.words = append(r.words, ev.Actor)
+	r.heads = append(grown(r.heads, eventWords), uint64(h))
+	if ev.Group != "" {
+		r.heads = append(r.heads, sketch.Mix(hash64(ev.Group)))
 	}
-	r.words[at] = uint64(h)
-	r.words = append(r.words, ev.Disclosed...)
-	r.members += int32(len(ev.Disclosed))
+	if ev.Actor != 0 {
+		r.heads = append(r.heads, sketch.Mix(ev.Actor))
+	}
+	r.members = sketch.AppendMixed(grown(r.members, len(ev.Disclosed)), ev.Disclosed)
 }
 
-// makeRoom sees to it that so many words fit, and takes no more memory than full
+// grown returns the words with room for n more, and takes no more memory than full
 // runs need.
-func (r *recent) makeRoom(n int) {
-	if n > cap(r.words) {
-		words := make([]uint64, len(r.words), max(n, min(2*cap(r.words), recentWords)))
-		copy(words, r.words)
-		r.words = words
+func grown(words []uint64, n int) []uint64 {
+	if n += len(words); n > cap(words) {
+		words = append(make([]uint64, 0, max(n, min(2*cap(words), recentWords))), words...)
 	}
+	return words
 }
 
 // reset forgets the events. It keeps the memory, unless a single event was huge.
 func (r *recent) reset() {
-	if cap(r.words) > recentWords {
-		r.words = nil
+	if cap(r.members) > recentWords {
+		r.members = nil
 	}
-	r.words, r.members, r.groups, r.booked = r.words[:0], 0, 0, 0
+	r.members, r.heads, r.groups, r.booked.members, r.booked.heads = r.members[:0], r.heads[:0], 0, 0, 0
 }
 
-// next cuts the first event off the words. The group and the actor are 0 if there is
+// next cuts the first event off the heads. The group and the actor are 0 if there is
 // none.
-func next(words []uint64) (h head, group, actor uint64, disclosed, rest []uint64) {
-	h, rest = head(words[0]), words[1:]
+func next(heads []uint64) (h head, group, actor uint64, rest []uint64) {
+	h, rest = head(heads[0]), heads[1:]
 	if h&hasGroup != 0 {
 		group, rest = rest[0], rest[1:]
 	}
 	if h&hasActor != 0 {
 		actor, rest = rest[0], rest[1:]
 	}
-	n := h.members()
-	return h, group, actor, rest[:n], rest[n:]
+	return h, group, actor, rest
 }
 
 // share notes the deltas of a call in an hour. As long as all calls of the hour
@@ -168,20 +167,30 @@ func (s *State) bookHour(hour *window) {
 // book puts members and groups of recent events into the ledger's deltas.
 func (s *State) book() {
 	r := &s.recent
-	for words := r.words[r.booked:]; len(words) > 0; {
-		h, group, _, disclosed, rest := next(words)
-		words = rest
-		for set := uint32(h.deltas()); set != 0; set &= set - 1 {
-			d := &s.ledger[bits.TrailingZeros32(set)]
-			for _, m := range disclosed {
-				d.Members.Insert(m)
-			}
-			if h&hasGroup != 0 {
-				d.Groups.Insert(group)
+	members, heads := r.members[r.booked.members:], r.heads[r.booked.heads:]
+	var memory [2][recentWords]uint64 // for all but huge events
+	for len(heads) > 0 {
+		deltas, n, groups := head(heads[0]).deltas(), 0, memory[0][:0]
+		for len(heads) > 0 && head(heads[0]).deltas() == deltas { // mostly all
+			h, group, _, rest := next(heads)
+			heads = rest
+			if n += h.members(); h&hasGroup != 0 {
+				groups = append(groups, group)
 			}
 		}
+		for set := uint32(deltas); set != 0; set &= set - 1 {
+			d := &s.ledger[bits.TrailingZeros32(set)]
+			d.Members.InsertMixed(append(memory[1][:0], members[:n]...))
+			d.Groups.InsertMixed(append(memory[1][:0], groups...))
+		}
+		members = members[n:]
 	}
-	r.booked = int32(len(r.words))
+	r.bookedAll()
+}
+
+// bookedAll notes that the ledger's deltas have all recent events.
+func (r *recent) bookedAll() {
+	r.booked.members, r.booked.heads = int32(len(r.members)), int32(len(r.heads))
 }
 
 // book puts an event's members and group into the delta at once.
@@ -203,33 +212,28 @@ func (s *State) recentHour() *window {
 // in when it is asked.
 func (s *State) absorb() {
 	r := &s.recent
-	if len(r.words) == 0 {
+	if len(r.heads) == 0 {
 		return
 	}
 	hour := s.recentHour()
 	if hour.deltas == noDelta {
 		s.book()
 	}
-	var memory [2][recentWords / 2]uint64 // for all but huge events
+	var memory [2][recentWords / 2]uint64
 	groups, actors := memory[0][:0], memory[1][:0]
-	members, n := r.words, 0 // in the place of words that are done with
-	for words := r.words; len(words) > 0; {
-		h, group, actor, disclosed, rest := next(words)
-		words = rest
+	for heads := r.heads; len(heads) > 0; {
+		h, group, actor, rest := next(heads)
+		heads = rest
 		if h.reads() {
-			groups = append(groups, sketch.Mix(group))
+			groups = append(groups, group)
 		}
 		if h&hasActor != 0 {
-			actors = append(actors, sketch.Mix(actor))
+			actors = append(actors, actor)
 		}
-		for i, member := range disclosed {
-			members[n+i] = sketch.Mix(member)
-		}
-		n += len(disclosed)
 	}
-	members = members[:n]
 	hour.groups.InsertMixed(groups)
 	hour.actors.InsertMixed(actors)
+	members := r.members
 	stamp := hourStamp(r.hour)
 	if !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
 		members = s.fresh.Unsettled(members, stamp)
@@ -244,6 +248,7 @@ func (s *State) absorb() {
 // settle brings a window's sketches up to date: a day takes in those of its hours.
 func (s *State) settle(w *window) {
 	s.bookTab()
+	s.tab.arms = math.MinInt64 // the next event measures it anew
 	s.absorb()
 	if w.Scale != memberwatch.Day {
 		return
@@ -287,19 +292,22 @@ func (s *State) owe(day *window) {
 func hourStamp(start int64) uint16 { return uint16(start / memberwatch.Hour.Length()) }
 
 func (r *recent) encode(e *encoder) {
-	e.uint(uint64(len(r.words)))
-	if len(r.words) == 0 {
+	e.uint(uint64(len(r.heads)))
+	if len(r.heads) == 0 {
 		return
 	}
 	e.int(r.hour)
-	for i, head := 0, 0; i < len(r.words); i++ {
-		w := r.words[i]
-		if i == head {
-			_, _, _, _, rest := next(r.words[head:])
-			head = len(r.words) - len(rest)
-			w &= 1<<deltaShift - 1 // the deltas are written already
+	for heads := r.heads; len(heads) > 0; {
+		h, _, _, rest := next(heads)
+		e.u64(uint64(h & (1<<deltaShift - 1))) // the deltas are written already
+		for _, w := range heads[1 : len(heads)-len(rest)] {
+			e.u64(w)
 		}
-		e.u64(w)
+		heads = rest
+	}
+	e.uint(uint64(len(r.members)))
+	for _, m := range r.members {
+		e.u64(m)
 	}
 }
 
@@ -313,29 +321,29 @@ func (r *recent) decode(d *decoder) {
 	}
 	r.hour = d.int()
 	for range n {
-		r.words = append(r.words, d.u64())
+		r.heads = append(r.heads, d.u64())
 	}
-	r.booked = int32(len(r.words))
-	for words := r.words; len(words) > 0 && d.err == nil; {
-		h := head(words[0])
-		n := 1 + h.members()
-		if h&hasGroup != 0 {
-			n++
+	for range d.count(8) {
+		r.members = append(r.members, d.u64())
+	}
+	members := 0
+	for heads := r.heads; len(heads) > 0; {
+		h := head(heads[0])
+		n := 1 + bits.OnesCount64(uint64(h&(hasGroup|hasActor)))
+		if n > len(heads) {
+			d.fail("recent events cut short")
+			break
 		}
 		if h.reads() {
 			r.groups++
 		}
-		if h&hasActor != 0 {
-			n++
-		}
-		if n > len(words) {
-			d.fail("recent events cut short")
-			break
-		}
-		r.members += int32(h.members())
-		words = words[n:]
+		members += h.members()
+		heads = heads[n:]
 	}
-	if d.err != nil {
+	if members != len(r.members) {
+		d.fail("recent events without their members")
+	}
+	if r.bookedAll(); d.err != nil {
 		r.reset()
 	}
 }

@@ -160,12 +160,15 @@ func (s *State) Ledger() []LedgerDelta {
 
 // ResetLedger empties the deltas and keeps their memory, but for that of sketches
 // which some burst made large. Those that all calls of an open hour have in
-// common stay, empty, in front.
+// common, or that the tab's rows are booked in, stay, empty, in front.
 func (s *State) ResetLedger() {
-	s.closeTab() // its rows name the deltas by their index
-	shared := noDelta
+	s.bookTab()
+	shared, rows := noDelta, s.tab.rows()
 	for _, w := range s.open {
 		shared |= w.deltas &^ anyDelta
+	}
+	for i := range rows {
+		shared |= rows[i].deltas
 	}
 	var place [mostDeltas]int
 	kept := 0
@@ -180,7 +183,10 @@ func (s *State) ResetLedger() {
 	for _, w := range s.open {
 		w.deltas = w.deltas.moved(&place)
 	}
-	s.recent.booked = int32(len(s.recent.words))
+	for i := range rows {
+		rows[i].deltas = rows[i].deltas.moved(&place)
+	}
+	s.recent.bookedAll()
 }
 
 // seriesOf returns the expectation behind a stream of evidence.

@@ -256,10 +256,9 @@ func whole(v float64) uint64 {
 	return uint64(max(v, 0))
 }
 
-// bookTab books what is in the tab. The next event measures it anew.
+// bookTab books what is in the tab. It still takes as much as it did.
 func (s *State) bookTab() {
 	t := &s.tab
-	t.arms = math.MinInt64
 	var all sums
 	rows := t.rows()
 	for i := range rows {

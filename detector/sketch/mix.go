@@ -1,5 +1,7 @@
 package sketch
 
+import "slices"
+
 // The sketches need keys whose bits are uniform and independent. Callers give
 // member hashes, but tests and small imports give 1, 2, 3, so every key first
 // goes through one step of SplitMix64:
@@ -19,6 +21,17 @@ package sketch
 // Mix does with a key what counters and samples do with those that they are given,
 // once for one that is to enter several.
 func Mix(h uint64) uint64 { return mix(h) }
+
+// AppendMixed appends to mixed keys others that are not.
+func AppendMixed(mixed, keys []uint64) []uint64 {
+	n := len(mixed)
+	mixed = slices.Grow(mixed, len(keys))[:n+len(keys)]
+	to := mixed[n:][:len(keys)]
+	for i, h := range keys {
+		to[i] = mix(h)
+	}
+	return mixed
+}
 
 // mix spreads the key h over all 64 bits, one to one.
 func mix(h uint64) uint64 {
