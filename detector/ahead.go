@@ -39,28 +39,30 @@ func (e *Engine) touch(calls []Call) {
 	sum := uint64(0)
 	for i := range calls {
 		s := calls[i].State
-		sum += uint64(s.control) + uint64(len(s.rules)) + uint64(s.recent.hour) + uint64(s.tab.arms) + s.tab.room.unattended
+		sum += s.touchTab()
 	}
 	for i := range calls {
 		s := calls[i].State
-		r, n := &s.recent, len(calls[i].Event.Disclosed)
-		if at := len(r.heads); at+eventWords <= cap(r.heads) {
-			sum += r.heads[:at+eventWords][at+eventWords-1]
-		}
-		if at := len(r.members); at+n <= cap(r.members) {
-			for members := r.members[at : at+n]; len(members) > 0; members = members[min(8, len(members)):] {
-				sum += members[0] + members[len(members)-1]
-			}
-		}
-		if rows := s.tab.memory; rows != nil {
-			sum += uint64(rows[0].like) + rows[0].calls + uint64(rows[0].short[0]) + uint64(rows[0].short[len(rows[0].short)-1])
-		}
+		sum += s.recent.touchRoom(len(calls[i].Event.Disclosed))
 		if hour := s.tab.hour; hour != nil && !s.recent.takes(calls[i].Event) {
 			sum += uint64(s.fresh.Len()) + uint64(len(s.open)) // for these the run is absorbed
 			sum += uint64(hour.Start) + uint64(hour.deltas) + hour.members.Touch() + hour.groups.Touch() + hour.actors.Touch() + uint64(s.tab.day.deltas)
 		}
 	}
 	e.touched = sum // or else the compiler would leave out the reads
+}
+
+// touchRoom reads where an event that discloses so many members will be added.
+func (r *recent) touchRoom(members int) uint64 {
+	room := r.words[r.members : len(r.words)-int(r.heads)]
+	if len(room) < members+eventWords {
+		return 0
+	}
+	sum := room[len(room)-1] + room[len(room)-eventWords]
+	for at := 0; at < members; at += 8 {
+		sum += room[at]
+	}
+	return sum + room[members]
 }
 
 // CloseAll closes the windows of apps, one after the other, like Close for each of
@@ -103,10 +105,15 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 	e.touched = sum
 }
 
+// touchTab reads the lines of a state with what every event touches, and the first row.
+func (s *State) touchTab() uint64 {
+	r := &s.tab.memory[0]
+	return uint64(s.control) + s.events + uint64(s.tab.arms) + uint64(r.like) + r.calls + uint64(r.short[0]) + uint64(r.short[len(r.short)-1])
+}
+
 // touch reads the state's own lines.
 func (s *State) touch() uint64 {
-	sum := uint64(s.control) + uint64(len(s.rules)) + uint64(s.recent.hour) + uint64(s.tab.arms) + s.tab.room.unattended
-	sum += uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0])
+	sum := s.touchTab() + uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0])
 	for f := 0; f < len(s.hour); f += 4 {
 		sum += uint64(s.hour[f].n)
 	}
@@ -128,14 +135,12 @@ func (s *State) touchParts() uint64 {
 			sum += uint64(b.tested[0]) + uint64(len(b.steps)) + uint64(len(b.octets))
 		}
 	}
-	if rows := s.tab.memory; rows != nil {
-		sum += rows[0].calls
+	members, heads := s.recent.since(0, 0)
+	for i := 0; i < len(members); i += 8 {
+		sum += members[i]
 	}
-	for i := 0; i < len(s.recent.members); i += 8 {
-		sum += s.recent.members[i]
-	}
-	for i := 0; i < len(s.recent.heads); i += 8 {
-		sum += s.recent.heads[i]
+	for i := 0; i < len(heads); i += 8 {
+		sum += heads[i]
 	}
 	return sum
 }

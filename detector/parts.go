@@ -9,7 +9,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 5
+const stateVersion = 6
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
@@ -101,7 +101,7 @@ func (s *State) loadTotals(b []byte) error {
 		}
 	}
 	s.recent.decode(d)
-	if len(s.recent.heads) > 0 && s.recentHour() == nil {
+	if s.recent.heads > 0 && s.recentHour() == nil {
 		d.fail("recent events of a window that is not open")
 	}
 	return d.finish()

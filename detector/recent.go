@@ -17,11 +17,12 @@ import (
 // When they are absorbed follows from the app's events alone, and they are
 // stored as they are, so a restart changes nothing.
 type recent struct {
-	hour    int64    // start of the hour they belong to
-	members []uint64 // those of one event after those of the other, mixed as sketches do
-	heads   []uint64 // for each event a head, and its group and actor if any, mixed too
-	groups  int32    // that were read, among heads
-	booked  struct{ members, heads int32 } // words that the ledger's deltas have
+	hour    int64                          // start of the hour they belong to
+	words   []uint64                       // members from the front, heads from the back
+	members int32                          // words: those of one event after those of the other, mixed as sketches do
+	heads   int32                          // words: of each event a head, and its group and actor if any, mixed too
+	groups  int32                          // that were read, among heads
+	booked  struct{ members, heads int32 } // what the ledger's deltas have
 }
 
 // recentWords is how many words make it worth while: some twenty events of ten
@@ -68,7 +69,7 @@ func (h head) reads() bool { return h&(hasGroup|hasRecords) == hasGroup|hasRecor
 
 // takes tells whether there is room for an event before the others are absorbed.
 func (r *recent) takes(ev *memberwatch.Event) bool {
-	return len(r.members)+len(r.heads)+eventWords+len(ev.Disclosed) <= recentWords
+	return int(r.members+r.heads)+eventWords+len(ev.Disclosed) <= recentWords
 }
 
 // add appends an event.
@@ -86,44 +87,63 @@ func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
 	if h.reads() {
 		r.groups++
 	}
-	r.heads = append(grown(r.heads, eventWords), uint64(h))
+	r.makeRoom(eventWords + len(ev.Disclosed))
+	sketch.MixTo(r.words[r.members:], ev.Disclosed)
+	r.members += int32(len(ev.Disclosed))
+	r.put(uint64(h))
 	if ev.Group != "" {
-		r.heads = append(r.heads, sketch.Mix(hash64(ev.Group)))
+		r.put(sketch.Mix(hash64(ev.Group)))
 	}
 	if ev.Actor != 0 {
-		r.heads = append(r.heads, sketch.Mix(ev.Actor))
+		r.put(sketch.Mix(ev.Actor))
 	}
-	r.members = sketch.AppendMixed(grown(r.members, len(ev.Disclosed)), ev.Disclosed)
 }
 
-// grown returns the words with room for n more, and takes no more memory than full
+// put adds a word to the heads.
+func (r *recent) put(word uint64) {
+	r.heads++
+	r.words[len(r.words)-int(r.heads)] = word
+}
+
+// makeRoom sees to it that so many more words fit, and takes no more memory than full
 // runs need.
-func grown(words []uint64, n int) []uint64 {
-	if n += len(words); n > cap(words) {
-		words = append(make([]uint64, 0, max(n, min(2*cap(words), recentWords))), words...)
+func (r *recent) makeRoom(n int) {
+	if n += int(r.members + r.heads); n > len(r.words) {
+		words := make([]uint64, max(n, min(2*len(r.words), recentWords)))
+		copy(words, r.words[:r.members])
+		copy(words[len(words)-int(r.heads):], r.words[len(r.words)-int(r.heads):])
+		r.words = words
 	}
-	return words
 }
 
 // reset forgets the events. It keeps the memory, unless a single event was huge.
 func (r *recent) reset() {
-	if cap(r.members) > recentWords {
-		r.members = nil
+	words := r.words
+	if len(words) > recentWords {
+		words = nil
 	}
-	r.members, r.heads, r.groups, r.booked.members, r.booked.heads = r.members[:0], r.heads[:0], 0, 0, 0
+	*r = recent{hour: r.hour, words: words}
 }
 
-// next cuts the first event off the heads. The group and the actor are 0 if there is
-// none.
+// since returns the members and heads behind those that come first.
+func (r *recent) since(members, heads int32) (m, h []uint64) {
+	return r.words[members:r.members], r.words[len(r.words)-int(r.heads) : len(r.words)-int(heads)]
+}
+
+// next cuts the first event off the heads, that is, off their back. The group and the
+// actor are 0 if there is none.
 func next(heads []uint64) (h head, group, actor uint64, rest []uint64) {
-	h, rest = head(heads[0]), heads[1:]
+	last := len(heads) - 1
+	h = head(heads[last])
 	if h&hasGroup != 0 {
-		group, rest = rest[0], rest[1:]
+		last--
+		group = heads[last]
 	}
 	if h&hasActor != 0 {
-		actor, rest = rest[0], rest[1:]
+		last--
+		actor = heads[last]
 	}
-	return h, group, actor, rest
+	return h, group, actor, heads[:last]
 }
 
 // share notes the deltas of a call in an hour. As long as all calls of the hour
@@ -167,12 +187,14 @@ func (s *State) bookHour(hour *window) {
 // book puts members and groups of recent events into the ledger's deltas.
 func (s *State) book() {
 	r := &s.recent
-	members, heads := r.members[r.booked.members:], r.heads[r.booked.heads:]
 	var memory [2][recentWords]uint64 // for all but huge events
-	for len(heads) > 0 {
-		deltas, n, groups := head(heads[0]).deltas(), 0, memory[0][:0]
-		for len(heads) > 0 && head(heads[0]).deltas() == deltas { // mostly all
+	for members, heads := r.since(r.booked.members, r.booked.heads); len(heads) > 0; {
+		deltas, n, groups := head(heads[len(heads)-1]).deltas(), 0, memory[0][:0]
+		for len(heads) > 0 { // mostly all
 			h, group, _, rest := next(heads)
+			if h.deltas() != deltas {
+				break
+			}
 			heads = rest
 			if n += h.members(); h&hasGroup != 0 {
 				groups = append(groups, group)
@@ -189,9 +211,7 @@ func (s *State) book() {
 }
 
 // bookedAll notes that the ledger's deltas have all recent events.
-func (r *recent) bookedAll() {
-	r.booked.members, r.booked.heads = int32(len(r.members)), int32(len(r.heads))
-}
+func (r *recent) bookedAll() { r.booked.members, r.booked.heads = r.members, r.heads }
 
 // book puts an event's members and group into the delta at once.
 func (d *LedgerDelta) book(ev *memberwatch.Event) {
@@ -212,7 +232,7 @@ func (s *State) recentHour() *window {
 // in when it is asked.
 func (s *State) absorb() {
 	r := &s.recent
-	if len(r.heads) == 0 {
+	if r.heads == 0 {
 		return
 	}
 	hour := s.recentHour()
@@ -221,7 +241,8 @@ func (s *State) absorb() {
 	}
 	var memory [2][recentWords / 2]uint64
 	groups, actors := memory[0][:0], memory[1][:0]
-	for heads := r.heads; len(heads) > 0; {
+	members, heads := r.since(0, 0)
+	for len(heads) > 0 {
 		h, group, actor, rest := next(heads)
 		heads = rest
 		if h.reads() {
@@ -233,7 +254,6 @@ func (s *State) absorb() {
 	}
 	hour.groups.InsertMixed(groups)
 	hour.actors.InsertMixed(actors)
-	members := r.members
 	stamp := hourStamp(r.hour)
 	if !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
 		members = s.fresh.Unsettled(members, stamp)
@@ -292,22 +312,23 @@ func (s *State) owe(day *window) {
 func hourStamp(start int64) uint16 { return uint16(start / memberwatch.Hour.Length()) }
 
 func (r *recent) encode(e *encoder) {
-	e.uint(uint64(len(r.heads)))
-	if len(r.heads) == 0 {
+	e.uint(uint64(r.heads))
+	if r.heads == 0 {
 		return
 	}
 	e.int(r.hour)
-	for heads := r.heads; len(heads) > 0; {
+	members, heads := r.since(0, 0)
+	e.uint(uint64(len(members)))
+	for _, m := range members {
+		e.u64(m)
+	}
+	for len(heads) > 0 {
 		h, _, _, rest := next(heads)
 		e.u64(uint64(h & (1<<deltaShift - 1))) // the deltas are written already
-		for _, w := range heads[1 : len(heads)-len(rest)] {
-			e.u64(w)
+		for i := len(heads) - 2; i >= len(rest); i-- {
+			e.u64(heads[i])
 		}
 		heads = rest
-	}
-	e.uint(uint64(len(r.members)))
-	for _, m := range r.members {
-		e.u64(m)
 	}
 }
 
@@ -320,28 +341,29 @@ func (r *recent) decode(d *decoder) {
 		return
 	}
 	r.hour = d.int()
+	members := d.count(8)
+	r.makeRoom(members + n)
+	for i := range members {
+		r.words[i] = d.u64()
+	}
+	r.members = int32(members)
 	for range n {
-		r.heads = append(r.heads, d.u64())
+		r.put(d.u64())
 	}
-	for range d.count(8) {
-		r.members = append(r.members, d.u64())
-	}
-	members := 0
-	for heads := r.heads; len(heads) > 0; {
-		h := head(heads[0])
+	for _, heads := r.since(0, 0); len(heads) > 0 && d.err == nil; {
+		h := head(heads[len(heads)-1])
 		n := 1 + bits.OnesCount64(uint64(h&(hasGroup|hasActor)))
-		if n > len(heads) {
+		if members -= h.members(); n > len(heads) || members < 0 {
 			d.fail("recent events cut short")
 			break
 		}
 		if h.reads() {
 			r.groups++
 		}
-		members += h.members()
-		heads = heads[n:]
+		heads = heads[:len(heads)-n]
 	}
-	if members != len(r.members) {
-		d.fail("recent events without their members")
+	if members != 0 {
+		d.fail("members of no recent event")
 	}
 	if r.bookedAll(); d.err != nil {
 		r.reset()

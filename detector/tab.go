@@ -24,19 +24,14 @@ type tab struct {
 	room      room    // what is left of it
 	used      uint8   // rows in use
 	next      uint8   // the row that makes room for another
-	memory    *[mostRows]row
+	memory    [mostRows]row
 }
 
 // rows are those in use.
-func (t *tab) rows() []row {
-	if t.used == 0 {
-		return nil
-	}
-	return t.memory[:t.used]
-}
+func (t *tab) rows() []row { return t.memory[:t.used] }
 
 // room is how far the counts can grow before a window has to be looked at.
-type room struct{ reach, records, breadth, misses, denials, unattended uint64 }
+type room struct{ reach, records, breadth, misses, denials, unattended uint32 }
 
 // takes tells whether a call leaves room, and takes away what it needs if so.
 func (r *room) takes(ev *memberwatch.Event, x *sums) bool {
@@ -45,15 +40,16 @@ func (r *room) takes(ev *memberwatch.Event, x *sums) bool {
 		group = 1
 	}
 	// A call may fit in exactly where it needs nothing and there is nothing.
-	if members >= r.reach || group >= r.breadth || x.records >= r.records || x.misses >= r.misses || x.denials >= r.denials || x.unattended >= r.unattended {
+	if members >= uint64(r.reach) || group >= uint64(r.breadth) || x.records >= uint64(r.records) || x.misses >= uint64(r.misses) ||
+		x.denials >= uint64(r.denials) || x.unattended >= uint64(r.unattended) {
 		return false
 	}
-	r.reach -= members
-	r.breadth -= group
-	r.records -= x.records
-	r.misses -= x.misses
-	r.denials -= x.denials
-	r.unattended -= x.unattended
+	r.reach -= uint32(members)
+	r.breadth -= uint32(group)
+	r.records -= uint32(x.records)
+	r.misses -= uint32(x.misses)
+	r.denials -= uint32(x.denials)
+	r.unattended -= uint32(x.unattended)
 	return true
 }
 
@@ -205,9 +201,6 @@ func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, specia
 
 // newRow returns a row to fill, with the memory of one that was.
 func (t *tab) newRow() *row {
-	if t.memory == nil {
-		t.memory = new([mostRows]row)
-	}
 	if t.used == mostRows {
 		t.next = (t.next + 1) % mostRows
 		return &t.memory[t.next]
@@ -235,7 +228,7 @@ func (t *tab) measureReach(r *recent) {
 }
 
 // left is how far a count can grow in both windows.
-func (t *tab) left(f Feature, r *recent) uint64 {
+func (t *tab) left(f Feature, r *recent) uint32 {
 	return whole(min(t.hour.room(f, r), t.day.room(f, r)))
 }
 
@@ -248,13 +241,8 @@ func (w *window) room(f Feature, r *recent) float64 {
 	return w.critical[f] - w.atMost(f, r) - max(1, w.critical[f]*0x1p-50)
 }
 
-// whole is the largest whole number that is not above v, at least 0.
-func whole(v float64) uint64 {
-	if v >= math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return uint64(max(v, 0))
-}
+// whole is the largest whole number that is not above v, from 0 to what 32 bits hold.
+func whole(v float64) uint32 { return uint32(min(max(v, 0), math.MaxUint32)) }
 
 // bookTab books what is in the tab. It still takes as much as it did.
 func (s *State) bookTab() {

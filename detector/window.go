@@ -129,7 +129,7 @@ func (w *window) weigh() { w.reach, w.breadth = w.members.Estimate(), w.groups.E
 func (w *window) atMost(f Feature, r *recent) float64 {
 	switch f {
 	case Reach:
-		return w.reach + w.owed[0] + float64(len(r.members))
+		return w.reach + w.owed[0] + float64(r.members)
 	case Breadth:
 		return w.breadth + w.owed[1] + float64(r.groups)
 	default:
@@ -139,7 +139,7 @@ func (w *window) atMost(f Feature, r *recent) float64 {
 
 // quiet tells whether no count can have reached its critical value.
 func (w *window) quiet(r *recent) bool {
-	return w.reach+w.owed[0]+float64(len(r.members)) < w.critical[Reach] && float64(w.records) < w.critical[Records] &&
+	return w.reach+w.owed[0]+float64(r.members) < w.critical[Reach] && float64(w.records) < w.critical[Records] &&
 		w.breadth+w.owed[1]+float64(r.groups) < w.critical[Breadth] && float64(w.misses) < w.critical[Misses] &&
 		float64(w.denials) < w.critical[Denials] && float64(w.unattended) < w.critical[Unattended]
 }

@@ -1,7 +1,5 @@
 package sketch
 
-import "slices"
-
 // The sketches need keys whose bits are uniform and independent. Callers give
 // member hashes, but tests and small imports give 1, 2, 3, so every key first
 // goes through one step of SplitMix64:
@@ -22,15 +20,12 @@ import "slices"
 // once for one that is to enter several.
 func Mix(h uint64) uint64 { return mix(h) }
 
-// AppendMixed appends to mixed keys others that are not.
-func AppendMixed(mixed, keys []uint64) []uint64 {
-	n := len(mixed)
-	mixed = slices.Grow(mixed, len(keys))[:n+len(keys)]
-	to := mixed[n:][:len(keys)]
+// MixTo mixes keys into words, of which there must be as many.
+func MixTo(words, keys []uint64) {
+	words = words[:len(keys)]
 	for i, h := range keys {
-		to[i] = mix(h)
+		words[i] = mix(h)
 	}
-	return mixed
 }
 
 // mix spreads the key h over all 64 bits, one to one.
