@@ -23,6 +23,7 @@ type pending struct {
 	pieces       pieces
 	rule         memberwatch.RestrictionID // whose loss came back
 	moved        float64                   // part of it
+	sets         []newSet                  // of data classes, where they shifted
 }
 
 // comparison is one feature of a window beside one predictive.
@@ -78,13 +79,23 @@ func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pend
 		}
 	}
 	p.tests, e.tests = slices.Clone(tests), tests
+	e.breakDown(s, w, &p)
+	return p
+}
+
+// breakDown keeps the pieces of a window of which something may be said.
+func (e *Engine) breakDown(s *State, w *window, p *pending) {
 	for i := range p.tests {
-		if p.tests[i].p <= brokenDownP {
+		if p.tests[i].p > brokenDownP {
+			continue
+		}
+		if p.pieces == nil {
 			p.total, p.pieces = w.totals(), s.piecesOf(w)
-			break
+		}
+		if p.tests[i].feature == ClassShift {
+			p.sets = s.mix.newSets(w.sets, p.pieces)
 		}
 	}
-	return p
 }
 
 // brokenDownP is the p-value from which on a window keeps its pieces.
@@ -133,10 +144,12 @@ func (s *State) countSilent(t *Tally, stream streamID, f Feature, at memberwatch
 }
 
 // knowsNovelty tells whether what an app meets for the first time is compared with
-// its past. A week before, its days begin to count in the fleet's ranks: on a new
+// its past. Two weeks before, its days begin to count in the fleet's ranks: on a new
 // platform all apps come to that point together, and would be judged by ranks that
 // nobody has made yet.
-func (e *Engine) knowsNovelty(s *State) bool { return s.days() >= noveltyDays+e.cfg.ReadyDays }
+func (e *Engine) knowsNovelty(s *State) bool {
+	return s.days() >= noveltyDays+rankedDays+e.cfg.ReadyDays
+}
 
 // rankedDays is how many days of its own an app needs, one week, for its windows to count
 // among the fleet's ranks: earlier than READY, so that a young installation has
@@ -279,6 +292,10 @@ func (p *pending) encode(e *encoder) {
 	p.pieces.encode(e)
 	e.string(string(p.rule))
 	e.f64(p.moved)
+	e.uint(uint64(len(p.sets)))
+	for i := range p.sets {
+		p.sets[i].encode(e)
+	}
 	e.uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
@@ -298,6 +315,11 @@ func (p *pending) decode(d *decoder) {
 	p.total.decode(d)
 	p.pieces.decode(d)
 	p.rule, p.moved = memberwatch.RestrictionID(d.string()), d.f64()
+	for range d.count(18) {
+		var n newSet
+		n.decode(d)
+		p.sets = append(p.sets, n)
+	}
 	for range d.count(minComparison) {
 		var c comparison
 		c.decode(d)

@@ -75,9 +75,9 @@ func DefaultConfig() Config {
 			Unattended:      {Day: 0.050, Slow: 0.010},
 			ReachPerActor:   {Hour: 0.030, Day: 0.090, Slow: 0.140},
 			RecordsPerActor: {Day: 0.010, Slow: 0.020},
-			NoveltyPerActor: {Day: 0.120, Slow: 0.050},
+			NoveltyPerActor: {Day: 0.120, Slow: 0.100},
 			MissRatio:       {Day: 0.010, Slow: 0.010},
-			DistinctShare:   {Day: 0.020, Slow: 0.105},
+			DistinctShare:   {Day: 0.020, Slow: 0.055},
 			ClassShift:      {Day: 0.030},
 			Evenness:        {Day: 0.005, Slow: 0.015},
 			Regularity:      {Day: 0.005, Slow: 0.005},
@@ -115,15 +115,6 @@ func (c *Config) streamWeight(f Feature, stream streamID, actors bool) float64 {
 		}
 	}
 	return w * (1 - c.FirstSeen) / rest
-}
-
-// Share is the part of the budget that a feature's evidence has in windows of a scale,
-// of bursts or of lasting rises, where calls name acting users.
-func (c *Config) Share(f Feature, scale memberwatch.Scale, lasting bool) float64 {
-	if lasting {
-		return c.streamWeight(f, daySlow, true)
-	}
-	return c.streamWeight(f, burstOf(scale), true)
 }
 
 // multiplier is by what a tuning multiplies the weights of a feature.

@@ -60,10 +60,14 @@ func (c *Config) budgetPart(joint bool) float64 {
 
 // weight is the share of the budget that an entity's feature has in a stream.
 func (c *Config) weight(s *State, f Feature, stream streamID) float64 {
+	return c.part(f, stream, s.actors, s.joint())
+}
+
+func (c *Config) part(f Feature, stream streamID, actors, joint bool) float64 {
 	if f == Displaced {
 		return c.Displacement * c.multiplier(f) / float64(len(dayStreams))
 	}
-	return c.streamWeight(f, stream, s.actors) * c.budgetPart(s.joint())
+	return c.streamWeight(f, stream, actors) * c.budgetPart(joint)
 }
 
 // gather notes what an app's closing window is to its developer's, before the app

@@ -100,6 +100,9 @@ func factors(p *pending, all []verdict) []memberwatch.Factor {
 		case v.peers.part >= 0.5:
 			text = fmt.Sprintf(", more than on %g %% of the days of apps like it", math.Floor(1000*v.peers.part)/10)
 		}
+		if v.feature == ClassShift {
+			text += p.ofClasses()
+		}
 		list = append(list, memberwatch.Factor{
 			Feature: v.feature.String(), Observed: observed, Expected: v.mid, Low: v.low, High: v.high,
 			P: v.p, ReturnPeriod: v.period, Share: share, Peers: v.peers.part,
@@ -163,6 +166,9 @@ func sentence(p *pending, top verdict) string {
 	}
 	if top.feature == Displaced {
 		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)
+	}
+	if top.feature == ClassShift {
+		b.WriteString(p.ofClasses())
 	}
 	if top.feature.aboutMembers() {
 		b.WriteString(repeats(&p.values))

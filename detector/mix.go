@@ -95,21 +95,30 @@ func (w *window) count(set classSet, calls uint32) {
 
 // shift returns v and the number of calls; 0 calls when there is nothing to say.
 func (m *mix) shift(today []setCount) (v, calls float64) {
+	if calls = callsOf(today); calls < fewestMixed || m.days < mixDays {
+		return 0, 0
+	}
+	deviance := 0.0
+	for _, c := range today {
+		deviance += m.deviance(c, calls)
+	}
+	return 200 * deviance / (calls + 100), calls
+}
+
+func callsOf(today []setCount) (calls float64) {
 	for _, c := range today {
 		calls += float64(c.calls)
 	}
-	if calls < fewestMixed || m.days < mixDays {
-		return 0, 0
+	return calls
+}
+
+// deviance is half of what a set adds to G on a day of so many calls.
+func (m *mix) deviance(c setCount, calls float64) float64 {
+	n, expected := float64(c.calls), max(calls, float64(m.calls))*(m.part(c.hash)+unseenPart)
+	if n <= expected || m.familiar(c.classSet) {
+		return 0
 	}
-	deviance, usual := 0.0, max(calls, float64(m.calls))
-	for _, c := range today {
-		part, n := m.part(c.hash), float64(c.calls)
-		expected := usual * (part + unseenPart)
-		if n > expected && !m.familiar(c.classSet) {
-			deviance += float64(n*math.Log(n/expected)) - (n - expected)
-		}
-	}
-	return 200 * deviance / (calls + 100), calls
+	return float64(n*math.Log(n/expected)) - (n - expected)
 }
 
 // familiar tells whether a set is among what the app mostly reads, or less than

@@ -106,9 +106,9 @@ func (g *brood) p() float64 {
 
 func (g *brood) finding(float64) memberwatch.Finding {
 	p := g.p()
-	list := []memberwatch.Factor{newbornFactor("reach_of_new_apps", "distinct members in "+plural(float64(g.days), "day", "days"), g.total, g.peers, p)}
+	list := []memberwatch.Factor{newbornFactor(ofNewApps, "distinct members in "+plural(float64(g.days), "day", "days"), g.total, g.peers, p)}
 	if g.perActor > 0 {
-		list = append(list, newbornFactor("reach_of_new_apps_per_actor", "distinct members per acting user", g.perActor, g.ratioPeers, p))
+		list = append(list, newbornFactor(ofNewApps+"_per_actor", "distinct members per acting user", g.perActor, g.ratioPeers, p))
 	}
 	texts := make([]string, len(list))
 	for i := range list {

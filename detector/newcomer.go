@@ -257,7 +257,7 @@ func (g *outstanding) finding(float64) memberwatch.Finding {
 		ReturnPeriod: periodOf(tail, dayBurst), FleetFactor: 1, Members: g.members, Sentence: g.prefix + verb(f) + " " + text,
 		Caveats: caveats,
 		Factors: []memberwatch.Factor{{
-			Feature: f.String(), Observed: g.value, Expected: mid, Low: low, High: high,
+			Feature: firstDayPrefix + f.String(), Observed: g.value, Expected: mid, Low: low, High: high,
 			P: tail, ReturnPeriod: periodOf(tail, dayBurst), Share: 1, Text: text,
 		}},
 	}
@@ -319,7 +319,7 @@ func (g *outgrown) finding(float64) memberwatch.Finding {
 		ReturnPeriod: periodOf(p, dayBurst), FleetFactor: 1, Members: g.members, Sentence: "read " + text,
 		Caveats: []string{fmt.Sprintf("compared with %.0f windows of its peers, not with itself", g.peers.n)},
 		Factors: []memberwatch.Factor{{
-			Feature: "reach_since_birth", Observed: g.total, Expected: mid, Low: low, High: high,
+			Feature: sinceBirth, Observed: g.total, Expected: mid, Low: low, High: high,
 			P: p, ReturnPeriod: periodOf(p, dayBurst), Share: 1, Text: text,
 		}},
 	}

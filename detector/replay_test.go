@@ -3,6 +3,7 @@ package detector
 import (
 	"bytes"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -142,9 +143,23 @@ func (r *replay) check(u *memberwatch.Update) {
 	if what := sound(u.Finding); what != "" {
 		r.t.Errorf("%s: %s is out of bounds: %+v", u.Signal.ID, what, *u.Finding)
 	}
+	if worth, budget := r.worth(u), r.engine.cfg.Budget; worth < budget*(1-1e-9) {
+		r.t.Errorf("%s: told though it is worth a budget of %.0f app-days, not %.0f: %+v", u.Signal.ID, worth, budget, *u.Finding)
+	}
 	if again, err := Recompute(u.Finding); err != nil || !reflect.DeepEqual(again, *u.Finding) {
 		r.t.Errorf("%s: made again the finding is\n%+v, %v\nnot\n%+v", u.Signal.ID, again, err, *u.Finding)
 	}
+}
+
+// worth is the strictest budget under which a finding would still have been told; of an
+// app without acting users nobody outside knows, and that everybody moved has none.
+func (r *replay) worth(u *memberwatch.Update) float64 {
+	f := u.Finding
+	if s := r.states[u.Signal.App]; f.ReturnPeriod == 0 || f.Kind == memberwatch.KindFleet || s != nil && !s.actors {
+		return math.Inf(1)
+	}
+	i := max(slices.IndexFunc(f.Factors, func(x memberwatch.Factor) bool { return x.ReturnPeriod == f.ReturnPeriod }), 0)
+	return f.ReturnPeriod * r.engine.cfg.Share(f, &f.Factors[i])
 }
 
 // opened lists the signals in the order in which they were opened.

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"math"
+	"slices"
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector"
@@ -28,32 +29,9 @@ func FindingBudget(c *detector.Config, f *memberwatch.Finding) float64 {
 	if f.ReturnPeriod <= 0 {
 		return Unlimited
 	}
-	for i := range f.Factors {
-		if factor := &f.Factors[i]; factor.ReturnPeriod == f.ReturnPeriod {
-			return max(f.ReturnPeriod*Share(c, factor, f.Window.Scale), c.Budget)
-		}
+	i := max(slices.IndexFunc(f.Factors, func(x memberwatch.Factor) bool { return x.ReturnPeriod == f.ReturnPeriod }), 0)
+	if i == len(f.Factors) {
+		return max(f.ReturnPeriod, c.Budget)
 	}
-	return max(f.ReturnPeriod, c.Budget)
-}
-
-// Share returns the share of the budget that the evidence of a factor has, 1 if
-// the configuration gives it none of its own.
-func Share(c *detector.Config, factor *memberwatch.Factor, scale memberwatch.Scale) float64 {
-	for f := range detector.Features {
-		if f.String() != factor.Feature {
-			continue
-		}
-		share := c.Share(f, scale, scale == memberwatch.Day && !burst(factor))
-		if share > 0 {
-			return share
-		}
-	}
-	return 1
-}
-
-// burst tells a factor of one day from one of many: its return period follows
-// from its p-value alone. Contracts carry both, and not the stream.
-func burst(factor *memberwatch.Factor) bool {
-	const longest = 1e9 // beyond it, the detector gives no figure
-	return math.Abs(min(1/factor.P, longest)-factor.ReturnPeriod) <= 1e-6*factor.ReturnPeriod
+	return max(f.ReturnPeriod*c.Share(f, &f.Factors[i]), c.Budget)
 }

@@ -95,7 +95,7 @@ func (e *Evidence) add(r *Record) {
 		one := finding{time: f.Time, rule: f.ReturnPeriod <= 0}
 		for k := range f.Factors {
 			x := &f.Factors[k]
-			one.parts = append(one.parts, part{x.Feature, x.ReturnPeriod, trial.Share(&e.Config, x, f.Window.Scale)})
+			one.parts = append(one.parts, part{x.Feature, x.ReturnPeriod, e.Config.Share(f, x)})
 		}
 		e.lift(&one, f.ReturnPeriod)
 		s.findings = append(s.findings, one)

@@ -48,9 +48,11 @@ func record(app string, kind memberwatch.Kind, budget float64) Record {
 	f := memberwatch.Finding{Kind: kind, Window: memberwatch.Window{Scale: memberwatch.Day}, Stream: memberwatch.StreamBurst}
 	if budget > 0 {
 		c := detector.DefaultConfig()
-		share := c.Share(detector.Reach, memberwatch.Day, false)
+		f.Factors = []memberwatch.Factor{{Feature: "reach", P: 1, ReturnPeriod: 1, Share: 1}}
+		x := &f.Factors[0]
+		share := c.Share(&f, x)
 		f.ReturnPeriod = budget / share
-		f.Factors = []memberwatch.Factor{{Feature: "reach", P: share / budget, ReturnPeriod: f.ReturnPeriod, Share: 1}}
+		x.P, x.ReturnPeriod = share/budget, f.ReturnPeriod
 	}
 	return Record{Signal: memberwatch.Signal{App: memberwatch.AppID(app), Kind: kind, Strongest: f}, Findings: []memberwatch.Finding{f}}
 }
