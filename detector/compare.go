@@ -54,33 +54,47 @@ func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pend
 	if asked := float64(w.records + w.misses); asked > 0 {
 		p.misses = float64(w.misses) / asked
 	}
+	e.tests = e.testAll(s, w, cal, &p.values, expected)
+	p.tests = slices.Clone(e.tests)
+	e.breakDown(s, w, &p)
+	return p
+}
+
+// testAll tests every feature that has something to say about a window, and counts the
+// tests among the fleet's. What a day's tests say together it adds to the values.
+func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expected *outlooks) []comparison {
 	ranked := s.days() >= rankedDays && s.teaches(cal)
 	tally, tests := e.tally(w.Window), e.tests[:0]
+	count := func(c *comparison) {
+		if ranked {
+			tally.add(c)
+			tally.countSpells(s, c)
+		}
+	}
 	for _, stream := range streamsOf(w.Scale) {
 		for f := range Features {
-			if !e.tells(s, stream, f, &x) {
-				if ranked && e.silent(s, stream, f, &x) {
-					s.countSilent(tally, stream, f, w.Window, &x)
+			if !e.tells(s, stream, f, x) {
+				if ranked && e.silent(s, stream, f, x) {
+					s.countSilent(tally, stream, f, w.Window, x)
 				}
 				continue
 			}
-			c, ok := s.test(cal, stream, f, w.Window, x, expected)
+			c, ok := s.test(cal, stream, f, w.Window, *x, expected)
 			if !ok {
 				continue
 			}
-			if ranked {
-				tally.add(&c)
-				tally.countSpells(s, &c)
+			if count(&c); !f.novel() || e.knowsNovelty(s) {
+				tests = append(tests, c)
 			}
-			if f.novel() && !e.knowsNovelty(s) {
-				continue
-			}
+		}
+	}
+	if c, ok := together(cal, tests); ok && e.cfg.weight(s, Together, daySlow) > 0 {
+		if count(&c); s.seriesOf(daySlow, Reach).n >= shapes[daySlow].mature {
+			x.v[Together] = c.reach[bySurprise]
 			tests = append(tests, c)
 		}
 	}
-	p.tests, e.tests = slices.Clone(tests), tests
-	e.breakDown(s, w, &p)
-	return p
+	return tests
 }
 
 // breakDown keeps the pieces of a window of which something may be said.

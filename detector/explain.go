@@ -159,9 +159,12 @@ func sentence(p *pending, top verdict) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period)
-	if top.stream == daySlow { // each day by itself may be ordinary
+	switch {
+	case top.feature == Together:
+		fmt.Fprintf(&b, "%s, the latest of a lasting rise", span(top.low, top.high))
+	case top.stream == daySlow: // each day by itself may be ordinary
 		fmt.Fprintf(&b, "about %s (%s), the latest of a lasting rise", number(top.mid), span(top.low, top.high))
-	} else {
+	default:
 		b.WriteString(span(top.low, top.high))
 	}
 	if top.feature == Displaced {
@@ -212,7 +215,7 @@ func verb(f Feature) string {
 		return "made"
 	case MissRatio:
 		return "missed"
-	case ClassShift, Evenness, Regularity:
+	case Together, ClassShift, Evenness, Regularity:
 		return "scored"
 	default:
 		return "read"

@@ -20,6 +20,7 @@ const (
 	NoveltyPerActor                // members never disclosed to the app before, for each acting user
 	MissRatio                      // per cent of what was asked for that did not exist
 	DistinctShare                  // per cent of the members disclosed that were not disclosed before in the window
+	Together                       // surprises of members, new members and the distinct share, added up
 	ClassShift                     // of the data classes that calls name
 	Evenness                       // of calls over the hours of the day, 100 for a clock
 	Regularity                     // of calls within the hour, 200 for a clock
@@ -33,7 +34,7 @@ const counts = ReachPerActor
 var featureNames = [Features]string{
 	"reach", "records", "new_members", "groups", "misses", "denials", "records_unattended", "reach_per_actor", "records_per_actor",
 	"new_members_per_actor",
-	"miss_ratio", "distinct_share", "class_shift", "evenness", "regularity", "displaced_records",
+	"miss_ratio", "distinct_share", "together", "class_shift", "evenness", "regularity", "displaced_records",
 }
 
 // featureWords completes "read …" for people.
@@ -42,6 +43,7 @@ var featureWords = [Features]string{
 	"missed look-ups", "refused calls", "member records without an acting user", "distinct members per acting user", "member records per acting user",
 	"members never read before per acting user",
 	"% of all it asked for", "distinct members in every 100 it was shown",
+	"points of surprise at members, new ones and distinct ones together",
 	"points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
 	"points of regularity within the hour, 200 being a clock,", "member records beside what is restricted",
 }
@@ -51,10 +53,14 @@ func (f Feature) String() string { return featureNames[f] }
 
 // moves is the feature that tells whether everybody moved in one.
 func (f Feature) moves() Feature {
-	if f == Displaced {
+	switch f {
+	case Displaced:
 		return Records
+	case Together:
+		return ReachPerActor
+	default:
+		return f
 	}
-	return f
 }
 
 func (f Feature) perActor() bool { return f >= ReachPerActor && f <= NoveltyPerActor }
@@ -65,7 +71,7 @@ func (f Feature) needsActors() bool { return f.perActor() || f == Unattended }
 
 // aboutMembers tells whether the feature counts the members that calls disclose.
 func (f Feature) aboutMembers() bool {
-	return f <= Breadth || f == Unattended || f.perActor() || f == DistinctShare
+	return f <= Breadth || f == Unattended || f.perActor() || f == DistinctShare || f == Together
 }
 
 // novel tells whether the feature counts members by what the app knew before.
@@ -80,7 +86,7 @@ func (f Feature) kind(stream streamID) memberwatch.Kind {
 			return memberwatch.KindPerActorSlow
 		}
 		return memberwatch.KindPerActorBurst
-	case Novelty, NoveltyPerActor, DistinctShare:
+	case Novelty, NoveltyPerActor, DistinctShare, Together:
 		return memberwatch.KindNovelty
 	case Unattended:
 		return memberwatch.KindUnattended
@@ -173,6 +179,8 @@ func (x *values) exposure(f Feature) float64 {
 			return 0
 		}
 		return x.disclosed / 100
+	case Together:
+		return 0 // it has no expectation of its own
 	case ClassShift:
 		return min(x.mixed, 1)
 	case Evenness:

@@ -192,8 +192,8 @@ func (f *Fleet) Calibration() *Calibration {
 }
 
 const (
-	fleetVersion     = 4
-	judgementVersion = 1
+	fleetVersion     = 5
+	judgementVersion = 2
 )
 
 // AppendBinary appends the fleet's canonical encoding.

@@ -214,6 +214,7 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 			t.tell(g.cal, &expected)
 		} else {
 			t.p = t.calibrate(g.cal, t.reach[bySurprise], t.reach[byJump])
+			t.tellTogether(g.cal)
 		}
 		v, _ := t.settle(g.cal, g.values.v[t.feature], budget)
 		verdicts = append(verdicts, v)

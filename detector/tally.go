@@ -141,7 +141,7 @@ func (t *Tally) empty() bool {
 	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters)+len(t.arrived) == 0
 }
 
-const tallyVersion = 4
+const tallyVersion = 5
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
