@@ -97,23 +97,24 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 }
 
 // unmet returns the mixed keys without those that the exact counter holds, but for
-// few that it does not find, in the memory of the keys. As the keys are uniform, their
-// first byte leads to their place among the sorted ones, where mostly one or two have
-// it in common; a search would take seven steps that wait for each other.
+// few that it does not find, in the memory of the keys. As the keys are uniform, mostly
+// no two have their first bits in common, and these lead to the one that may be the
+// same; a search would take seven steps that wait for each other.
 func (d *Distinct) unmet(keys []uint64) []uint64 {
-	words, n := d.words, 0
-	if len(words) == 0 {
+	if d.Empty() {
 		return keys
 	}
-	var first [256]uint8
-	for i := len(words) - 1; i >= 0; i-- {
-		first[words[i]>>56] = uint8(i)
+	const few = 10 // bits
+	var at [1 << few]uint8
+	words, n := d.words, 0
+	for i, key := range words {
+		at[key>>(64-few)] = uint8(i)
 	}
 	for _, key := range keys {
-		i := int(first[key>>56])
-		differs := below(0, words[i]^key) & below(0, words[min(i+1, len(words)-1)]^key)
-		keys[n] = key
-		n += differs
+		if words[at[key>>(64-few)]] != key {
+			keys[n] = key
+			n++
+		}
 	}
 	return keys[:n]
 }
