@@ -107,8 +107,9 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 
 // touchTab reads the lines of a state with what every event touches, and the first row.
 func (s *State) touchTab() uint64 {
-	r := &s.tab.memory[0]
-	return uint64(s.control) + s.events + uint64(s.tab.arms) + uint64(r.like) + r.calls + uint64(r.short[0]) + uint64(r.short[len(r.short)-1])
+	t := &s.tab
+	r := &t.memory[0]
+	return uint64(s.control) + t.span + uint64(t.room.unattended) + r.calls + uint64(r.names[0])
 }
 
 // touch reads the state's own lines.

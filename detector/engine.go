@@ -157,7 +157,9 @@ func (e *Engine) refresh(s *State) {
 			}
 		}
 	}
+	s.bound = len(s.rules) > 0 || s.declared != nil && len(s.declared.Purposes) > 0
 	s.attest(e.attestations[s.App])
+	s.tab.span = 0 // what else it notes of an event may have changed
 }
 
 func compareStrings[S ~string](a, b S) int {

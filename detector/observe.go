@@ -21,7 +21,9 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	s.bookTab()
 	e.wakeUp(s, ev)
 	day := e.dayOf(ev.Time)
-	s.pass(ev)
+	if s.pass(ev); s.first == 0 || ev.Time < s.first {
+		s.first = ev.Time
+	}
 	rule := s.broken(ev)
 	deltas := e.account(s, ev, day, rule != nil, late)
 	if late {
@@ -47,9 +49,6 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 // pass notes that an event of the app has passed.
 func (s *State) pass(ev *memberwatch.Event) {
 	s.events++
-	if s.first == 0 || ev.Time < s.first {
-		s.first = ev.Time
-	}
 	s.last = max(s.last, ev.Time)
 	s.actors = s.actors || ev.Actor != 0
 	s.dirty |= PartTotals

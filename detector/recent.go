@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"math"
 	"math/bits"
 
 	"github.com/memberwatch/memberwatch"
@@ -268,7 +267,7 @@ func (s *State) absorb() {
 // settle brings a window's sketches up to date: a day takes in those of its hours.
 func (s *State) settle(w *window) {
 	s.bookTab()
-	s.tab.arms = math.MinInt64 // the next event measures it anew
+	s.tab.span = 0 // the next event measures it anew
 	s.absorb()
 	if w.Scale != memberwatch.Day {
 		return

@@ -28,7 +28,7 @@ func (e *Engine) meetRules(s *State, restriction *memberwatch.Restriction, ev *m
 // that disclosed something counts: a refused call shows that the platform
 // enforces the restriction, and honest apps try until they are updated.
 func (s *State) broken(ev *memberwatch.Event) *memberwatch.Restriction {
-	if len(s.rules) == 0 || ev.Outcome > memberwatch.OutcomeOK {
+	if !s.bound || ev.Outcome > memberwatch.OutcomeOK {
 		return nil
 	}
 	for _, r := range s.rules {
@@ -45,7 +45,7 @@ func (s *State) broken(ev *memberwatch.Event) *memberwatch.Restriction {
 // that declares no purpose is not certified for anything in particular and meets
 // neither.
 func (e *Engine) checkPurposes(s *State, ev *memberwatch.Event, hour *window) {
-	if s.declared == nil || len(s.declared.Purposes) == 0 || len(ev.DataClasses) == 0 || ev.Outcome > memberwatch.OutcomeOK {
+	if !s.bound || s.declared == nil || len(s.declared.Purposes) == 0 || len(ev.DataClasses) == 0 || ev.Outcome > memberwatch.OutcomeOK {
 		return
 	}
 	for _, class := range ev.DataClasses {

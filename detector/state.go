@@ -12,19 +12,21 @@ import (
 // the baseline when a window closes, the history once a day.
 type State struct {
 	// What every event touches comes first, so that it shares few cache lines.
-	control  int64  // newest control change known
-	recent   recent // events that are not in the sketches yet
-	first    int64  // event time, 0 before the first event
+	control  int64 // newest control change known
 	last     int64
 	events   uint64
 	dirty    Part
-	actors   bool  // some event named an acting user
+	actors   bool      // some event named an acting user
+	bound    bool      // restrictions or purposes may bind the app
+	attested *attested // nil: the app has attested nothing
+	recent   recent    // events that are not in the sketches yet
+	tab      tab       // and not in windows and ledger
+
+	first    int64 // event time, 0 before the first event
 	wake     int64 // end of the silence the app woke from; 0: awake as usual
 	declared *memberwatch.App
-	attested *attested // nil: the app has attested nothing
 	rules    []*memberwatch.Restriction
 	asking   uint64 // calls that asked for members by id, before any attestation
-	tab      tab    // events that are not in windows and ledger
 
 	App       memberwatch.AppID
 	open      []*window // by end, then scale

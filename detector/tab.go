@@ -19,7 +19,8 @@ import (
 // taken.
 type tab struct {
 	hour, day *window // nil: no tab
-	part      int64   // start of the part of the hour
+	from      int64   // the first event time that is taken, in one part of the hour
+	span      uint64  // and how much later others may be; 0: none is taken before it is measured
 	arms      int64   // the watermark at which one of the windows is to be armed
 	room      room    // what is left of it
 	used      uint8   // rows in use
@@ -57,11 +58,10 @@ func (r *room) takes(ev *memberwatch.Event, x *sums) bool {
 type row struct {
 	like
 	deltas deltaSet
-	parts  uint8            // how many names there are
-	ends   [rowParts]uint16 // where each of them ends
-	names  []byte           // network, credential, endpoint and data classes, one after the other
+	ends   [rowParts]uint8 // where each of the names ends
+	parts  uint8           // how many there are
 	sums
-	short [64]byte // memory of names, for most
+	names [rowNames]byte // network, credential, endpoint and data classes, one after the other
 }
 
 // like is what alike calls have in common beside their names: the outcome and marks.
@@ -92,6 +92,9 @@ func (l like) outcome() memberwatch.Outcome { return memberwatch.Outcome(l) }
 // mostRows is how many sorts of calls an app's tab tells apart.
 const mostRows = 4
 
+// rowNames is how many bytes of names a row holds. Calls with longer ones are in no row.
+const rowNames = 192
+
 // The names of a row come in this order, then the data classes.
 const (
 	rowNetwork = iota
@@ -103,7 +106,7 @@ const (
 
 // name returns the name at a place.
 func (r *row) name(i int) []byte {
-	from := uint16(0)
+	from := uint8(0)
 	if i > 0 {
 		from = r.ends[i-1]
 	}
@@ -111,9 +114,32 @@ func (r *row) name(i int) []byte {
 }
 
 func (r *row) put(name string) {
-	r.names = append(r.names, name...)
-	r.ends[r.parts] = uint16(len(r.names))
+	from := uint8(0)
+	if r.parts > 0 {
+		from = r.ends[r.parts-1]
+	}
+	r.ends[r.parts] = from + uint8(copy(r.names[from:], name))
 	r.parts++
+}
+
+// fill gives a row the names of a call.
+func (r *row) fill(ev *memberwatch.Event) {
+	r.parts = 0
+	for _, name := range [...]string{rowNetwork: ev.Network, rowCredential: ev.Credential, rowEndpoint: ev.Endpoint} {
+		r.put(name)
+	}
+	for _, class := range ev.DataClasses {
+		r.put(class)
+	}
+}
+
+// rowHolds tells whether a row has room for the names of a call.
+func rowHolds(ev *memberwatch.Event) bool {
+	n := len(ev.Network) + len(ev.Credential) + len(ev.Endpoint)
+	for _, class := range ev.DataClasses {
+		n += len(class)
+	}
+	return n <= rowNames && len(ev.DataClasses) <= rowParts-rowClasses
 }
 
 // carries tells whether a call carries the row's names.
@@ -146,7 +172,7 @@ func (t *tab) find(ev *memberwatch.Event, broken bool) *row {
 // it could.
 func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 	t := &s.tab
-	if uint64(ev.Time-t.part) >= uint64(partLength) || t.hour == nil || e.through >= t.arms || s.wake != 0 || s.attested != nil {
+	if uint64(ev.Time-t.from) >= t.span || e.through >= t.arms {
 		return false
 	}
 	rule := s.broken(ev)
@@ -180,23 +206,19 @@ func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, specia
 		t.used = 0
 	}
 	t.hour, t.day = hour, day
-	t.part = hour.Start + int64(hour.partAt(ev.Time))*partLength
+	part := hour.Start + int64(hour.partAt(ev.Time))*partLength
+	t.from = max(part, s.first)
+	if t.span = uint64(part + partLength - t.from); s.wake != 0 || s.attested != nil {
+		t.span = 0 // these note something of each event
+	}
 	t.measure(&s.recent)
 	// A delta beyond the set, or one that takes the event twice, cannot be in a row.
-	if special || len(ev.DataClasses) > rowParts-rowClasses || bits.OnesCount32(uint32(deltas)) != max(len(ev.DataClasses), 1) || t.find(ev, broken) != nil {
+	if special || !rowHolds(ev) || bits.OnesCount32(uint32(deltas)) != max(len(ev.DataClasses), 1) || t.find(ev, broken) != nil {
 		return
 	}
 	r := t.newRow()
 	r.like, r.deltas = likeOf(ev, broken), deltas
-	if r.names, r.parts = r.names[:0], 0; r.names == nil {
-		r.names = r.short[:0]
-	}
-	for _, name := range [...]string{rowNetwork: ev.Network, rowCredential: ev.Credential, rowEndpoint: ev.Endpoint} {
-		r.put(name)
-	}
-	for _, class := range ev.DataClasses {
-		r.put(class)
-	}
+	r.fill(ev)
 }
 
 // newRow returns a row to fill, with the memory of one that was.
@@ -260,7 +282,7 @@ func (s *State) bookTab() {
 		return
 	}
 	t.day.hours[(t.hour.Start-t.day.Start)/memberwatch.Hour.Length()] += uint32(all.calls)
-	t.hour.parts[t.hour.partAt(t.part)] += uint32(all.calls)
+	t.hour.parts[t.hour.partAt(t.from)] += uint32(all.calls)
 	t.hour.plus(&all)
 	t.day.plus(&all)
 }
@@ -290,5 +312,5 @@ func (s *State) bookRow(r *row) {
 // closeTab books the tab and forgets what its rows are bound to.
 func (s *State) closeTab() {
 	s.bookTab()
-	s.tab.hour, s.tab.day, s.tab.used = nil, nil, 0
+	s.tab.hour, s.tab.day, s.tab.span, s.tab.used = nil, nil, 0, 0
 }
