@@ -96,10 +96,10 @@ func (s *State) fold(hour, day *window, ev *memberwatch.Event, deltas deltaSet) 
 	day.touched.add(ev)
 	hour.include(ev)
 	day.include(ev)
-	if s.recent.hour != hour.Start {
+	if s.recent.hour != hour {
 		s.absorb()
-		s.recent.hour = hour.Start
 	}
+	s.recent.hour, s.recent.day = hour, day
 	switch {
 	case ev.Group != "" && ev.RecordCount() == 0:
 		s.share(hour, noDelta) // the ledger knows groups that the window does not

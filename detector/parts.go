@@ -100,10 +100,7 @@ func (s *State) loadTotals(b []byte) error {
 			w.pieces.decode(d)
 		}
 	}
-	s.recent.decode(d)
-	if s.recent.heads > 0 && s.recentHour() == nil {
-		d.fail("recent events of a window that is not open")
-	}
+	s.recent.decode(d, s)
 	return d.finish()
 }
 

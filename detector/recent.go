@@ -16,7 +16,8 @@ import (
 // When they are absorbed follows from the app's events alone, and they are
 // stored as they are, so a restart changes nothing.
 type recent struct {
-	hour    int64                          // start of the hour they belong to
+	hour    *window                        // that they belong to
+	day     *window                        // that the hour belongs to
 	words   []uint64                       // members from the front, heads from the back
 	members int32                          // words: those of one event after those of the other, mixed as sketches do
 	heads   int32                          // words: of each event a head, and its group and actor if any, mixed too
@@ -121,7 +122,7 @@ func (r *recent) reset() {
 	if len(words) > recentWords {
 		words = nil
 	}
-	*r = recent{hour: r.hour, words: words}
+	*r = recent{hour: r.hour, day: r.day, words: words}
 }
 
 // since returns the members and heads behind those that come first.
@@ -222,11 +223,6 @@ func (d *LedgerDelta) book(ev *memberwatch.Event) {
 	}
 }
 
-// recentHour returns the window of recent events, nil if it is not open.
-func (s *State) recentHour() *window {
-	return s.openAt(memberwatch.WindowAt(memberwatch.Hour, s.recent.hour))
-}
-
 // absorb folds recent events into the sketches of their hour. The day takes those
 // in when it is asked.
 func (s *State) absorb() {
@@ -234,7 +230,7 @@ func (s *State) absorb() {
 	if r.heads == 0 {
 		return
 	}
-	hour := s.recentHour()
+	hour := r.hour
 	if hour.deltas == noDelta {
 		s.book()
 	}
@@ -253,13 +249,13 @@ func (s *State) absorb() {
 	}
 	hour.groups.InsertMixed(groups)
 	hour.actors.InsertMixed(actors)
-	stamp := hourStamp(r.hour)
+	stamp := hourStamp(hour.Start)
 	if !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
 		members = s.fresh.Unsettled(members, stamp)
 	}
 	s.fresh.AddUnknown(hour.members.InsertMixed(members), stamp, &s.history)
 	hour.weigh()
-	s.owe(s.openAt(memberwatch.WindowAt(memberwatch.Day, r.hour)))
+	s.owe(r.day)
 	r.reset()
 	s.dirty |= PartHot
 }
@@ -315,7 +311,7 @@ func (r *recent) encode(e *encoder) {
 	if r.heads == 0 {
 		return
 	}
-	e.int(r.hour)
+	e.int(r.hour.Start)
 	members, heads := r.since(0, 0)
 	e.uint(uint64(len(members)))
 	for _, m := range members {
@@ -333,13 +329,17 @@ func (r *recent) encode(e *encoder) {
 
 // decode reads the events and checks that their words add up. The ledger has
 // them all: it is written together with them.
-func (r *recent) decode(d *decoder) {
+func (r *recent) decode(d *decoder, s *State) {
 	r.reset()
 	n := d.count(8)
 	if n == 0 {
 		return
 	}
-	r.hour = d.int()
+	start := d.int()
+	r.hour, r.day = s.openAt(memberwatch.WindowAt(memberwatch.Hour, start)), s.openAt(memberwatch.WindowAt(memberwatch.Day, start))
+	if r.hour == nil {
+		d.fail("recent events of a window that is not open")
+	}
 	members := d.count(8)
 	r.makeRoom(members + n)
 	for i := range members {
