@@ -96,23 +96,34 @@ func (t *table) find(key uint64) (slot int, found bool) {
 // unsettled returns the mixed keys without those that are in one of the slots nearest
 // to their home, with just this stamp. Nearly all that are held are there, and as
 // nothing here waits for what was found before, the processor fetches many homes at
-// once. Keys whose tail is all zeros, or all ones as in a free slot, are left to others.
+// once. Keys whose tail is all zeros are left to others.
 func (t *table) unsettled(keys []uint64, stamp uint16) []uint64 {
-	const least = 1 << (stampBits + precision) // of what is left of a tail
 	slots, scale, n := t.slots, uint64(t.homes)<<(t.shift&63), 0
-	if len(slots) < nearest {
+	if len(slots) < nearest || stamp == math.MaxUint16 { // a free slot looks like a key with that stamp
 		return keys
 	}
 	last := len(slots) - nearest
 	for _, key := range keys {
-		entry := key >> stampBits << stampBits
-		hi, _ := bits.Mul64(entry, scale)
-		home, want := min(int(hi), last), entry|uint64(stamp)
-		differs := min(slots[home]^want, slots[home+1]^want, slots[home+2]^want, slots[home+3]^want)
+		entry := key&^math.MaxUint16 | uint64(stamp)
+		hi, _ := bits.Mul64(key, scale)
+		home := min(int(hi), last)
+		held := equal(slots[home], entry) | equal(slots[home+1], entry) | equal(slots[home+2], entry) | equal(slots[home+3], entry)
 		keys[n] = key
-		n += below(0, differs) | below(entry<<precision+least, least+1)
+		n += int(1 - held&^equal(entry<<precision&^tailless, 0))
 	}
 	return keys[:n]
+}
+
+// tailless are the bits of a mixed key, behind the part that tells the register, that
+// a sample does not keep.
+const tailless = 1<<(stampBits+precision) - 1
+
+// equal returns 1 if a is b, else 0, without a jump.
+func equal(a, b uint64) uint8 {
+	if a == b {
+		return 1
+	}
+	return 0
 }
 
 // nearest is how many slots hold nine keys of ten when 5 homes in 6 are taken.
