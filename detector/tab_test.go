@@ -5,17 +5,19 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // Whatever an app's calls have in common, and whatever they raise: states, signals
 // and ledger are those of every call booked by itself.
 func TestTabChangesNothing(t *testing.T) {
+	long := strings.Repeat("more than a row holds ", 9)
 	play := func(apart bool) (*replay, rows, int) {
 		r, ledger, taken := platform(t), rows{}, 0
 		random := rand.New(rand.NewPCG(4, 4))
 		for i, ev := range traffic(12, 4, 900, 18*dayLength) {
-			ev.DataClasses = [][]string{nil, {"profile_name"}, {"profile_name", "picture"}, {"p", "p"}, {"1", "2", "3", "4", "5", "6"}}[random.IntN(5)]
+			ev.DataClasses = [][]string{nil, {"profile_name"}, {"profile_name", "picture"}, {"p", "p"}, {"1", "2", "3", "4", "5", "6"}, {long[:90], long[90:]}}[random.IntN(6)]
 			for range random.IntN(40) {
 				ev.Time += random.Int64N(40e9)
 				ev.Endpoint = "/members/"[:7+random.IntN(3)]
