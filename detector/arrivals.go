@@ -110,7 +110,7 @@ func (e *Engine) amongNewcomers(s *State, a *arrival, day, age int32) {
 		return
 	}
 	a.reach = standAmong(peers, s.infant.reach*float64(days)/float64(age), float64(days))
-	if ratios, known := born.ratioPeers(e.category(s.App), group); known && s.infant.actors >= 1 {
+	if ratios, known := born.infants(e.category(s.App), group, true); known && s.infant.actors >= 1 {
 		a.perActor = standAmong(ratios, s.infant.reach/s.infant.actors, 1)
 	}
 }

@@ -70,10 +70,18 @@ func (m moments) score(x float64) float64 { return (x - m.mean()) / m.spread() }
 // allCategories pools every app; it serves categories with too few births.
 const allCategories = ""
 
-// add notes that an app of a category had read total by an age, or, settled, in a
-// day for each acting user.
-func (b *births) add(category string, age int, total float64) {
-	x := math.Log1p(total)
+// clipPeers is at how many spreads above the mean what teaches a group is clipped: what
+// stands out must not become the measure of what comes next. A part c of a group that
+// is always above the bound drives its spread ever further only if c > 1/(1 + k^2):
+// one in five at two spreads, one in ten at three. Ours.
+const clipPeers = 2
+
+// clipped is x, in ln units, as far as it may teach.
+func (m moments) clipped(x float64) float64 { return min(x, m.mean()+float64(clipPeers*m.spread())) }
+
+// add notes how much, in ln units, an app of a category had read by an age, or, settled,
+// in a day for each acting user.
+func (b *births) add(category string, age int, x float64) {
 	b.at(allCategories)[age].see(x)
 	if category != allCategories {
 		b.at(category)[age].see(x)
@@ -103,11 +111,11 @@ func (b *births) peers(category string, group int) (moments, bool) {
 	return moments{}, false
 }
 
-// ratioPeers are the peers of a ratio for each acting user at an age, or else of
-// established apps.
-func (b *births) ratioPeers(category string, age int) (moments, bool) {
-	if m, ok := b.peers(category, age); ok {
-		return m, true
+// infants are the peers at an age, or else, of a ratio for each acting user, established
+// apps.
+func (b *births) infants(category string, age int, actors bool) (moments, bool) {
+	if m, ok := b.peers(category, age); ok || !actors {
+		return m, ok
 	}
 	return b.peers(category, settled)
 }
@@ -136,23 +144,37 @@ func (b *births) merge(o *births, weight float64) {
 	}
 }
 
-// without returns births but for those of some shapes.
-func (b *births) without(litters map[uint64]*litter, marked map[uint64]int32) births {
+// mostAlike is how many apps of one shape count on a day at each age: births are
+// taken for independent, and what one hand makes in numbers must not become the
+// measure of what comes next. Ours: an honest platform on which more come alike has
+// its peers within days all the same.
+const mostAlike = 2
+
+// thinned returns a day's births with mostAlike apps of each shape at most, and none of
+// the marked ones.
+func (b *births) thinned(litters map[uint64]*litter, marked map[uint64]int32) births {
 	rest := b.clone()
 	for _, shape := range slices.Sorted(maps.Keys(litters)) {
-		if _, ok := marked[shape]; !ok {
-			continue
+		o, most := litters[shape], float64(mostAlike)
+		if _, ok := marked[shape]; ok {
+			most = 0
 		}
-		o := litters[shape]
 		for age := range birthAges {
-			rest.at(allCategories)[volumeAt+age].add(o.volumes[age], -1)
-			rest.at(allCategories)[age].add(o.totals[age], -1)
+			rest.at(allCategories)[volumeAt+age].thin(&o.volumes[age], most)
+			rest.at(allCategories)[age].thin(&o.totals[age], most)
 			if o.category != allCategories {
-				rest.at(o.category)[age].add(o.totals[age], -1)
+				rest.at(o.category)[age].thin(&o.totals[age], most)
 			}
 		}
 	}
 	return rest
+}
+
+// thin takes off what some of them count for above the most.
+func (m *moments) thin(some *moments, most float64) {
+	if some.n > most {
+		m.add(*some, most/some.n-1)
+	}
 }
 
 func (b *births) clone() births {

@@ -106,7 +106,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 // remember adds to its day what of a tally is not done with.
 func (f *Fleet) remember(t *Tally) {
 	rest := *t
-	rest.touched, rest.litters, rest.arrived, rest.births = nil, nil, nil, t.births.without(t.litters, f.cohorts.marked)
+	rest.touched, rest.litters, rest.arrived, rest.births = nil, nil, nil, t.births.thinned(t.litters, f.cohorts.marked)
 	day := dayOf(t.Window.Start)
 	for i, d := range f.day.days {
 		if d == day {

@@ -87,6 +87,15 @@ func (b *litter) merge(o *litter) {
 	}
 }
 
+// see counts what one of the apps teaches a group of peers.
+func (b *litter) see(group int, x float64) {
+	if group < birthAges {
+		b.totals[group].see(x)
+	} else {
+		b.volumes[group-volumeAt].see(x)
+	}
+}
+
 // trimLitters keeps the shapes with the most births.
 func (t *Tally) trimLitters() {
 	keepFirst(t.litters, mostShapes, func(a, b uint64) int {

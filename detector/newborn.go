@@ -73,7 +73,7 @@ func (e *Engine) newborns(s *State, w *window) {
 		at: w.Window, members: distinct(&w.members), apps: uint64(n.apps), age: uint64(n.age), days: uint64(days),
 		total: n.reach * float64(days) / float64(n.age), peers: volume, shared: s.united.shared(),
 	}
-	if ratio, known := born.ratioPeers(allCategories, group); known && n.actors >= 1 {
+	if ratio, known := born.infants(allCategories, group, true); known && n.actors >= 1 {
 		g.perActor, g.ratioPeers = n.reach/n.actors, ratio
 	}
 	if g.p() <= newbornWeight/e.on(w.Start).cfg.Budget {

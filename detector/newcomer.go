@@ -30,9 +30,9 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 		return
 	}
 	if s.days() >= e.cfg.ReadyDays {
-		born := &e.tally(w.Window).births
-		if born.add(allCategories, settledVolume, x.v[Reach]); x.actors >= 1 {
-			born.add(e.category(s.App), settled, x.v[ReachPerActor])
+		e.teachPeers(s, w, settledVolume, x.v[Reach], false)
+		if x.actors >= 1 {
+			e.teachPeers(s, w, settled, x.v[ReachPerActor], true)
 		}
 	}
 	age, young := e.inFirstWeek(s, dayOf(w.Start))
@@ -42,7 +42,6 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 	s.infant.reach += x.v[Reach]
 	s.infant.actors += x.actors
 	s.infant.hours = [2]float64{}
-	category := e.category(s.App)
 	for i, due := range ages {
 		bit := uint8(1) << i
 		if age < due || s.infant.done&bit != 0 {
@@ -54,13 +53,24 @@ func (e *Engine) infancy(s *State, w *window, x values) {
 			total /= s.infant.actors
 		}
 		e.coldStart(s, w, i, total, s.infant.actors >= 1)
-		e.tally(w.Window).births.add(category, i, total)
-		e.tally(w.Window).births.add(allCategories, volumeAt+i, s.infant.reach)
-		if s.shape != 0 {
-			l := e.tally(w.Window).litter(s.shape)
-			l.totals[i].see(math.Log1p(total))
-			l.volumes[i].see(math.Log1p(s.infant.reach))
-		}
+		e.teachPeers(s, w, i, total, s.infant.actors >= 1)
+		e.teachPeers(s, w, volumeAt+i, s.infant.reach, false)
+	}
+}
+
+// teachPeers counts an app in a group of peers, with what it read.
+func (e *Engine) teachPeers(s *State, w *window, group int, read float64, perActor bool) {
+	known, category := &e.calibration(dayOf(w.Start)).births, e.category(s.App)
+	if group >= volumeAt {
+		category = allCategories // volumes say little of it
+	}
+	x := math.Log1p(read)
+	if peers, ok := known.infants(category, group, perActor); ok {
+		x = peers.clipped(x)
+	}
+	e.tally(w.Window).births.add(category, group, x)
+	if l := e.tally(w.Window).litters[s.shape]; l != nil && group != settled && group != settledVolume {
+		l.see(group, x)
 	}
 }
 
@@ -104,10 +114,7 @@ const fewestInfant = 5
 // whether it stands out.
 func (e *Engine) coldStart(s *State, w *window, age int, total float64, actors bool) bool {
 	cal, category := e.calibration(dayOf(w.Start)), e.category(s.App)
-	peers, ok := cal.births.peers(category, age)
-	if !ok && actors {
-		peers, ok = cal.births.peers(category, settled)
-	}
+	peers, ok := cal.births.infants(category, age, actors)
 	if !ok || normalTail(peers.score(math.Log1p(total))) > coldWeight/e.on(w.Start).cfg.Budget {
 		return false
 	}
