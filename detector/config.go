@@ -66,14 +66,14 @@ func DefaultConfig() Config {
 	return Config{
 		Budget: 1400,
 		Weights: [Features]Weight{
-			Reach:           {Hour: 0.030, Day: 0.020, Slow: 0.015},
+			Reach:           {Hour: 0.030, Day: 0.020, Slow: 0.006},
 			Records:         {Hour: 0.005, Day: 0.005, Slow: 0.004},
 			Novelty:         {Day: 0.020, Slow: 0.006},
 			Breadth:         {Hour: 0.010, Day: 0.020, Slow: 0.004},
 			Misses:          {Hour: 0.030, Day: 0.030, Slow: 0.004},
 			Denials:         {Day: 0.010, Slow: 0.002},
 			Unattended:      {Day: 0.050, Slow: 0.010},
-			ReachPerActor:   {Hour: 0.030, Day: 0.090, Slow: 0.140},
+			ReachPerActor:   {Hour: 0.030, Day: 0.090, Slow: 0.149},
 			RecordsPerActor: {Day: 0.010, Slow: 0.008},
 			NoveltyPerActor: {Day: 0.128, Slow: 0.100},
 			MissRatio:       {Day: 0.010, Slow: 0.004},
