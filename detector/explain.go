@@ -215,7 +215,9 @@ func verb(f Feature) string {
 		return "made"
 	case MissRatio:
 		return "missed"
-	case Together, ClassShift, Evenness, Regularity:
+	case Together:
+		return "was"
+	case ClassShift, Evenness, Regularity:
 		return "scored"
 	default:
 		return "read"

@@ -43,7 +43,7 @@ var featureWords = [Features]string{
 	"missed look-ups", "refused calls", "member records without an acting user", "distinct members per acting user", "member records per acting user",
 	"members never read before per acting user",
 	"% of all it asked for", "distinct members in every 100 it was shown",
-	"points of surprise at members, new ones and distinct ones together",
+	"deviations above its usual in members, new members and members shown once, on average,",
 	"points of change in the data classes of its calls", "points of evenness over the hours, 100 being a clock,",
 	"points of regularity within the hour, 200 being a clock,", "member records beside what is restricted",
 }
