@@ -37,7 +37,7 @@ const (
 	spellPrior  = 1000.0 // app-days that the nominal law is worth
 	leastDecay  = 0.2    // bounds of a: beyond them a band has been unlucky
 	mostDecay   = 1.5
-	mostLenient = 30.0        // times M that a period may be: a quiet fleet lowers the bar by no more
+	mostLenient = 10.0        // times M that a period may be: a quiet fleet lowers the bar by no more
 	spellMemory = 1 - 1.0/365 // discount for each day
 )
 
