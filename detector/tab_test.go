@@ -2,6 +2,7 @@ package detector
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -40,8 +41,8 @@ func TestTabChangesNothing(t *testing.T) {
 				ledger.gather(r.states[ev.App])
 			}
 		}
-		for _, s := range r.states {
-			ledger.gather(s)
+		for _, app := range slices.Sorted(maps.Keys(r.states)) { // sketches remember in what order they were united
+			ledger.gather(r.states[app])
 		}
 		return r, ledger, taken
 	}
