@@ -58,10 +58,10 @@ type Weight struct {
 	Hour, Day, Slow float64
 }
 
-// DefaultConfig is the one default for everything. Features for each acting user and
-// the distinct share hold six tenths of the budget because they tell a surge of users
-// from a harvest; raw volume keeps a tenth because faked actors are seen by volume
-// alone.
+// DefaultConfig is the one default for everything. Features for each acting user, the
+// distinct share and what they add up to hold six tenths of the budget because they tell a
+// surge of users from a harvest; raw volume keeps a fifteenth because faked actors are seen
+// by volume alone.
 func DefaultConfig() Config {
 	return Config{
 		Budget: 1400,
