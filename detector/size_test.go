@@ -20,8 +20,8 @@ func TestStateIsSmall(t *testing.T) {
 	r := newReplay(t, DefaultConfig())
 	r.batches = true
 	var ev memberwatch.Event
-	noon := sim.End().UnixNano() - 9*memberwatch.Hour.Length()
-	for sim.Next(&ev) && ev.Time < noon {
+	until := sim.End().UnixNano() - 9*memberwatch.Hour.Length()
+	for sim.Next(&ev) && ev.Time < until {
 		call := ev
 		call.Disclosed, call.Requested = slices.Clone(ev.Disclosed), slices.Clone(ev.Requested)
 		call.DataClasses = slices.Clone(ev.DataClasses)
