@@ -44,7 +44,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	expected := &e.outlooks
 	expected.known = 0
 	p := e.compare(s, w, x, expected)
-	e.gather(s, w, &p)
+	e.gather(s, w)
 	if at.Scale == memberwatch.Day {
 		e.bring(s, w)
 		e.displacement(s, w, &p)

@@ -10,10 +10,10 @@ import (
 
 // keepClues keeps what a window's verdicts are worth, from a part of the budget on.
 func (e *Engine) keepClues(s *State, p *pending, verdicts []verdict) {
-	for _, v := range verdicts {
-		factor := e.cfg.factor(v.feature.String())
-		share := e.cfg.weight(s, v.feature, v.stream) / factor
-		if share == 0 || v.period*share*max(factor, 1)*memberwatch.ClueReach < e.cfg.Budget {
+	for i := range verdicts {
+		v := &verdicts[i]
+		share, ok := e.clueOf(s, v.feature, v.stream, v.period)
+		if !ok {
 			continue
 		}
 		c := memberwatch.Clue{
@@ -25,6 +25,13 @@ func (e *Engine) keepClues(s *State, p *pending, verdicts []verdict) {
 		}
 		e.clues = append(e.clues, c)
 	}
+}
+
+// clueOf tells whether a return period is worth a clue, and the share of the budget.
+func (e *Engine) clueOf(s *State, f Feature, stream streamID, period float64) (share float64, ok bool) {
+	factor := e.cfg.multiplier(f)
+	share = e.cfg.weight(s, f, stream) / factor
+	return share, share > 0 && period*share*max(factor, 1)*memberwatch.ClueReach >= e.cfg.Budget
 }
 
 // TakeClues returns what closed windows were worth since the last call.

@@ -40,6 +40,7 @@ type comparison struct {
 // compare scores a window against the expectations, and keeps them.
 func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pending {
 	cal := e.calibration(dayOf(w.Start))
+	e.tests = e.tests[:0]
 	p := pending{
 		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
 		days: s.days(), through: cal.Through,
@@ -55,9 +56,34 @@ func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pend
 		p.misses = float64(w.misses) / asked
 	}
 	e.tests = e.testAll(s, w, cal, &p.values, expected)
-	p.tests = slices.Clone(e.tests)
-	e.breakDown(s, w, &p)
+	if len(e.tests) > 0 {
+		e.tally(w.Window).compared = true
+	}
+	if e.matters(s, w, e.tests) {
+		p.tests = slices.Clone(e.tests)
+		e.breakDown(s, w, &p)
+	}
 	return p
+}
+
+// matters tells whether the fleet's word can make anything of a window's tests: it only
+// ever makes them more ordinary. Most hours need not wait for it. Slow evidence waits
+// for every day.
+func (e *Engine) matters(s *State, w *window, tests []comparison) bool {
+	if w.Scale == memberwatch.Day || w.fired != 0 {
+		return len(tests) > 0
+	}
+	x := e.on(w.Start)
+	for i := range tests {
+		c := &tests[i]
+		if hits(c.p, c.stream, x.cfg.weight(s, c.feature, c.stream), x.cfg.Budget) {
+			return true
+		}
+		if _, ok := e.clueOf(s, c.feature, c.stream, periodOf(c.p, c.stream)); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // testAll tests every feature that has something to say about a window, and counts the

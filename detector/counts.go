@@ -15,15 +15,16 @@ type Counts struct {
 
 // CloseCounts closes an app's window from its counts alone. From there on it is
 // a window like any other: it is compared, learnt, tallied, and waits for the
-// fleet's word. One that nobody counted is passed over: it is neither traffic nor
-// silence. Windows come in order of their ends, hours before days.
-func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) {
+// fleet's word where that matters. Its comparisons are returned. One that nobody
+// counted is passed over: it is neither traffic nor silence. Windows come in order of
+// their ends, hours before days.
+func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) []Trial {
 	defer e.endQuiet(s, at)
 	e.through = max(e.through, at.End())
 	if math.IsNaN(c.Records) {
 		s.closed[at.Scale] = at.Start
 		s.dirty |= PartBaseline
-		return
+		return nil
 	}
 	w := e.window(s, at.Scale, at.Start)
 	w.records = uint64(c.Records)
@@ -32,6 +33,13 @@ func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) {
 	x.derive()
 	s.actors = s.actors || c.Actors >= 1
 	e.close(s, w, x)
+	var list []Trial
+	for _, t := range e.tests {
+		list = append(list, Trial{
+			Stream: streamNames[t.stream], Feature: t.feature, Expected: t.mid, Surprise: t.reach[bySurprise], P: t.p,
+		})
+	}
+	return list
 }
 
 // Trial is one comparison of a window with what was expected.
@@ -47,22 +55,6 @@ type Trial struct {
 }
 
 var streamNames = [streams]string{"hour", "day", "slow"}
-
-// Trials returns the comparisons of a closed window that waits for the fleet.
-func (s *State) Trials(at memberwatch.Window) []Trial {
-	var list []Trial
-	for i := range s.pending {
-		if s.pending[i].Window != at {
-			continue
-		}
-		for _, t := range s.pending[i].tests {
-			list = append(list, Trial{
-				Stream: streamNames[t.stream], Feature: t.feature, Expected: t.mid, Surprise: t.reach[bySurprise], P: t.p,
-			})
-		}
-	}
-	return list
-}
 
 // CloneAs returns a copy of the state under another app's name.
 func (s *State) CloneAs(app memberwatch.AppID) (*State, error) {

@@ -72,7 +72,7 @@ func (c *Config) part(f Feature, stream streamID, actors, joint bool) float64 {
 
 // gather notes what an app's closing window is to its developer's, before the app
 // learns it.
-func (e *Engine) gather(s *State, w *window, p *pending) {
+func (e *Engine) gather(s *State, w *window) {
 	if s.Developer == "" || s.joint() {
 		return
 	}
@@ -85,8 +85,8 @@ func (e *Engine) gather(s *State, w *window, p *pending) {
 	burst := burstOf(w.Scale)
 	for f := range counts {
 		excess := w.value(f)
-		for i := range p.tests {
-			if t := &p.tests[i]; t.stream == burst && t.feature == f {
+		for i := range e.tests {
+			if t := &e.tests[i]; t.stream == burst && t.feature == f {
 				excess = max(excess-max(t.mid, 0), 0)
 			}
 		}

@@ -271,8 +271,8 @@ func inOrder(list []memberwatch.AppID) []memberwatch.AppID {
 }
 
 // EndWindow returns the partition's tally of a window whose apps are all closed
-// and forgets the window. It returns nil when no app waits for the fleet and
-// there is nothing to count.
+// and forgets the window. It returns nil when nothing was compared, no app
+// waits for the fleet and there is nothing to count.
 func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 	for d, u := range e.unions {
 		delete(e.unions, d)
@@ -284,7 +284,7 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 	delete(e.tallies, w)
 	delete(e.open, w)
 	delete(e.crowds, w)
-	if t.empty() && len(e.waiting[w]) == 0 {
+	if !t.compared && t.empty() && len(e.waiting[w]) == 0 {
 		return nil
 	}
 	return t

@@ -96,11 +96,16 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, eviden
 		return v, rise
 	}
 	v.period = periodOf(v.p, t.stream)
-	v.hit = v.p <= t.weight/(budget*t.stream.perDay())
+	v.hit = hits(v.p, t.stream, t.weight, budget)
 	if t.feature < counts { // the open window has already decided
 		v.hit = v.hit && v.crossed
 	}
 	return v, rise
+}
+
+// hits tells whether a p-value of one window meets its share of the budget.
+func hits(p float64, stream streamID, weight, budget float64) bool {
+	return p <= weight/(budget*stream.perDay())
 }
 
 // risenP is the p-value above which a day is no part of a rise, however much slow

@@ -12,6 +12,8 @@ import (
 // surprises. Tallies of the partitions add up.
 type Tally struct {
 	Window memberwatch.Window
+	// compared tells whether any window was compared; it is not encoded.
+	compared bool
 	// control is the newest control change that a partition had applied.
 	control int64
 	// ready is the number of ready apps with the window, by feature.

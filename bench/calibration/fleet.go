@@ -165,11 +165,11 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 			state = detector.NewState(app, "")
 			f.real.states[app] = state
 		}
-		f.real.close(state, at, c)
-		if state == nil || f.watch == nil {
+		trials := f.real.close(state, at, c)
+		if f.watch == nil {
 			continue
 		}
-		for _, t := range state.Trials(at) {
+		for _, t := range trials {
 			f.watch(k, day, t)
 		}
 	}
@@ -193,15 +193,16 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 }
 
 // close closes a window that held something; one that held nothing is none, as
-// for an app without events.
-func (s *side) close(state *detector.State, at memberwatch.Window, c detector.Counts) {
+// for an app without events. It returns the comparisons.
+func (s *side) close(state *detector.State, at memberwatch.Window, c detector.Counts) []detector.Trial {
 	switch {
 	case state == nil:
 	case c.Records > 0 || math.IsNaN(c.Records):
-		s.engine.CloseCounts(state, at, c)
+		return s.engine.CloseCounts(state, at, c)
 	default:
 		s.engine.Close(state, at) // only ends what has been quiet for long enough
 	}
+	return nil
 }
 
 func (s *side) judge(at memberwatch.Window, j *detector.Judgement) {
