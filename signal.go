@@ -167,7 +167,11 @@ type Window struct {
 // WindowAt returns the window of a scale that holds event time t.
 func WindowAt(scale Scale, t int64) Window {
 	length := scale.Length()
-	return Window{Scale: scale, Start: t - (t%length+length)%length}
+	start := t / length * length
+	if start > t {
+		start -= length
+	}
+	return Window{Scale: scale, Start: start}
 }
 
 // End returns the first instant after the window, nanoseconds since the epoch.

@@ -30,7 +30,7 @@ func (e *Engine) Baseline(s *State, now int64) memberwatch.Baseline {
 		}
 		for _, at := range [...]memberwatch.Window{day, hour} {
 			stream := burstOf(at.Scale)
-			if e.cfg.weight(s, f, stream) == 0 {
+			if e.weight(s, f, stream) == 0 {
 				continue
 			}
 			if value, ok := s.usual(cal, stream, f, at); ok {

@@ -30,7 +30,7 @@ func (e *Engine) keepClues(s *State, p *pending, verdicts []verdict) {
 // clueOf tells whether a return period is worth a clue, and the share of the budget.
 func (e *Engine) clueOf(s *State, f Feature, stream streamID, period float64) (share float64, ok bool) {
 	factor := e.cfg.multiplier(f)
-	share = e.cfg.weight(s, f, stream) / factor
+	share = e.weight(s, f, stream) / factor
 	return share, share > 0 && period*share*max(factor, 1)*memberwatch.ClueReach >= e.cfg.Budget
 }
 

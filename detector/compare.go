@@ -76,7 +76,7 @@ func (e *Engine) matters(s *State, w *window, tests []comparison) bool {
 	x := e.on(w.Start)
 	for i := range tests {
 		c := &tests[i]
-		if hits(c.p, c.stream, x.cfg.weight(s, c.feature, c.stream), x.cfg.Budget) {
+		if hits(c.p, c.stream, x.weight(s, c.feature, c.stream), x.cfg.Budget) {
 			return true
 		}
 		if _, ok := e.clueOf(s, c.feature, c.stream, periodOf(c.p, c.stream)); ok {
@@ -114,7 +114,7 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 			}
 		}
 	}
-	if c, ok := together(cal, tests); ok && e.cfg.weight(s, Together, daySlow) > 0 {
+	if c, ok := together(cal, tests); ok && e.weight(s, Together, daySlow) > 0 {
 		if count(&c); s.seriesOf(daySlow, Reach).n >= shapes[daySlow].mature {
 			x.v[Together] = c.reach[bySurprise]
 			tests = append(tests, c)
@@ -144,7 +144,7 @@ const brokenDownP = 0.01
 // tells tells whether a feature has something to say about a window.
 func (e *Engine) tells(s *State, stream streamID, f Feature, x *values) bool {
 	switch {
-	case x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.cfg.weight(s, f, stream) == 0:
+	case x.v[f] == 0 && f != ClassShift || x.exposure(f) == 0 || e.weight(s, f, stream) == 0:
 		return false
 	case s.united != nil && s.united.oneApps(f):
 		return false
@@ -170,7 +170,7 @@ const strangers = 0.5
 // is a part of all windows, not of those that miss something or read for nobody.
 // Not so of slow evidence, which waits for windows that speak.
 func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
-	if stream == daySlow || e.cfg.weight(s, f, stream) == 0 || x.exposure(f) == 0 {
+	if stream == daySlow || e.weight(s, f, stream) == 0 || x.exposure(f) == 0 {
 		return false
 	}
 	return x.v[f] == 0 && (f == Breadth || f == Misses || f == Denials || f == Unattended)

@@ -48,7 +48,7 @@ type part struct {
 const leadPart = 0.8
 
 // joint tells whether the state is a developer's.
-func (s *State) joint() bool { return s.App.IsDeveloper() }
+func (s *State) joint() bool { return s.developers }
 
 // budgetPart is the part of the budget that an entity's comparisons share.
 func (c *Config) budgetPart(joint bool) float64 {
@@ -58,11 +58,7 @@ func (c *Config) budgetPart(joint bool) float64 {
 	return 1 - c.Developers
 }
 
-// weight is the share of the budget that an entity's feature has in a stream.
-func (c *Config) weight(s *State, f Feature, stream streamID) float64 {
-	return c.part(f, stream, s.actors, s.joint())
-}
-
+// part is the share of the budget that an entity's feature has in a stream.
 func (c *Config) part(f Feature, stream streamID, actors, joint bool) float64 {
 	if f == Displaced {
 		return c.Displacement * c.multiplier(f) / float64(len(dayStreams))

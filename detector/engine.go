@@ -61,7 +61,7 @@ func New(cfg Config) *Engine {
 		excluded:     newExclusions(),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
-		settings:     []*setting{{cfg: cfg, alarms: []*alarms{new(alarms)}}},
+		settings:     []*setting{newSetting(0, cfg, 1)},
 		open:         make(map[memberwatch.Window][]memberwatch.AppID),
 		waiting:      make(map[memberwatch.Window][]memberwatch.AppID),
 		tallies:      make(map[memberwatch.Window]*Tally),
@@ -210,23 +210,16 @@ func (e *Engine) calibrationFor(day int32) int {
 func (e *Engine) calibration(day int32) *Calibration { return e.calibrations[e.calibrationFor(day)] }
 
 // alarms caches, for one calibration, the measure at which each cell's burst
-// stream fires: with and without acting users, for apps and for developers. 0
-// stands for not computed.
-type alarms [4][cellCount]float64
+// stream fires, for each sort of entity. 0 stands for not computed.
+type alarms [entitySorts][cellCount]float64
 
 // alarmAt returns the measure from which on an entity's window that starts then is
 // a burst.
 func (e *Engine) alarmAt(s *State, start int64, m measure, stream streamID, f Feature, stratum int) float64 {
-	x, i, id, who := e.on(start), e.calibrationFor(dayOf(start)), cellID(m, stream, f, stratum), 0
-	if s.actors {
-		who = 1
-	}
-	if s.joint() {
-		who += 2
-	}
-	at := &x.alarms[i][who][id]
+	x, i, id := e.on(start), e.calibrationFor(dayOf(start)), cellID(m, stream, f, stratum)
+	at := &x.alarms[i][s.sort()][id]
 	if *at == 0 {
-		p := x.cfg.weight(s, f, stream) / (x.cfg.Budget * stream.perDay())
+		p := x.weight(s, f, stream) / (x.cfg.Budget * stream.perDay())
 		*at = e.calibrations[i].reachAt(id, p*shares[m])
 	}
 	return *at

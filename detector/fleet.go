@@ -305,5 +305,9 @@ func (j *Judgement) UnmarshalBinary(b []byte) error {
 
 // dayOf is the UTC day of an event time, in days since the epoch.
 func dayOf(t int64) int32 {
-	return int32(memberwatch.WindowAt(memberwatch.Day, t).Start / memberwatch.Day.Length())
+	day := t / memberwatch.Day.Length()
+	if day*memberwatch.Day.Length() > t {
+		day--
+	}
+	return int32(day)
 }

@@ -24,16 +24,16 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	if p.first {
 		e.judgeFirst(s, p, j)
 	}
-	cal, cfg := e.calibration(dayOf(p.Start)), &e.on(p.Start).cfg
+	cal, on := e.calibration(dayOf(p.Start)), e.on(p.Start)
 	trials, verdicts := e.trials[:0], e.verdicts[:0]
 	for i := range p.tests {
 		c := &p.tests[i]
 		trials = append(trials, trial{
 			comparison: *c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
-			weight: cfg.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
+			weight: on.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		})
 		t := &trials[i]
-		v, rise := t.settle(cal, p.values.v[c.feature], cfg.Budget)
+		v, rise := t.settle(cal, p.values.v[c.feature], on.cfg.Budget)
 		if c.stream == daySlow {
 			s.rise[c.feature] = rise
 			s.dirty |= PartBaseline

@@ -160,7 +160,7 @@ func (e *Engine) setCritical(s *State, w *window) {
 	}
 	at := slot(stream, w.Window)
 	for f := range counts {
-		if e.cfg.weight(s, f, stream) == 0 {
+		if e.weight(s, f, stream) == 0 {
 			continue
 		}
 		x := s.seriesOf(stream, f)

@@ -75,9 +75,54 @@ func (c *Config) spent() float64 {
 // setting is a configuration with the event time from which windows that start
 // are decided by it.
 type setting struct {
-	from   int64
-	cfg    Config
-	alarms []*alarms // beside each calibration
+	from    int64
+	cfg     Config
+	weights [entitySorts][streams][Features]float64 // what Config.part says
+	alarms  []*alarms                         // beside each calibration
+}
+
+func newSetting(from int64, cfg Config, calibrations int) *setting {
+	x := &setting{from: from, cfg: cfg}
+	for sort := range x.weights {
+		for stream := range streams {
+			for f := range Features {
+				x.weights[sort][stream][f] = cfg.part(f, stream, sort&withActors != 0, sort&ofDeveloper != 0)
+			}
+		}
+	}
+	for range calibrations {
+		x.alarms = append(x.alarms, new(alarms))
+	}
+	return x
+}
+
+// Sorts of entities whose shares of the budget differ, as sums of these.
+const (
+	withActors  = 1 << iota // some event named an acting user
+	ofDeveloper             // all apps of a developer together
+	entitySorts
+)
+
+// sort is an entity's sort.
+func (s *State) sort() int {
+	sort := 0
+	if s.actors {
+		sort |= withActors
+	}
+	if s.joint() {
+		sort |= ofDeveloper
+	}
+	return sort
+}
+
+// weight is the share of the budget that an entity's feature has in a stream.
+func (x *setting) weight(s *State, f Feature, stream streamID) float64 {
+	return x.weights[s.sort()][stream][f]
+}
+
+// weight is the share as configured, whatever the tuning.
+func (e *Engine) weight(s *State, f Feature, stream streamID) float64 {
+	return e.settings[0].weight(s, f, stream)
 }
 
 // tune adds a tuning. One that does not fit these models, because another
@@ -87,11 +132,7 @@ func (e *Engine) tune(t *memberwatch.Tuning) {
 	if err != nil {
 		cfg = e.settings[len(e.settings)-1].cfg
 	}
-	x := &setting{from: t.From.UnixNano(), cfg: cfg}
-	for range e.calibrations {
-		x.alarms = append(x.alarms, new(alarms))
-	}
-	e.settings = append(e.settings, x)
+	e.settings = append(e.settings, newSetting(t.From.UnixNano(), cfg, len(e.calibrations)))
 }
 
 // on returns what decides windows that start at an event time.

@@ -12,15 +12,16 @@ import (
 // the baseline when a window closes, the history once a day.
 type State struct {
 	// What every event touches comes first, so that it shares few cache lines.
-	control  int64 // newest control change known
-	last     int64
-	events   uint64
-	dirty    Part
-	actors   bool      // some event named an acting user
-	bound    bool      // restrictions or purposes may bind the app
-	attested *attested // nil: the app has attested nothing
-	recent   recent    // events that are not in the sketches yet
-	tab      tab       // and not in windows and ledger
+	control    int64 // newest control change known
+	last       int64
+	events     uint64
+	dirty      Part
+	actors     bool      // some event named an acting user
+	bound      bool      // restrictions or purposes may bind the app
+	developers bool      // the state is a developer's
+	attested   *attested // nil: the app has attested nothing
+	recent     recent    // events that are not in the sketches yet
+	tab        tab       // and not in windows and ledger
 
 	first    int64 // event time, 0 before the first event
 	wake     int64 // end of the silence the app woke from; 0: awake as usual
@@ -83,7 +84,7 @@ const (
 
 // NewState returns the state of an app that has never been seen.
 func NewState(app memberwatch.AppID, developer memberwatch.DeveloperID) *State {
-	return &State{App: app, Developer: developer, dirty: PartBaseline | PartTotals}
+	return &State{App: app, Developer: developer, developers: app.IsDeveloper(), dirty: PartBaseline | PartTotals}
 }
 
 // Dirty returns the parts that changed since MarkClean.

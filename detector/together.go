@@ -39,6 +39,9 @@ func together(cal *Calibration, tests []comparison) (c comparison, ok bool) {
 			c.stratum, ok = t.stratum, true
 		}
 	}
+	if !ok {
+		return c, false
+	}
 	c.p = c.calibrate(cal, sum/float64(len(togetherParts)), 0)
 	return c, ok
 }
