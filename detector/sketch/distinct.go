@@ -72,28 +72,24 @@ func (d *Distinct) put(i int, key uint64) {
 }
 
 // InsertMixed adds mixed keys, and returns those that may be new: in the exact form
-// those that are, in the dense form all. They are in the memory of the keys.
+// all that are and hardly any other, in the dense form all. They are in the memory of
+// the keys, in no certain order.
 func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	if d.Exact() {
 		keys = d.unmet(keys)
-	}
-	n := 0
-	for i, key := range keys {
-		if !d.Exact() {
-			d.recount()
-			r := (*registers)(d.words)
-			for _, key := range keys[i:] {
-				r.observe(key, &d.tally)
-			}
-			return keys[:n+copy(keys[n:], keys[i:])]
+		slices.Sort(keys)
+		if keys = slices.Compact(keys); len(keys) <= exactLimit {
+			d.addSorted(keys)
+			return keys
 		}
-		if at := lowerBound(d.words, key); at == len(d.words) || d.words[at] != key {
-			d.put(at, key)
-			keys[n] = key
-			n++
-		}
+		d.densify(d.words)
 	}
-	return keys[:n]
+	d.recount()
+	r := (*registers)(d.words)
+	for _, key := range keys {
+		r.observe(key, &d.tally)
+	}
+	return keys
 }
 
 // unmet returns the mixed keys without those that the exact counter holds, but for
