@@ -68,7 +68,7 @@ func (s *State) ordinary(stream streamID, at memberwatch.Window) values {
 		p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), 1)
 		x.v[f] = p.center()
 	}
-	x.actors = s.usualActors(stream, at)
+	x.actors = s.usualActors(stream, at, nil)
 	return x
 }
 

@@ -110,16 +110,16 @@ func (s *State) valuesOf(w *window) values {
 	for f := range counts {
 		x.v[f] = w.value(f)
 	}
-	x.v[Novelty], x.sampled = s.novelty(w.Window)
 	x.actors, x.named, x.disclosed = w.actors.Estimate(), w.named(), float64(w.disclosed)
-	x.derive()
 	if w.Scale == memberwatch.Day {
+		x.v[Novelty], x.sampled = s.novelty(w.Window) // of hours it is told and not compared
 		x.v[Evenness], x.profiled = evenness(&w.hours)
 		x.v[Regularity], x.timed = w.regularity()
 		if !s.certifiedAnew(dayOf(w.Start)) {
 			x.v[ClassShift], x.mixed = s.mix.shift(w.sets)
 		}
 	}
+	x.derive()
 	return x
 }
 

@@ -56,11 +56,12 @@ func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pend
 		p.misses = float64(w.misses) / asked
 	}
 	e.tests = e.testAll(s, w, cal, &p.values, expected)
-	if len(e.tests) > 0 {
-		e.tally(w.Window).compared = true
-	}
 	if e.matters(s, w, e.tests) {
 		p.tests = slices.Clone(e.tests)
+		if w.Scale == memberwatch.Hour {
+			p.values.v[Novelty], _ = s.novelty(w.Window)
+			p.values.derive()
+		}
 		e.breakDown(s, w, &p)
 	}
 	return p
@@ -105,7 +106,7 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 				}
 				continue
 			}
-			c, ok := s.test(cal, stream, f, w.Window, *x, expected)
+			c, ok := s.test(cal, stream, f, w.Window, x, expected)
 			if !ok {
 				continue
 			}
@@ -120,6 +121,7 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 			tests = append(tests, c)
 		}
 	}
+	tally.compared = tally.compared || len(tests) > 0
 	return tests
 }
 
@@ -178,7 +180,7 @@ func (e *Engine) silent(s *State, stream streamID, f Feature, x *values) bool {
 
 // countSilent counts such a window among those of which as much was expected.
 func (s *State) countSilent(t *Tally, stream streamID, f Feature, at memberwatch.Window, x *values) {
-	if center, ok := s.seriesOf(stream, f).center(&shapes[stream], slot(stream, at)); ok {
+	if center, ok := s.center(stream, f, at, nil); ok {
 		t.addSilent(stream, f, s.stratum(stream, f, center*x.exposure(f)))
 	}
 }
@@ -197,8 +199,8 @@ func (e *Engine) knowsNovelty(s *State) bool {
 const rankedDays = 7
 
 // test compares one feature with one predictive, which it keeps unless nobody cares.
-func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x values, keep *outlooks) (comparison, bool) {
-	c, p, ok := s.foresee(stream, f, at, &x, keep)
+func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatch.Window, x *values, keep *outlooks) (comparison, bool) {
+	c, p, ok := s.foresee(stream, f, at, x, keep)
 	if ok {
 		c.weighBeside(cal, &p, x.v[f])
 	}
@@ -210,17 +212,17 @@ func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *va
 	exposed := x.exposure(f)
 	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
 	known := series.predict(sh, sh.fold(i), exposed)
-	if series.body != nil { // else learning gives it one, from which on it says more
-		keep.put(stream, f, &known)
-	}
 	p := known.prediction
 	series.echo(sh, i, &p)
 	if !p.ok {
 		return comparison{}, p, false
 	}
 	c := comparison{stream: stream, feature: f, mid: p.center()}
+	if series.body != nil { // else learning gives it one, from which on it says more
+		keep.put(stream, f, &known, c.mid)
+	}
 	c.stratum = s.stratum(stream, f, c.mid*exposed)
-	if growth := s.growth(stream, f, at, x); growth != 1 { // which leaves the app in its stratum
+	if growth := s.growth(stream, f, at, x, keep); growth != 1 { // which leaves the app in its stratum
 		p.lift(growth)
 		c.mid = p.center()
 	}

@@ -32,6 +32,7 @@ type Engine struct {
 	open    map[memberwatch.Window][]memberwatch.AppID // in no order, some twice
 	waiting map[memberwatch.Window][]memberwatch.AppID // in no order
 	tallies map[memberwatch.Window]*Tally
+	counted *Tally // the newest one asked for
 	crowds  map[memberwatch.Window]*crowd
 
 	unions   map[memberwatch.DeveloperID]*union   // of the window that is being closed
@@ -275,6 +276,7 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 	t.control = e.revision
 	t.trimLitters()
 	delete(e.tallies, w)
+	e.counted = nil
 	delete(e.open, w)
 	delete(e.crowds, w)
 	if !t.compared && t.empty() && len(e.waiting[w]) == 0 {
@@ -283,12 +285,17 @@ func (e *Engine) EndWindow(w memberwatch.Window) *Tally {
 	return t
 }
 
+// tally returns what is counted of a window: mostly of the same as before.
 func (e *Engine) tally(w memberwatch.Window) *Tally {
+	if e.counted != nil && e.counted.Window == w {
+		return e.counted
+	}
 	t, ok := e.tallies[w]
 	if !ok {
 		t = newTally(w)
 		e.tallies[w] = t
 	}
+	e.counted = t
 	return t
 }
 

@@ -24,7 +24,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	x.v[f], x.actors, x.v[Reach], x.disclosed = w.value(f), w.actors.Estimate(), w.value(Reach), float64(w.disclosed)
 	x.derive()
 	cal := e.calibration(dayOf(w.Start))
-	t, ok := s.test(cal, stream, f, w.Window, x, nil)
+	t, ok := s.test(cal, stream, f, w.Window, &x, nil)
 	if !ok {
 		return
 	}

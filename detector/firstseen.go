@@ -244,7 +244,7 @@ func (e *Engine) weighStrange(s *State, w *window, now int64) {
 	}
 	v := values{}
 	v.v[Reach] = w.members.Estimate()
-	g.hour, g.tested = s.test(g.cal, hourBurst, Reach, w.Window, v, nil)
+	g.hour, g.tested = s.test(g.cal, hourBurst, Reach, w.Window, &v, nil)
 	if cfg := &e.on(w.Start).cfg; g.p() <= cfg.FirstSeen*cfg.budgetPart(false)/cfg.Budget {
 		x.said = true
 		e.raise(s, "", e.ground(s, g))

@@ -46,31 +46,32 @@ const (
 )
 
 // growth is the factor by which a feature is expected to exceed its past in a
-// window with so many acting users.
-func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, x *values) float64 {
+// window with so many acting users. known is what has been asked of the past already;
+// nil is nothing.
+func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, x *values, known *outlooks) float64 {
 	actors := x.actors
 	switch f {
 	case Reach, Records, Novelty, Breadth:
-		return max(s.actorGrowth(stream, at, actors), s.adminGrowth())
+		return max(s.actorGrowth(stream, at, actors, known), s.adminGrowth())
 	case ReachPerActor, NoveltyPerActor:
-		return max(s.actorLoss(stream, at, actors), s.adminGrowth())
+		return max(s.actorLoss(stream, at, actors, known), s.adminGrowth())
 	case RecordsPerActor:
-		return s.actorLoss(stream, at, actors)
+		return s.actorLoss(stream, at, actors, known)
 	case DistinctShare:
 		return s.reachLoss(stream, at, x.v[Reach])
 	case Denials:
-		return s.actorGrowth(stream, at, actors)
+		return s.actorGrowth(stream, at, actors, known)
 	default:
 		return 1
 	}
 }
 
 // actorGrowth compares acting users with what the past says of them.
-func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float64) float64 {
+func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float64, known *outlooks) float64 {
 	if actors <= 1 {
 		return 1
 	}
-	usual := s.usualActors(stream, at)
+	usual := s.usualActors(stream, at, known)
 	if usual == 0 {
 		return 1
 	}
@@ -83,8 +84,8 @@ func (s *State) actorGrowth(stream streamID, at memberwatch.Window, actors float
 
 // actorLoss tells by how much ratios for each acting user rise only because fewer
 // than half of the usual ones came.
-func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64) float64 {
-	return max(s.usualActors(stream, at)/(2*max(actors, 1)), 1)
+func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64, known *outlooks) float64 {
+	return max(s.usualActors(stream, at, known)/(2*max(actors, 1)), 1)
 }
 
 // reachLoss tells by how much the distinct share rises only because an app reads less:
@@ -96,17 +97,24 @@ func (s *State) reachLoss(stream streamID, at memberwatch.Window, reach float64)
 
 // usualActors is how many acting users the past expects in a window, 0 if it cannot
 // say.
-func (s *State) usualActors(stream streamID, at memberwatch.Window) float64 {
-	i := slot(stream, at)
-	reach, ok := s.seriesOf(stream, Reach).center(&shapes[stream], i)
+func (s *State) usualActors(stream streamID, at memberwatch.Window, known *outlooks) float64 {
+	reach, ok := s.center(stream, Reach, at, known)
 	if !ok {
 		return 0
 	}
-	ratio, ok := s.seriesOf(stream, ReachPerActor).center(&shapes[stream], i)
+	ratio, ok := s.center(stream, ReachPerActor, at, known)
 	if !ok {
 		return 0
 	}
 	return max(reach/max(ratio, 1e-9), 1)
+}
+
+// center is the middle of what the past expects, and whether it expects anything.
+func (s *State) center(stream streamID, f Feature, at memberwatch.Window, known *outlooks) (float64, bool) {
+	if known.of(stream, f) != nil {
+		return known.mid[f], true
+	}
+	return s.seriesOf(stream, f).center(&shapes[stream], slot(stream, at))
 }
 
 // adminGrowth compares the registered admins with their mean.
@@ -168,7 +176,7 @@ func (s *State) beyond(w *window, f Feature, v float64) bool {
 	if v < w.critical[f] || f.reread(stream) && w.named() {
 		return false
 	}
-	return v >= w.critical[f]*s.growth(stream, f, w.Window, &values{actors: w.actors.Estimate()})
+	return v >= w.critical[f]*s.growth(stream, f, w.Window, &values{actors: w.actors.Estimate()}, nil)
 }
 
 // reread tells whether, where records name their members, the feature can only

@@ -16,13 +16,14 @@ type outlook struct {
 type outlooks struct {
 	known uint32 // set of features
 	all   [Features]outlook
+	mid   [Features]float64 // see series.center
 }
 
-// put keeps an expectation; nil keeps nothing.
-func (o *outlooks) put(stream streamID, f Feature, p *outlook) {
+// put keeps an expectation and its center; nil keeps nothing.
+func (o *outlooks) put(stream streamID, f Feature, p *outlook, mid float64) {
 	if o != nil && stream == hourBurst {
 		o.known |= 1 << f
-		o.all[f] = *p
+		o.all[f], o.mid[f] = *p, mid
 	}
 }
 

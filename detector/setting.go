@@ -78,7 +78,7 @@ type setting struct {
 	from    int64
 	cfg     Config
 	weights [entitySorts][streams][Features]float64 // what Config.part says
-	alarms  []*alarms                         // beside each calibration
+	alarms  []*alarms                               // beside each calibration
 }
 
 func newSetting(from int64, cfg Config, calibrations int) *setting {

@@ -17,23 +17,30 @@ func (s *Sample) SeenBetween(first, last uint16) int {
 
 // MoveBefore moves the keys first seen before the stamp into another sample and
 // narrows both to the range that each covers, so that they speak of the same part
-// of all keys.
+// of all keys. It keeps memory for as many keys as there were.
 func (s *Sample) MoveBefore(stamp uint16, into *Sample) {
-	if into.table.shift < s.table.shift { // what s no longer covers was never looked at
-		into.table.rebuild(into.table.used, s.table.shift)
+	t := &s.table
+	if into.table.shift < t.shift { // what s no longer covers was never looked at
+		into.table.rebuild(into.table.used, t.shift)
 	}
-	old := s.table.slots
-	for _, e := range old {
-		if e != free && earlier(uint16(e), stamp) && into.covers(e>>stampBits) {
+	var stay []uint64
+	for _, e := range t.slots {
+		switch {
+		case e == free:
+		case !earlier(uint16(e), stamp):
+			stay = append(stay, e)
+		case into.covers(e >> stampBits):
 			into.add(e)
 		}
 	}
-	shift := max(s.table.shift, into.table.shift)
-	s.table.slots = nil
-	s.table.reset(0, shift)
-	for _, e := range old {
-		if e != free && !earlier(uint16(e), stamp) && s.covers(e>>stampBits) {
-			s.add(e)
+	if t.used < t.room/4 {
+		t.slots = nil
+	}
+	t.reset(t.used, max(t.shift, into.table.shift))
+	next := 0
+	for _, e := range stay {
+		if s.covers(e >> stampBits) {
+			next = t.push(next, e)
 		}
 	}
 }
