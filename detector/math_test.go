@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/memberwatch/memberwatch"
 )
 
@@ -21,7 +23,8 @@ func TestStudentTail(t *testing.T) {
 		0: 0.5, 1: 0.1869504831500295, 2.776445105197793: 0.025, -1: 0.8130495168499705,
 		10: 2.811078e-04, 50: 4.7847e-07,
 	} {
-		near(t, "studentTail", studentTail(z)/want, 1, 1e-3)
+		tail, _ := student(z)
+		near(t, "tail", tail/want, 1, 1e-3)
 	}
 }
 
@@ -171,6 +174,38 @@ func TestPredictionAgrees(t *testing.T) {
 	if a, b := p.surprise(120, false), p.surprise(240, false); a >= b {
 		t.Errorf("surprise does not rise: %v, %v", a, b)
 	}
+}
+
+// TestQuantileIsTheFirstAnswer: whatever the mixture, the quantile is the answer that
+// halving the bounds 26 times finds.
+func TestQuantileIsTheFirstAnswer(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, sum := prediction{ok: true}, 0.0
+		for i := range experts {
+			p.mean[i] = rapid.Float64Range(0, 25).Draw(t, "mean")
+			p.sd[i] = math.Exp(rapid.Float64Range(-7, 2).Draw(t, "ln sd"))
+			p.w[i] = rapid.SampledFrom([]float64{0, 1e-12, 1e-3, 1}).Draw(t, "weight")
+			sum += p.w[i]
+		}
+		if sum == 0 {
+			t.Skip("nobody speaks")
+		}
+		for i := range experts {
+			p.w[i] /= sum
+		}
+		q := math.Pow(10, -rapid.Float64Range(0.01, 12).Draw(t, "decades"))
+		lo, hi := -1.0, 40.0
+		for range 26 {
+			if mid := (lo + hi) / 2; p.tail(mid) > q {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		if got := p.quantile(q); got != hi {
+			t.Fatalf("quantile(%g) of %+v is %v, want %v", q, p, got, hi)
+		}
+	})
 }
 
 // TestZeroSeriesGrows: a feature that was always zero costs no body, and learns

@@ -12,9 +12,14 @@ import (
 // implementation, over the range in which they are used.
 func TestAgainstOracle(t *testing.T) {
 	normal := distuv.UnitNormal
-	student := distuv.StudentsT{Sigma: 1, Nu: 4}
+	law := distuv.StudentsT{Sigma: 1, Nu: 4}
 	for z := -8.0; z <= 30; z += 0.37 {
-		near(t, fmt.Sprintf("studentTail(%g)", z), studentTail(z)/student.Survival(z), 1, 1e-9)
+		tail, density := student(z)
+		near(t, fmt.Sprintf("tail at %g", z), tail/law.Survival(z), 1, 1e-9)
+		near(t, fmt.Sprintf("density at %g", z), density/law.Prob(z), 1, 1e-9)
+		if z > -10 && z < 10 {
+			near(t, "quantile of the tail", studentQuantile(tail), z, 1e-9)
+		}
 		if z < 4 { // beyond, the oracle subtracts from 1
 			near(t, fmt.Sprintf("normalTail(%g)", z), normalTail(z)/normal.Survival(z), 1, 1e-12)
 		}

@@ -65,8 +65,8 @@ var priorReach = [measures][streams][sizes][4]float64{
 	}},
 }
 
-// priorLevels are log10 of the probabilities that the table's columns stand for.
-var priorLevels = [4]float64{math.Log10(0.05), -2, -3, -4}
+// priorLevels are ln of the probabilities that the table's columns stand for.
+var priorLevels = [4]float64{math.Log(0.05), math.Log(1e-2), math.Log(1e-3), math.Log(1e-4)}
 
 // priorSlope is the least reach of a measure that a further decade of rarity
 // costs beyond the table; the last decade's own step counts if it is larger.
@@ -79,15 +79,15 @@ func priorP(id int, s float64) float64 {
 	m := id / (int(Features) * strata * int(streams))
 	row := &priorReach[m][stream][size]
 	if s <= row[0] { // from p = 1 at no surprise
-		return math.Pow(10, priorLevels[0]*max(s, 0)/row[0])
+		return math.Exp(priorLevels[0]*max(s, 0)/row[0])
 	}
 	for i := 1; i < len(row); i++ {
 		if s <= row[i] {
 			part := (s - row[i-1]) / (row[i] - row[i-1])
-			return math.Pow(10, priorLevels[i-1]+float64(part*(priorLevels[i]-priorLevels[i-1])))
+			return math.Exp(priorLevels[i-1]+float64(part*(priorLevels[i]-priorLevels[i-1])))
 		}
 	}
 	last := len(row) - 1
 	slope := max(row[last]-row[last-1], priorSlope)
-	return max(math.Pow(10, priorLevels[last]-(s-row[last])/slope), 1e-300)
+	return max(math.Exp(priorLevels[last]-float64(math.Ln10*(s-row[last])/slope)), 1e-300)
 }

@@ -301,7 +301,8 @@ func (s *series) scoreExperts(sh *shape, p *prediction, slot int, x float64) {
 		if !s.speaks(sh, i, slot) {
 			continue
 		}
-		likelihood := -math.Log(p.sd[i]) - float64(2.5*math.Log1p(float64(z*z)/4))
+		u := 1 + float64(z*z)/4
+		likelihood := -math.Log(p.sd[i] * u * u * math.Sqrt(u))
 		s.body.logW[i] = float32(float64(forgetLogW*float64(s.body.logW[i])) + likelihood)
 	}
 }
