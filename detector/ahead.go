@@ -46,7 +46,7 @@ func (e *Engine) touch(calls []Call) {
 		sum += s.recent.touchRoom(len(calls[i].Event.Disclosed))
 		if hour := s.tab.hour; hour != nil && !s.recent.takes(calls[i].Event) {
 			sum += uint64(s.fresh.Len()) + uint64(len(s.open)) // for these the run is absorbed
-			sum += uint64(hour.Start) + uint64(hour.deltas) + hour.members.Touch() + hour.groups.Touch() + hour.actors.Touch() + uint64(s.tab.day.deltas)
+			sum += uint64(hour.Start) + uint64(hour.deltas) + hour.members.Touch(nil) + hour.groups.Touch(nil) + hour.actors.Touch(nil) + uint64(s.tab.day.deltas)
 		}
 	}
 	e.touched = sum // or else the compiler would leave out the reads
@@ -124,11 +124,12 @@ func (s *State) touch() uint64 {
 // touchParts reads what the state leads to.
 func (s *State) touchParts() uint64 {
 	sum := uint64(0)
+	members, heads := s.recent.since(0, 0)
 	for _, w := range s.open {
-		sum += w.touch()
+		sum += w.touch(members)
 		for set := uint32(w.deltas &^ anyDelta); set != 0; set &= set - 1 {
 			d := &s.ledger[bits.TrailingZeros32(set)]
-			sum += d.Calls + d.Members.Touch()
+			sum += d.Calls + d.Members.Touch(members)
 		}
 	}
 	for f := range s.hour {
@@ -136,7 +137,6 @@ func (s *State) touchParts() uint64 {
 			sum += uint64(b.tested[0]) + uint64(len(b.steps)) + uint64(len(b.octets))
 		}
 	}
-	members, heads := s.recent.since(0, 0)
 	for i := 0; i < len(members); i += 8 {
 		sum += members[i]
 	}
@@ -147,7 +147,7 @@ func (s *State) touchParts() uint64 {
 }
 
 // touch reads the lines of a window, and what it counts its members in.
-func (w *window) touch() uint64 {
-	return uint64(w.Start) + w.listed + uint64(w.deltas) + uint64(w.owed[0]) + w.members.Touch() + w.actors.Touch() + uint64(len(w.broken)) +
+func (w *window) touch(members []uint64) uint64 {
+	return uint64(w.Start) + w.listed + uint64(w.deltas) + uint64(w.owed[0]) + w.members.Touch(members) + w.actors.Touch(nil) + uint64(len(w.broken)) +
 		w.asking + w.strange.calls + uint64(len(w.pieces)) + uint64(w.hours[10]) + uint64(len(w.touched)) + uint64(w.parts[5])
 }
