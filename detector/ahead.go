@@ -89,13 +89,13 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 		sum += s.touch()
 	}
 	for _, s := range states {
-		sum += s.touchParts()
+		sum += s.touchParts(e.heeded[hourBurst])
 	}
 	if at.Scale == memberwatch.Hour {
 		i := slot(hourBurst, at)
 		fold, slots := shapes[hourBurst].fold(i), shapes[hourBurst].slots
 		for _, s := range states {
-			for f := range s.hour {
+			for _, f := range e.heeded[hourBurst] {
 				if b := s.hour[f].body; b != nil {
 					sum += uint64(b.steps[fold]) + uint64(b.steps[slots+fold]) + uint64(b.octets[fold]) + uint64(b.octets[slots+i])
 				}
@@ -114,7 +114,7 @@ func (s *State) touchTab() uint64 {
 
 // touch reads the state's own lines.
 func (s *State) touch() uint64 {
-	sum := s.touchTab() + uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0])
+	sum := s.touchTab() + uint64(s.first) + uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0]) + uint64(s.days())
 	for f := 0; f < len(s.hour); f += 4 {
 		sum += uint64(s.hour[f].n)
 	}
@@ -122,7 +122,7 @@ func (s *State) touch() uint64 {
 }
 
 // touchParts reads what the state leads to.
-func (s *State) touchParts() uint64 {
+func (s *State) touchParts(heeded []Feature) uint64 {
 	sum := uint64(0)
 	members, heads := s.recent.since(0, 0)
 	for _, w := range s.open {
@@ -132,7 +132,7 @@ func (s *State) touchParts() uint64 {
 			sum += d.Calls + d.Members.Touch(members)
 		}
 	}
-	for f := range s.hour {
+	for _, f := range heeded {
 		if b := s.hour[f].body; b != nil {
 			sum += uint64(b.tested[0]) + uint64(len(b.steps)) + uint64(len(b.octets))
 		}

@@ -171,8 +171,8 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values, expected *outl
 		}
 	}
 	for _, stream := range streamsOf(at.Scale) {
-		for f := range Features {
-			if e.cfg.Weights[f].of(stream) == 0 || x.exposure(f) == 0 || f.novel() && s.days() < noveltyDays {
+		for _, f := range e.heeded[stream] {
+			if x.exposure(f) == 0 || f.novel() && s.days() < noveltyDays {
 				continue
 			}
 			e.learnAt(s, stream, f, at, x.v[f], x.exposure(f), expected.of(stream, f))

@@ -99,7 +99,7 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 		}
 	}
 	for _, stream := range streamsOf(w.Scale) {
-		for f := range Features {
+		for _, f := range e.heeded[stream] {
 			if !e.tells(s, stream, f, x) {
 				if ranked && e.silent(s, stream, f, x) {
 					s.countSilent(tally, stream, f, w.Window, x)

@@ -126,6 +126,18 @@ func (c *Config) multiplier(f Feature) float64 {
 	return 1
 }
 
+// heeded are the features that have a share of the budget in each stream.
+func (c *Config) heeded() (heeded [streams][]Feature) {
+	for stream := range streams {
+		for f := range Features {
+			if c.Weights[f].of(stream) != 0 {
+				heeded[stream] = append(heeded[stream], f)
+			}
+		}
+	}
+	return heeded
+}
+
 func (w Weight) of(stream streamID) float64 {
 	switch stream {
 	case hourBurst:

@@ -15,6 +15,7 @@ type Engine struct {
 	spare []*window // memory of closed windows
 
 	cfg          Config
+	heeded       [streams][]Feature // see Config.heeded
 	revision     int64
 	apps         map[memberwatch.AppID]*memberwatch.App
 	rules        []*memberwatch.Restriction // by id
@@ -58,6 +59,7 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:          cfg,
+		heeded:       cfg.heeded(),
 		apps:         make(map[memberwatch.AppID]*memberwatch.App),
 		excluded:     newExclusions(),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),

@@ -23,8 +23,9 @@ type State struct {
 	recent     recent    // events that are not in the sketches yet
 	tab        tab       // and not in windows and ledger
 
-	first    int64 // event time, 0 before the first event
-	wake     int64 // end of the silence the app woke from; 0: awake as usual
+	first    int64   // event time, 0 before the first event
+	admins   float32 // who run the app's groups, as the platform declared: a slow mean, 0 if unknown
+	wake     int64   // end of the silence the app woke from; 0: awake as usual
 	declared *memberwatch.App
 	rules    []*memberwatch.Restriction
 	asking   uint64 // calls that asked for members by id, before any attestation
@@ -59,7 +60,6 @@ type State struct {
 	unlearnt int64 // revision of the newest exclusion that was heeded
 	habit    habit
 	losses   []loss
-	admins   float32 // who run the app's groups, as the platform declared: a slow mean, 0 if unknown
 }
 
 // infancy sums what a new app has read since birth, for the peer test.

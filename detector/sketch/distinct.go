@@ -77,7 +77,7 @@ func (d *Distinct) put(i int, key uint64) {
 func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	if d.Exact() {
 		keys = d.unmet(keys)
-		slices.Sort(keys)
+		sortFew(keys)
 		if keys = slices.Compact(keys); len(keys) <= exactLimit {
 			d.addSorted(keys)
 			return keys
@@ -92,6 +92,30 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	return keys
 }
 
+// few are as many keys as are sorted faster without jumps.
+const few = 16
+
+// sortFew sorts keys, of which there mostly are few: each goes where as many are below.
+func sortFew(keys []uint64) {
+	if len(keys) > few {
+		slices.Sort(keys)
+		return
+	}
+	var places [few]int
+	var own [few]uint64
+	for i, key := range keys {
+		own[i&(few-1)] = key
+		for j, other := range keys[:i] {
+			less := below(key, other)
+			places[j&(few-1)] += less
+			places[i&(few-1)] += 1 - less
+		}
+	}
+	for i := range keys {
+		keys[places[i&(few-1)]] = own[i&(few-1)]
+	}
+}
+
 // unmet returns the mixed keys without those that the exact counter holds, but for
 // few that it does not find, in the memory of the keys. As the keys are uniform, mostly
 // no two have their first bits in common, and these lead to the one that may be the
@@ -100,14 +124,14 @@ func (d *Distinct) unmet(keys []uint64) []uint64 {
 	if d.Empty() {
 		return keys
 	}
-	const few = 10 // bits
-	var at [1 << few]uint8
+	const first = 10 // bits
+	var at [1 << first]uint8
 	words, n := d.words, 0
 	for i, key := range words {
-		at[key>>(64-few)] = uint8(i)
+		at[key>>(64-first)] = uint8(i)
 	}
 	for _, key := range keys {
-		if words[at[key>>(64-few)]] != key {
+		if words[at[key>>(64-first)]] != key {
 			keys[n] = key
 			n++
 		}
