@@ -92,27 +92,24 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	return keys
 }
 
-// few are as many keys as are sorted faster without jumps.
-const few = 16
-
 // sortFew sorts keys, of which there mostly are few: each goes where as many are below.
 func sortFew(keys []uint64) {
-	if len(keys) > few {
+	if len(keys) > fewKeys {
 		slices.Sort(keys)
 		return
 	}
-	var places [few]int
-	var own [few]uint64
+	var places [fewKeys]int
+	var own [fewKeys]uint64
 	for i, key := range keys {
-		own[i&(few-1)] = key
+		own[i&(fewKeys-1)] = key
 		for j, other := range keys[:i] {
 			less := below(key, other)
-			places[j&(few-1)] += less
-			places[i&(few-1)] += 1 - less
+			places[j&(fewKeys-1)] += less
+			places[i&(fewKeys-1)] += 1 - less
 		}
 	}
 	for i := range keys {
-		keys[places[i&(few-1)]] = own[i&(few-1)]
+		keys[places[i&(fewKeys-1)]] = own[i&(fewKeys-1)]
 	}
 }
 
@@ -300,7 +297,8 @@ func (d *Distinct) mergeKeys(body []byte) error {
 	return nil
 }
 
-// fewKeys are as many as are united faster in place than without jumps.
+// fewKeys are as many as are sorted faster without jumps, and united faster in place
+// than without jumps.
 const fewKeys = 32
 
 // addSorted adds mixed keys that are sorted.

@@ -118,9 +118,9 @@ const tailOfKey = 1<<(keyBits-precision) - 1
 // AddUnknown adds those of the mixed keys that known does not sample, like Add for
 // each of them. It changes keys.
 //
-// Those that known holds are sorted out first: as long as nothing is put in between,
-// the processor looks for several at once, which matters when the samples are not
-// in its caches.
+// Those that known holds are sorted out first, then those that s holds: as long as
+// nothing is put in between, the processor looks for several at once, which matters when
+// the samples are not in its caches.
 func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
 	n := 0
 	for _, key := range keys {
@@ -128,6 +128,14 @@ func (s *Sample) AddUnknown(keys []uint64, stamp uint16, known *Sample) {
 			continue
 		}
 		if _, held := known.table.find(key); !held {
+			keys[n] = key
+			n++
+		}
+	}
+	unknown := keys[:n]
+	n = 0
+	for _, key := range unknown {
+		if slot, held := s.table.find(key); !held || earlier(stamp, uint16(s.table.slots[slot])) {
 			keys[n] = key
 			n++
 		}
