@@ -79,12 +79,12 @@ func priorP(id int, s float64) float64 {
 	m := id / (int(Features) * strata * int(streams))
 	row := &priorReach[m][stream][size]
 	if s <= row[0] { // from p = 1 at no surprise
-		return math.Exp(priorLevels[0]*max(s, 0)/row[0])
+		return math.Exp(priorLevels[0] * max(s, 0) / row[0])
 	}
 	for i := 1; i < len(row); i++ {
 		if s <= row[i] {
 			part := (s - row[i-1]) / (row[i] - row[i-1])
-			return math.Exp(priorLevels[i-1]+float64(part*(priorLevels[i]-priorLevels[i-1])))
+			return math.Exp(priorLevels[i-1] + float64(part*(priorLevels[i]-priorLevels[i-1])))
 		}
 	}
 	last := len(row) - 1
