@@ -19,13 +19,13 @@ type State struct {
 	actors     bool      // some event named an acting user
 	bound      bool      // restrictions or purposes may bind the app
 	developers bool      // the state is a developer's
+	admins     float32   // who run the app's groups, as the platform declared: a slow mean, 0 if unknown
 	attested   *attested // nil: the app has attested nothing
 	recent     recent    // events that are not in the sketches yet
 	tab        tab       // and not in windows and ledger
 
-	first    int64   // event time, 0 before the first event
-	admins   float32 // who run the app's groups, as the platform declared: a slow mean, 0 if unknown
-	wake     int64   // end of the silence the app woke from; 0: awake as usual
+	first    int64 // event time, 0 before the first event
+	wake     int64 // end of the silence the app woke from; 0: awake as usual
 	declared *memberwatch.App
 	rules    []*memberwatch.Restriction
 	asking   uint64 // calls that asked for members by id, before any attestation

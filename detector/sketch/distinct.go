@@ -76,28 +76,21 @@ func (d *Distinct) put(i int, key uint64) {
 // the keys, in no certain order.
 func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	if d.Exact() {
-		keys = d.unmet(keys)
-		sortFew(keys)
-		if keys = slices.Compact(keys); len(keys) <= exactLimit {
+		if keys = d.unmet(keys); len(keys) <= fewKeys {
+			sortFew(keys)
+			keys = slices.Compact(keys)
 			d.addSorted(keys)
 			return keys
 		}
-		d.densify(d.words)
 	}
-	d.recount()
-	r := (*registers)(d.words)
 	for _, key := range keys {
-		r.observe(key, &d.tally)
+		d.insert(key)
 	}
 	return keys
 }
 
-// sortFew sorts keys, of which there mostly are few: each goes where as many are below.
+// sortFew sorts as many as fewKeys: each goes where as many are below.
 func sortFew(keys []uint64) {
-	if len(keys) > fewKeys {
-		slices.Sort(keys)
-		return
-	}
 	var places [fewKeys]int
 	var own [fewKeys]uint64
 	for i, key := range keys {
