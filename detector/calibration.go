@@ -16,9 +16,6 @@ import (
 // Young expectations err more than mature ones, so each have ranks of their own;
 // those of mature ones begin as those of young ones, which begin as the default.
 //
-// Of days on which F times as many were surprised as on ordinary ones a window counts as
-// 1/F, since the fleet's word multiplies p by F then (word.go).
-//
 // p is taken times N/(N + N0) where N0 more windows had nothing to compare: no member missed,
 // nobody read for. The budget is a part of all windows. The tail is fitted to those
 // that had something, as nothing has no shape.
@@ -260,12 +257,12 @@ const (
 )
 
 // tailShape is xi of the fitted tail, by measure and stream: the surprise is in
-// decades, so its tail is nearly exponential by construction; jumps of real counts fall
+// decades, so its tail is exponential by construction; jumps of real counts fall
 // more slowly. Days were set by the bursts found per false signal on real counts
-// (docs/decisions/0010-a-twentieth-for-the-jump.md, 0072), hours, which must speak at one
+// (docs/decisions/0010-a-twentieth-for-the-jump.md), hours, which must speak at one
 // in a million, by the false signals of a simulated fleet (0007).
 var tailShape = [measures][streams]float64{
-	bySurprise: {hourBurst: 0.1, dayBurst: 0.05},
+	bySurprise: {hourBurst: 0.1},
 	byJump:     {hourBurst: 0.2, dayBurst: 0.1, daySlow: 0.1},
 }
 

@@ -302,16 +302,16 @@ const explainedP = 0.05
 
 // discount answers for the fleet: multiply p by its factor, and if everybody
 // moved, ask how surprising the value is beside what the others did.
-func (c *comparison) discount(cal *Calibration, value float64, w word) {
-	if w.shift > 0 && c.expected.ok {
+func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
+	if shift > 0 && c.expected.ok {
 		moved := c.expected
 		for i := range experts {
-			moved.mean[i] += w.shift
+			moved.mean[i] += shift
 		}
 		beside := *c
-		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature >= counts), c.reach[byJump]-w.shift))
+		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature >= counts), c.reach[byJump]-shift))
 	}
-	c.p = min(c.p*w.factor, 1)
+	c.p = min(c.p*factor, 1)
 }
 
 func (p *pending) encode(e *encoder) {

@@ -37,7 +37,6 @@ func (e *Engine) CloseCounts(s *State, at memberwatch.Window, c Counts) []Trial 
 	for _, t := range e.tests {
 		list = append(list, Trial{
 			Stream: streamNames[t.stream], Feature: t.feature, Expected: t.mid, Surprise: t.reach[bySurprise], P: t.p,
-			compared: t, value: x.v[t.feature],
 		})
 	}
 	return list
@@ -50,25 +49,12 @@ type Trial struct {
 	Feature Feature
 	// Expected is the middle of the predictive.
 	Expected float64
-	// Surprise is -log10 of the predictive's tail, P its calibrated p-value, before
-	// Hear without the fleet's word.
+	// Surprise is -log10 of the predictive's tail, P its calibrated p-value
+	// before the fleet's word.
 	Surprise, P float64
-
-	compared comparison
-	value    float64
 }
 
 var streamNames = [streams]string{"hour", "day", "slow"}
-
-// Hear discounts the comparisons of a closed window by the fleet's word on it.
-func (e *Engine) Hear(trials []Trial, j *Judgement) {
-	cal := e.calibration(dayOf(j.Window.Start))
-	for i := range trials {
-		t := &trials[i]
-		t.compared.discount(cal, t.value, j.on(&t.compared))
-		t.P = t.compared.p
-	}
-}
 
 // CloneAs returns a copy of the state under another app's name.
 func (s *State) CloneAs(app memberwatch.AppID) (*State, error) {

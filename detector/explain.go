@@ -32,7 +32,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 		Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through,
 		total: w.totals(), pieces: s.piecesOf(w),
 	}
-	open := trial{comparison: t, word: word{factor: 1}, weight: e.on(w.Start).weight(s, f, stream), crossed: true}
+	open := trial{comparison: t, factor: 1, weight: e.on(w.Start).weight(s, f, stream), crossed: true}
 	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
 

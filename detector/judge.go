@@ -29,7 +29,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	for i := range p.tests {
 		c := &p.tests[i]
 		trials = append(trials, trial{
-			comparison: *c, word: j.on(c), rise: s.rise[c.feature],
+			comparison: *c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
 			weight: on.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
 		})
 		t := &trials[i]
@@ -49,11 +49,11 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 // from.
 type trial struct {
 	comparison
-	word
-	weight  float64  // share of the budget
-	rise    evidence // of the slow stream, before this window
-	crossed bool     // the open window had raised a provisional finding
-	peers   standing
+	factor, shift float64  // the fleet's word
+	weight        float64  // share of the budget
+	rise          evidence // of the slow stream, before this window
+	crossed       bool     // the open window had raised a provisional finding
+	peers         standing
 }
 
 // standing is how a day's value lies among those of like apps.
@@ -87,7 +87,7 @@ type verdict struct {
 // settle turns a trial into its verdict, and into the slow evidence after it.
 func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, evidence) {
 	v := verdict{comparison: t.comparison, factor: t.factor, peers: t.peers, crossed: t.crossed && t.stream != daySlow}
-	v.discount(cal, value, t.word)
+	v.discount(cal, value, t.factor, t.shift)
 	rise := t.rise
 	if t.stream == daySlow {
 		law, threshold := cal.laws[t.feature], budget/t.weight

@@ -111,6 +111,30 @@ func TestPValuesFall(t *testing.T) {
 	}
 }
 
+// TestFleetFactor follows the formula: 100 ready apps, 40 of them below 5 %.
+func TestFleetFactor(t *testing.T) {
+	tally := newTally(memberwatch.Window{Scale: memberwatch.Day, Start: dayLength})
+	for i := range 100 {
+		p := 0.5
+		if i < 40 {
+			p = 0.04
+		}
+		tally.add(&comparison{stream: dayBurst, feature: Reach, reach: [measures]float64{1, 0.72}, p: p})
+	}
+	j := NewFleet(DefaultConfig()).Judge(tally)
+	near(t, "factor", j.Factor[Reach], 40/(5+3*math.Sqrt(5)+1), 1e-12)
+	near(t, "shift", j.Shift[Reach], 0.75, 1e-9)
+	near(t, "factor of another feature", j.Factor[Misses], 1, 0)
+	if j.Ready != 100 {
+		t.Errorf("ready %d, want 100", j.Ready)
+	}
+	small := newTally(tally.Window)
+	for range 20 {
+		small.add(&comparison{stream: dayBurst, feature: Reach, reach: [measures]float64{1}, p: 0.001})
+	}
+	near(t, "factor of a fleet of 20", NewFleet(DefaultConfig()).Judge(small).Factor[Reach], 1, 0)
+}
+
 // TestSlowEvidence: a run of slightly small p-values multiplies up, quiet resets.
 func TestSlowEvidence(t *testing.T) {
 	var x evidence

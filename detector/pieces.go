@@ -169,7 +169,7 @@ func (g *judged) influences(t trial, v verdict) []memberwatch.Influence {
 		without := t.comparison
 		expected, left := t.expected, observed*(1-share)
 		without.weigh(g.cal, &expected, left)
-		without.discount(g.cal, left, t.word)
+		without.discount(g.cal, left, t.factor, t.shift)
 		if without.p <= explainedP || left < v.low || share == 1 {
 			continue
 		}

@@ -63,16 +63,11 @@ func populationLevel(scale memberwatch.Scale) int {
 // movedBy says which features moved with the whole population.
 func (t *Tally) movedBy() []movement {
 	var list []movement
-	var all [Features]movers
-	n := uint64(0)
-	for f := range all {
-		all[f] = t.movers(Feature(f), allSizes[:]...)
-		n = max(n, all[f].ready)
-	}
-	for f := range all {
-		k := all[f].hot[populationLevel(t.Window.Scale)]
+	n := slices.Max(t.ready[:])
+	for f := range Features {
+		k := t.hot[f][populationLevel(t.Window.Scale)]
 		if n >= fewestApps && float64(k) >= populationPart*float64(n) {
-			list = append(list, movement{Feature(f), n, k, all[f].median()})
+			list = append(list, movement{f, n, k, t.medianMove(f)})
 		}
 	}
 	return list

@@ -21,8 +21,8 @@ import "math"
 // Assumption: spells of one feature are alike over a year. It lies for a young or
 // small fleet, so the nominal law counts as some app-days of experience; and it
 // averages over sizes: large apps, whose M has heavier tails, signal more often
-// than small ones. A law for each size was tried, and a bound of twice its share for
-// each: both take from the large what they give to the small, and find less for it.
+// than small ones. A law for each size was tried: it takes from the large what
+// it gives to the small, and finds less for it.
 // Source: measured in docs/decisions/0014-spells.md; the estimate is Pickands'
 // idea of 1975, the ratio of two bands of order statistics, on a log scale.
 type spells struct {

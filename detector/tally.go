@@ -16,15 +16,15 @@ type Tally struct {
 	compared bool
 	// control is the newest control change that a partition had applied.
 	control int64
-	// surprised counts the ready apps with the window and their p-values, by feature
-	// and size; slow those of the slow stream.
-	surprised [Features][sizes]surprised
-	slow      [Features]surprised
+	// ready is the number of ready apps with the window, by feature.
+	ready [Features]uint64
+	// hot counts those whose p-value was at most commonP[i].
+	hot [Features][2]uint64
 	// ranks holds the surprises: rank = cell*bins + bin, count; behind them, from
 	// cellCount*bins on, windows that had nothing to compare, by cell.
 	ranks map[uint32]uint64
 	// moves holds how far the windows lay from the middle of what was expected,
-	// in ln units: movePlace, count.
+	// in ln units: feature*moveBins + bin, count.
 	moves  map[uint32]uint64
 	births births
 	spells allSpells
@@ -51,46 +51,24 @@ func newTally(w memberwatch.Window) *Tally {
 	return &Tally{Window: w, ranks: make(map[uint32]uint64), moves: make(map[uint32]uint64)}
 }
 
-// surprised counts ready apps, and those with p-values of at most commonP[i].
-type surprised struct {
-	ready uint64
-	hot   [len(commonP)]uint64
-}
-
-func (s *surprised) add(p float64) {
-	s.ready++
-	for i, level := range commonP {
-		if p <= level {
-			s.hot[i]++
-		}
-	}
-}
-
-func (s *surprised) merge(o *surprised) {
-	s.ready += o.ready
-	for i := range s.hot {
-		s.hot[i] += o.hot[i]
-	}
-}
-
-// add counts one ready app's comparison.
+// add counts one ready app's comparison. Ranks of the slow predictive count for
+// the calibration but not towards the fleet factor: its window is there already.
 func (t *Tally) add(c *comparison) {
 	for m, reach := range c.reach {
 		t.ranks[uint32(c.cell(measure(m))*bins+binOf(reach))]++
 	}
-	f, size := c.feature, c.stratum%sizes
 	if c.stream == daySlow {
-		t.slow[f].add(c.p)
 		return
 	}
-	t.surprised[f][size].add(c.p)
+	f := c.feature
+	t.ready[f]++
 	bin := int((c.reach[byJump] + moveBins*moveWidth/2) / moveWidth)
-	t.moves[movePlace(f, size, min(max(bin, 0), moveBins-1))]++
-}
-
-// movePlace is the place of a move among all.
-func movePlace(f Feature, size, bin int) uint32 {
-	return uint32((int(f)*sizes+size)*moveBins + bin)
+	t.moves[uint32(int(f)*moveBins+min(max(bin, 0), moveBins-1))]++
+	for i, level := range commonP {
+		if c.p <= level {
+			t.hot[f][i]++
+		}
+	}
 }
 
 // addSilent counts one ready app's window without anything of a feature.
@@ -111,6 +89,19 @@ func (t *Tally) touch(app memberwatch.AppID, ts touches) {
 	t.touched[app] = slices.Clone(ts)
 }
 
+// medianMove is the median distance of a feature's windows from what was
+// expected, in ln units.
+func (t *Tally) medianMove(f Feature) float64 {
+	sum := uint64(0)
+	for bin := range moveBins {
+		sum += t.moves[uint32(int(f)*moveBins+bin)]
+		if 2*sum >= t.ready[f] {
+			return float64(bin)*moveWidth + moveWidth/2 - moveBins*moveWidth/2
+		}
+	}
+	return 0
+}
+
 // Merge adds another partition's tally of the same window.
 func (t *Tally) Merge(o *Tally) {
 	if t.ranks == nil {
@@ -118,10 +109,10 @@ func (t *Tally) Merge(o *Tally) {
 	}
 	t.control = max(t.control, o.control)
 	for f := range Features {
-		for size := range sizes {
-			t.surprised[f][size].merge(&o.surprised[f][size])
+		t.ready[f] += o.ready[f]
+		for i := range commonP {
+			t.hot[f][i] += o.hot[f][i]
 		}
-		t.slow[f].merge(&o.slow[f])
 	}
 	for rank, n := range o.ranks {
 		t.ranks[rank] += n
@@ -152,7 +143,7 @@ func (t *Tally) empty() bool {
 	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters)+len(t.arrived) == 0
 }
 
-const tallyVersion = 6
+const tallyVersion = 5
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
@@ -160,10 +151,9 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 	e.window(t.Window)
 	e.int(t.control)
 	for f := range Features {
-		for size := range sizes {
-			t.surprised[f][size].encode(e)
-		}
-		t.slow[f].encode(e)
+		e.uint(t.ready[f])
+		e.uint(t.hot[f][0])
+		e.uint(t.hot[f][1])
 	}
 	e.counts(t.ranks)
 	e.counts(t.moves)
@@ -185,13 +175,11 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	*t = *newTally(d.window())
 	t.control = d.int()
 	for f := range Features {
-		for size := range sizes {
-			t.surprised[f][size].decode(d)
-		}
-		t.slow[f].decode(d)
+		t.ready[f] = d.uint()
+		t.hot[f] = [2]uint64{d.uint(), d.uint()}
 	}
 	d.counts(t.ranks, cellCount*(bins+1))
-	d.counts(t.moves, int(Features)*sizes*moveBins)
+	d.counts(t.moves, int(Features)*moveBins)
 	t.births.decode(d)
 	t.spells.decode(d)
 	for f := range Features {
@@ -202,20 +190,6 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	d.litters(t)
 	d.arrived(t)
 	return d.finish()
-}
-
-func (s *surprised) encode(e *encoder) {
-	e.uint(s.ready)
-	for _, n := range s.hot {
-		e.uint(n)
-	}
-}
-
-func (s *surprised) decode(d *decoder) {
-	s.ready = d.uint()
-	for i := range s.hot {
-		s.hot[i] = d.uint()
-	}
 }
 
 // counts writes a sparse histogram in order of its places.

@@ -19,7 +19,7 @@ type fleet struct {
 	real   side
 	shadow side
 	fleet  *detector.Fleet
-	// watch sees every comparison of the real series after the fleet's word.
+	// watch sees every comparison of the real series before the fleet's word.
 	watch func(series, day int, t detector.Trial)
 	// opened is called when a signal of a real series opens.
 	opened func(series, day int, s *memberwatch.Signal)
@@ -157,7 +157,6 @@ func (p *planting) endDay() {
 // judged.
 func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 	at := f.set.window(scale, i)
-	trials := make([][]detector.Trial, len(f.set.Series))
 	for k := range f.set.Series {
 		c := f.counts(k, scale, i)
 		app := f.app(k)
@@ -166,7 +165,13 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 			state = detector.NewState(app, "")
 			f.real.states[app] = state
 		}
-		trials[k] = f.real.close(state, at, c)
+		trials := f.real.close(state, at, c)
+		if f.watch == nil {
+			continue
+		}
+		for _, t := range trials {
+			f.watch(k, day, t)
+		}
 	}
 	for _, p := range active {
 		c := p.planted(f.counts(p.series, scale, i), day, scale != f.set.Scale)
@@ -181,23 +186,10 @@ func (f *fleet) step(scale memberwatch.Scale, i, day int, active []*planting) {
 	} else {
 		judgement = f.fleet.Judge(&detector.Tally{Window: at})
 	}
-	if f.watch != nil {
-		f.show(day, trials, &judgement)
-	}
 	f.real.judge(at, &judgement)
 	f.shadow.engine.EndWindow(at)
 	f.shadow.judge(at, &judgement)
 	f.note(day, active)
-}
-
-// show shows the comparisons of the real series, by the fleet's word.
-func (f *fleet) show(day int, trials [][]detector.Trial, j *detector.Judgement) {
-	for k := range trials {
-		f.real.engine.Hear(trials[k], j)
-		for _, t := range trials[k] {
-			f.watch(k, day, t)
-		}
-	}
 }
 
 // close closes a window that held something; one that held nothing is none, as

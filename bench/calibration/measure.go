@@ -47,7 +47,7 @@ type Stratum struct {
 	Budgets    []Budget `json:"budgets"`
 }
 
-// Ranks are the p-values of one stream, after the fleet's word.
+// Ranks are the p-values of one stream, before the fleet's word.
 type Ranks struct {
 	Feature  string `json:"feature"`
 	Stream   string `json:"stream"`
