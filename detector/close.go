@@ -24,6 +24,10 @@ func (e *Engine) Close(s *State, at memberwatch.Window) {
 			s.owe(day)
 			day.pieces.merge(w.pieces)
 			day.add(&w.parts)
+			for _, c := range w.sets {
+				day.count(c.classSet, c.calls)
+			}
+			e.watchMix(s, day, w.End()-1)
 		}
 		e.questionsClosed(s, w)
 		e.strangeClosed(s, w)

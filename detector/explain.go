@@ -17,11 +17,16 @@ func distinct(d *sketch.Distinct) memberwatch.Estimate {
 	return memberwatch.Estimate{Value: d.Estimate(), Low: low, High: high}
 }
 
-// raiseOpen raises a provisional finding of an open window.
-func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
+// openValues reads off an open window what every finding about it tells.
+func (w *window) openValues() values {
+	var x values
+	x.v[Reach], x.actors, x.disclosed = w.value(Reach), w.actors.Estimate(), float64(w.disclosed)
+	return x
+}
+
+// raiseOpen raises a provisional finding of an open window about one of its values.
+func (e *Engine) raiseOpen(s *State, w *window, f Feature, x values, now int64) {
 	stream := burstOf(w.Scale)
-	x := values{v: [Features]float64{}}
-	x.v[f], x.actors, x.v[Reach], x.disclosed = w.value(f), w.actors.Estimate(), w.value(Reach), float64(w.disclosed)
 	x.derive()
 	cal := e.calibration(dayOf(w.Start))
 	t, ok := s.test(cal, stream, f, w.Window, &x, nil)
@@ -31,6 +36,9 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, now int64) {
 	p := pending{
 		Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through,
 		total: w.totals(), pieces: s.piecesOf(w),
+	}
+	if f == ClassShift {
+		p.sets = s.mix.newSets(w.sets, p.pieces)
 	}
 	open := trial{comparison: t, factor: 1, weight: e.on(w.Start).weight(s, f, stream), crossed: true}
 	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))

@@ -63,6 +63,18 @@ func (f Feature) moves() Feature {
 	}
 }
 
+// mark is the bit of the feature in window.fired; 0 if open windows do not watch it.
+func (f Feature) mark() uint8 {
+	switch {
+	case f < counts:
+		return 1 << f
+	case f == ClassShift:
+		return shifted
+	default:
+		return 0
+	}
+}
+
 func (f Feature) perActor() bool { return f >= ReachPerActor && f <= NoveltyPerActor }
 
 // needsActors tells whether the feature says something of an app only if its

@@ -153,7 +153,7 @@ func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, who
 		}
 	}
 	if len(ev.DataClasses) > 0 && ev.Outcome <= memberwatch.OutcomeOK {
-		whole.count(set, 1)
+		hour.count(set, 1)
 	}
 	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day) {
 		thing = ev.Endpoint

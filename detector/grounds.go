@@ -176,7 +176,7 @@ func based(f memberwatch.Finding, basis memberwatch.Basis) memberwatch.Finding {
 func Withdraw(f memberwatch.Finding) memberwatch.Finding {
 	f.Provisional = false
 	f.Caveats = slices.DeleteFunc(slices.Clone(f.Caveats), func(c string) bool { return c == stillOpen })
-	f.Caveats = append(f.Caveats, "withdrawn: the whole population or the acting users of this app account for this window")
+	f.Caveats = append(f.Caveats, "withdrawn: the whole population, the acting users of this app or the rest of its calls account for this window")
 	return f
 }
 

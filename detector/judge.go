@@ -30,7 +30,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 		c := &p.tests[i]
 		trials = append(trials, trial{
 			comparison: *c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
-			weight: on.weight(s, c.feature, c.stream), crossed: c.feature < counts && p.fired&(1<<c.feature) != 0,
+			weight: on.weight(s, c.feature, c.stream), crossed: p.fired&c.feature.mark() != 0,
 		})
 		t := &trials[i]
 		v, rise := t.settle(cal, p.values.v[c.feature], on.cfg.Budget)
@@ -42,7 +42,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	}
 	e.trials, e.verdicts = trials, verdicts
 	e.keepClues(s, p, verdicts)
-	e.raiseJudged(s, p, cal, trials, verdicts)
+	e.raiseJudged(s, p, trials, verdicts)
 }
 
 // trial is a comparison of a closed window with all that its verdict follows
@@ -115,13 +115,14 @@ const risenP = 0.5
 
 // raiseJudged raises one finding for each kind that has a hit, and then withdraws
 // the provisional ones that the fleet explains and no other kind bears out.
-func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []trial, verdicts []verdict) {
+func (e *Engine) raiseJudged(s *State, p *pending, trials []trial, verdicts []verdict) {
+	cal := e.calibration(dayOf(p.Start))
 	var explained []memberwatch.Kind
 	for _, kind := range judgedKinds {
 		hit, crossed := false, false
 		for i := range verdicts {
 			if v := &verdicts[i]; (v.hit || v.crossed) && v.feature.kind(v.stream) == kind {
-				hit, crossed = hit || v.hit, crossed || v.crossed
+				hit, crossed = hit || v.hit && (v.p <= explainedP || e.goesOn(s, kind, p)), crossed || v.crossed
 			}
 		}
 		switch {
@@ -141,6 +142,12 @@ func (e *Engine) raiseJudged(s *State, p *pending, cal *Calibration, trials []tr
 	for _, kind := range explained {
 		e.withdraw(s, kind, p.Window)
 	}
+}
+
+// goesOn tells whether a signal of a kind is open. Only then is a rise told on a day that
+// by itself is ordinary: what opens a signal must be something to look at.
+func (e *Engine) goesOn(s *State, kind memberwatch.Kind, p *pending) bool {
+	return s.episode(kind, "", e.shadowed(kind, p.Start)) != nil
 }
 
 // judgedKinds are the kinds that windows can raise, in the order in which they

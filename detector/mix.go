@@ -76,8 +76,8 @@ const (
 	leastPart     = 0.0005
 )
 
-// count counts calls of a day window by their set of classes. The 25th and
-// further sets of a day are one.
+// count counts calls of a window by their set of classes. The 25th and further sets
+// are one.
 func (w *window) count(set classSet, calls uint32) {
 	i := 0
 	for i < len(w.sets) && w.sets[i].hash < set.hash { // few: faster than a search
@@ -95,14 +95,59 @@ func (w *window) count(set classSet, calls uint32) {
 
 // shift returns v and the number of calls; 0 calls when there is nothing to say.
 func (m *mix) shift(today []setCount) (v, calls float64) {
+	return m.shiftOn(today, 0)
+}
+
+// shiftSoFar is the same of a day that is still open: what v will be if the rest of the
+// usual calls are familiar ones.
+func (m *mix) shiftSoFar(today []setCount) (v, calls float64) {
+	return m.shiftOn(today, float64(m.calls))
+}
+
+// shiftOn returns v of a day that has at least so many calls in the end.
+func (m *mix) shiftOn(today []setCount, least float64) (v, calls float64) {
 	if calls = callsOf(today); calls < fewestMixed || m.days < mixDays {
 		return 0, 0
 	}
-	deviance := 0.0
+	all, deviance := max(calls, least), 0.0
 	for _, c := range today {
-		deviance += m.deviance(c, calls)
+		deviance += m.deviance(c, all)
 	}
-	return 200 * deviance / (calls + 100), calls
+	return 200 * deviance / (all + 100), calls
+}
+
+// shifted marks, beside the counts that have fired, that a shift of an open day has been
+// raised.
+const shifted uint8 = 1 << counts
+
+// watchMix raises a shift of a day that is still open, when one of its hours closes: who
+// begins to read other classes in the morning is told of in the morning. v is that of
+// closed hours, so that it does not depend on the order of arrival, and seldom falls later.
+func (e *Engine) watchMix(s *State, day *window, now int64) {
+	if day.fired&shifted != 0 || s.days() < e.cfg.FirstDays || s.certifiedAnew(dayOf(day.Start)) {
+		return
+	}
+	v, calls := s.mix.shiftSoFar(day.sets)
+	if v == 0 {
+		return
+	}
+	e.arm(s, day)
+	x := day.openValues()
+	x.v[ClassShift], x.mixed = v, calls
+	c, ok := s.test(e.calibration(dayOf(day.Start)), dayBurst, ClassShift, day.Window, &x, nil)
+	if on := e.on(day.Start); !ok || c.p > on.weight(s, ClassShift, dayBurst)/on.cfg.Budget {
+		return
+	}
+	crowd := e.crowds[day.Window]
+	if crowd.silent() {
+		return
+	}
+	if day.fired|day.hushed == 0 {
+		crowd.fired++
+	}
+	day.fired |= shifted
+	s.dirty |= PartHot
+	e.raiseOpen(s, day, ClassShift, x, now)
 }
 
 func callsOf(today []setCount) (calls float64) {

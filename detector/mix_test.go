@@ -2,8 +2,14 @@ package detector
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/memberwatch/memberwatch"
 )
 
 // set32 is the set of one class.
@@ -15,12 +21,7 @@ func set32(class uint32) classSet {
 
 // TestMixShift: what moves the data-class mix, and what does not.
 func TestMixShift(t *testing.T) {
-	var learnt mix
-	for day := range 40 {
-		sorted := []setCount{{set32(1), uint32(60 + day%5)}, {set32(2), 30}, {set32(3), 2}}
-		slices.SortFunc(sorted, func(a, b setCount) int { return cmp.Compare(a.hash, b.hash) })
-		learnt.learn(sorted, mixRate)
-	}
+	learnt := usualMix()
 	for _, c := range []struct {
 		name      string
 		today     []setCount
@@ -35,14 +36,100 @@ func TestMixShift(t *testing.T) {
 		{"a new set beside all", []setCount{{set32(1), 62}, {set32(2), 30}, {set32(3), 2}, {set32(4), 20}}, 40, 120},
 		{"nothing familiar", []setCount{{set32(8), 60}, {set32(9), 40}}, 300, 1000},
 	} {
-		slices.SortFunc(c.today, func(a, b setCount) int { return cmp.Compare(a.hash, b.hash) })
-		v, calls := learnt.shift(c.today)
+		v, calls := learnt.shift(sorted(c.today...))
 		if v < c.low || v > c.high || calls == 0 {
 			t.Errorf("%s: moved by %.1f, want %g to %g", c.name, v, c.low, c.high)
 		}
 	}
 	if _, calls := learnt.shift([]setCount{{set32(9), fewestMixed - 1}}); calls != 0 {
 		t.Error("a handful of calls is tested")
+	}
+}
+
+// usualMix has learnt some 94 calls a day, mostly of two sets.
+func usualMix() mix {
+	var m mix
+	for range 40 {
+		m.learn(sorted(setCount{set32(1), 62}, setCount{set32(2), 30}, setCount{set32(3), 2}), mixRate)
+	}
+	return m
+}
+
+func sorted(sets ...setCount) []setCount {
+	slices.SortFunc(sets, func(a, b setCount) int { return cmp.Compare(a.hash, b.hash) })
+	return sets
+}
+
+// TestShiftSoFar: an open day says what it will say at its end if only familiar calls
+// are to come, up to the usual number, and no less if they are fewer.
+func TestShiftSoFar(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := usualMix()
+		familiar, strange := rapid.Uint32Range(0, 40).Draw(t, "familiar"), rapid.Uint32Range(0, 50).Draw(t, "strange")
+		morning := sorted(setCount{set32(1), familiar}, setCount{set32(4), strange})
+		soFar, calls := m.shiftSoFar(morning)
+		if calls == 0 {
+			return
+		}
+		end := func(all float64) float64 {
+			v, _ := m.shift(sorted(setCount{set32(1), uint32(math.Round(all)) - strange}, setCount{set32(4), strange}))
+			return v
+		}
+		usual := float64(m.calls)
+		if v := end(usual); math.Abs(soFar-v) > 1e-9*(1+v) {
+			t.Errorf("%g so far, %g on a day of %g calls", soFar, v, usual)
+		}
+		if v := end(max(usual/2, float64(strange+familiar))); soFar > v+1e-9 {
+			t.Errorf("%g so far, %g on a day of few calls", soFar, v)
+		}
+	})
+}
+
+// TestShiftOfAnOpenDay: a shift is told before the day is over, once, and not in a
+// crowd of others, nor while what is new is little.
+func TestShiftOfAnOpenDay(t *testing.T) {
+	for name, c := range map[string]struct {
+		strange uint32
+		fired   int // of twenty apps
+		want    int // signals
+	}{
+		"as ever":                     {0, 0, 0},
+		"a call or two":               {2, 0, 0},
+		"much":                        {40, 0, 1},
+		"much, beside two":            {40, 2, 1},
+		"much, in a crowd":            {40, 10, 0},
+		"certified for it lately":     {40, -1, 0},
+		"much, of a mix hardly known": {40, -2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, s := New(DefaultConfig()), NewState("app", "dev")
+			day := memberwatch.Day.Length()
+			s.mix = usualMix()
+			for n := range int64(40) {
+				at := memberwatch.Window{Scale: memberwatch.Day, Start: n * day}
+				e.learn(s, at, values{v: [Features]float64{Records: 90, ClassShift: float64(n % 3)}, mixed: 90}, nil)
+				s.closed[memberwatch.Day] = at.Start
+			}
+			w := e.window(s, memberwatch.Day, 40*day)
+			e.through = w.Start
+			*e.crowds[w.Window] = crowd{apps: 20, fired: max(c.fired, 0)}
+			switch c.fired {
+			case -1:
+				s.declared = &memberwatch.App{Certified: time.Unix(0, w.Start)}
+			case -2:
+				s.mix.days = mixDays - 1
+			}
+			w.count(set32(1), 20)
+			if c.strange > 0 {
+				w.count(set32(4), c.strange)
+			}
+			for hour := range int64(3) {
+				e.watchMix(s, w, w.Start+(hour+1)*memberwatch.Hour.Length()-1)
+			}
+			if len(e.updates) != c.want || c.want > 0 && (e.updates[0].Signal.Kind != memberwatch.KindClassShift || !e.updates[0].Finding.Provisional) {
+				t.Errorf("signals %+v, want %d", e.updates, c.want)
+			}
+		})
 	}
 }
 

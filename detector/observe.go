@@ -233,7 +233,9 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 			continue
 		}
 		w.fired |= bit
-		e.raiseOpen(s, w, f, now)
+		x := w.openValues()
+		x.v[f] = w.value(f)
+		e.raiseOpen(s, w, f, x, now)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 7
+const stateVersion = 8
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
@@ -69,6 +69,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		e.uint(w.listed)
 		e.uint(w.unattended)
 		e.uint(w.disclosed)
+		w.encodeSets(e)
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
 		} else {
@@ -93,6 +94,7 @@ func (s *State) loadTotals(b []byte) error {
 	for _, w := range s.open {
 		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
 		w.listed, w.unattended, w.disclosed = d.uint(), d.uint(), d.uint()
+		w.decodeSets(d)
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
 		} else {

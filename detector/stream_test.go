@@ -133,17 +133,3 @@ func BenchmarkStream(b *testing.B) {
 		i++
 	}
 }
-
-// TestARiseSpeaksOnDaysThatRise: strong evidence of the days before does not make a
-// finding of a day that lies below the middle of what was expected.
-func TestARiseSpeaksOnDaysThatRise(t *testing.T) {
-	cal := New(DefaultConfig()).calibration(0)
-	for p, want := range map[float64]bool{0.001: true, 0.4: true, 0.6: false, 0.99: false} {
-		day := trial{
-			comparison: comparison{stream: daySlow, feature: ReachPerActor, p: p}, factor: 1, weight: 0.1, rise: evidence{m: 1e9},
-		}
-		if v, _ := day.settle(cal, 10, 1400); v.hit != want {
-			t.Errorf("p-value %g after a rise is a hit: %v", p, v.hit)
-		}
-	}
-}

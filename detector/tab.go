@@ -304,7 +304,7 @@ func (s *State) bookRow(r *row) {
 		set.add(hash32(r.name(i)))
 	}
 	if r.parts > rowClasses && r.outcome() <= memberwatch.OutcomeOK {
-		s.tab.day.count(set, uint32(r.calls))
+		s.tab.hour.count(set, uint32(r.calls))
 	}
 	s.tab.day.read(use{hash, set}, r.records)
 }

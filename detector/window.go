@@ -30,7 +30,8 @@ type window struct {
 	given [2]float64
 	// Of days only: how much reach and breadth can be above what is taken in.
 	owed [2]float64
-	// Of days only: calls by the data classes they name. Most apps have room in some.
+	// Calls by the data classes they name, of days those of closed hours. Most apps have
+	// room in some.
 	sets []setCount
 	some [2]setCount
 	// What follows is for runs of events, not for each.
@@ -251,26 +252,17 @@ func (w *window) decode(d *decoder) {
 	}
 }
 
-// encodeDay writes what every event changes of a day.
-func (w *window) encodeDay(e *encoder) {
-	for _, n := range w.hours {
-		e.uint(uint64(n))
-	}
+// encodeSets writes the calls by their data classes.
+func (w *window) encodeSets(e *encoder) {
 	e.uint(uint64(len(w.sets)))
 	for _, c := range w.sets {
 		c.encode(e)
 		e.uint(uint64(c.calls))
 	}
-	w.touched.encode(e)
-	w.encodeUses(e)
-	w.unevenness.encode(e)
 }
 
-func (w *window) decodeDay(d *decoder) {
+func (w *window) decodeSets(d *decoder) {
 	w.sets = w.sets[:0]
-	for i := range w.hours {
-		w.hours[i] = uint32(d.uint())
-	}
 	for range d.count(3) {
 		c := setCount{decodeSet(d), uint32(d.uint())}
 		if last := len(w.sets) - 1; last >= 0 && w.sets[last].hash >= c.hash || last+1 >= mostSets {
@@ -278,6 +270,22 @@ func (w *window) decodeDay(d *decoder) {
 			return
 		}
 		w.sets = append(w.sets, c)
+	}
+}
+
+// encodeDay writes what every event changes of a day.
+func (w *window) encodeDay(e *encoder) {
+	for _, n := range w.hours {
+		e.uint(uint64(n))
+	}
+	w.touched.encode(e)
+	w.encodeUses(e)
+	w.unevenness.encode(e)
+}
+
+func (w *window) decodeDay(d *decoder) {
+	for i := range w.hours {
+		w.hours[i] = uint32(d.uint())
 	}
 	w.touched.decode(d)
 	w.decodeUses(d)

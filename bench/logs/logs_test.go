@@ -33,8 +33,8 @@ func TestCRAN(t *testing.T) {
 		t.Errorf("%d events of %d apps", r.Events, r.Apps)
 	}
 	for n, o := range r.Offenders {
-		if o.Rank < 1 || n < 2 && o.Rank > 2 || !o.Raised {
-			t.Errorf("%s, who %s, has rank %d, raised %t", o.App, o.Why, o.Rank, o.Raised)
+		if n < 2 && o.Rank > 2 || o.DayRank < 1 || o.DayRank > 2 || n == 2 && o.DayRank != 1 || !o.Raised {
+			t.Errorf("%s, who %s, has rank %d, %d of its day, raised %t", o.App, o.Why, o.Rank, o.DayRank, o.Raised)
 		}
 	}
 }

@@ -30,7 +30,10 @@ type Offender struct {
 	App  memberwatch.AppID `json:"app"`
 	Why  string            `json:"why"`
 	Rank int               `json:"rank"` // of the strongest evidence that names it or its developer, from 1; 0: none recorded
-	Kind memberwatch.Kind  `json:"kind,omitempty"`
+	// DayRank is the rank among the evidence of the same day: who reviews signals as they
+	// come compares those. 0: none recorded.
+	DayRank int              `json:"day_rank"`
+	Kind    memberwatch.Kind `json:"kind,omitempty"`
 	// Through is the developer or group of apps that the evidence is about; empty: the
 	// app itself.
 	Through string `json:"through,omitempty"`
@@ -48,6 +51,8 @@ type Accused struct {
 	Budget  float64             `json:"budget_app_days"` // up to which it would be raised
 	Members float64             `json:"members"`
 	Named   bool                `json:"named"` // one of the apps is
+
+	day int64 // start of the UTC day of that signal
 }
 
 // names tells whether an app is accused.
@@ -171,7 +176,7 @@ func (r *runner) ranked(c *detector.Config, signals []memberwatch.Signal, named 
 		}
 		a := Accused{
 			Who: who, Apps: apps, Kind: s.Kind, Budget: trial.FindingBudget(c, &s.Strongest), Members: s.Strongest.Members.Value,
-			Named: slices.ContainsFunc(apps, named),
+			Named: slices.ContainsFunc(apps, named), day: memberwatch.WindowAt(memberwatch.Day, s.Strongest.Window.Start).Start,
 		}
 		if known, ok := best[who]; !ok || compareAccused(a, known) < 0 {
 			best[who] = a
@@ -212,13 +217,24 @@ func rank(ctx context.Context, named []Offender, watch func(int64), emit func(*r
 		is := func(a Accused) bool { return a.names(o.App) }
 		o.VolumeRank, o.Raised = r.volumes.rank(o.App), slices.ContainsFunc(raised, is)
 		if at := slices.IndexFunc(list, is); at >= 0 {
-			o.Rank, o.Kind = at+1, list[at].Kind
+			o.Rank, o.DayRank, o.Kind = at+1, dayRank(list, at), list[at].Kind
 			if list[at].Who != string(o.App) {
 				o.Through = list[at].Who
 			}
 		}
 	}
 	return result, nil
+}
+
+// dayRank is the rank of a place in a list among those of the same day.
+func dayRank(list []Accused, at int) int {
+	rank := 1
+	for _, a := range list[:at] {
+		if a.day == list[at].day {
+			rank++
+		}
+	}
+	return rank
 }
 
 // kinds counts signals by kind.

@@ -80,16 +80,16 @@ func printLogs(w io.Writer, r *logs.Result) error {
 
 func printRanking(w io.Writer, name string, r *logs.Ranking) error {
 	fmt.Fprintf(w, "%s: %s of %s; %s about %s\n\n", name, plural(r.Events, "event"), plural(r.Apps, "app"), plural(r.Signals, "signal"), number(r.Accused)+" apps and developers")
-	t := table{columns: []column{left("NAMED"), left("WHY"), right("RANK BY EVIDENCE"), right("BY MEMBERS"), left("SIGNAL"), left("STRONGEST EVIDENCE"), left("THROUGH")}}
+	t := table{columns: []column{left("NAMED"), left("WHY"), right("RANK BY EVIDENCE"), right("OF ITS DAY"), right("BY MEMBERS"), left("SIGNAL"), left("STRONGEST EVIDENCE"), left("THROUGH")}}
 	for _, o := range r.Offenders {
-		rank, raised := number(o.Rank), "no"
+		rank, ofDay, raised := number(o.Rank), number(o.DayRank), "no"
 		if o.Rank == 0 {
-			rank = "none"
+			rank, ofDay = "none", "none"
 		}
 		if o.Raised {
 			raised = "yes"
 		}
-		t.add(string(o.App), o.Why, rank, number(o.VolumeRank), raised, string(o.Kind), o.Through)
+		t.add(string(o.App), o.Why, rank, ofDay, number(o.VolumeRank), raised, string(o.Kind), o.Through)
 	}
 	if err := t.writeTo(w); err != nil {
 		return err
