@@ -16,6 +16,8 @@ import (
 //	G     2 sum of n_s ln(n_s/E_s) - (n_s - E_s) over unfamiliar s with n_s > E_s
 //	v     100 G/(N + 100)
 //
+// While the day is open N is at least the mean number of calls a day, so that v is what it
+// will be if the rest of them are familiar ones; it is looked at when an hour closes.
 // G is the deviance of Poisson counts. For few calls v is G, whose sampling noise
 // does not depend on N; for many it is a divergence in per cent, which does not
 // grow with a surge. v is a feature like the others: it has a series of its own,
@@ -135,7 +137,7 @@ func (e *Engine) watchMix(s *State, day *window, now int64) {
 	x := day.openValues()
 	x.v[ClassShift], x.mixed = v, calls
 	c, ok := s.test(e.calibration(dayOf(day.Start)), dayBurst, ClassShift, day.Window, &x, nil)
-	if on := e.on(day.Start); !ok || c.p > on.weight(s, ClassShift, dayBurst)/on.cfg.Budget {
+	if on := e.on(day.Start); !ok || !hits(c.p, dayBurst, on.weight(s, ClassShift, dayBurst), on.cfg.Budget) {
 		return
 	}
 	crowd := e.crowds[day.Window]
