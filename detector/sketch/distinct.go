@@ -1,11 +1,6 @@
 package sketch
 
-import (
-	"fmt"
-	"math/bits"
-	"slices"
-	"sort"
-)
+import "slices"
 
 // Counting distinct members. Up to 128 different keys are kept and counted
 // exactly, as a sorted list of mixed keys; beyond that only the 4,096
@@ -89,23 +84,6 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	return keys
 }
 
-// sortFew sorts as many as fewKeys: each goes where as many are below.
-func sortFew(keys []uint64) {
-	var places [fewKeys]int
-	var own [fewKeys]uint64
-	for i, key := range keys {
-		own[i&(fewKeys-1)] = key
-		for j, other := range keys[:i] {
-			less := below(key, other)
-			places[j&(fewKeys-1)] += less
-			places[i&(fewKeys-1)] += 1 - less
-		}
-	}
-	for i := range keys {
-		keys[places[i&(fewKeys-1)]] = own[i&(fewKeys-1)]
-	}
-}
-
 // unmet returns the mixed keys without those that the exact counter holds, but for
 // few that it does not find, in the memory of the keys. As the keys are uniform, mostly
 // no two have their first bits in common, and these lead to the one that may be the
@@ -127,23 +105,6 @@ func (d *Distinct) unmet(keys []uint64) []uint64 {
 		}
 	}
 	return keys[:n]
-}
-
-// lowerBound returns the index of the first of the sorted keys not below key.
-// It takes the borrow of a subtraction for the comparison: the branches of
-// slices.BinarySearch cannot be predicted and cost four times as much.
-func lowerBound(keys []uint64, key uint64) int {
-	base, n := 0, len(keys)
-	for n > 1 {
-		half := n / 2
-		_, below := bits.Sub64(keys[base+half-1], key, 0)
-		base += half & -int(below)
-		n -= half
-	}
-	if n == 1 && keys[base] < key {
-		base++
-	}
-	return base
 }
 
 // densify replaces the exact form by the registers of the mixed keys, which
@@ -199,101 +160,6 @@ func (d *Distinct) raise(key uint64) {
 	}
 }
 
-// MergeBinary adds all keys of an encoded counter, as UnmarshalBinary and Merge
-// would, without making a counter of it. Bytes that are not exactly one encoded
-// counter give an error that wraps ErrCorrupt and change nothing.
-func (d *Distinct) MergeBinary(b []byte) error {
-	used, body, err := openFrame(b, kindDistinct)
-	switch {
-	case err != nil:
-	case used == 0:
-		err = d.mergeKeys(body)
-	case d.Exact():
-		var own [exactLimit]uint64
-		n := copy(own[:], d.words)
-		if err = d.decodeDense(body, int(used)); err != nil {
-			d.Reset()
-			d.words = append(d.words, own[:n]...)
-			break
-		}
-		for _, key := range own[:n] {
-			d.raise(key)
-		}
-	default:
-		err = d.mergeDense(body, int(used))
-	}
-	if err != nil {
-		return fmt.Errorf("distinct counter: %w", err)
-	}
-	return nil
-}
-
-// Presence tells whether a counter holds a key.
-type Presence uint8
-
-// Presences.
-const (
-	Absent   Presence = iota
-	Possible          // registers cannot tell: some key of the counter looks like it
-	Present
-)
-
-// FindBinary tells whether an encoded counter holds the key h. While exact it
-// knows; beyond 128 keys Absent is sure and Possible is not: with n keys about one
-// foreign key in 4,096/n is Possible at n well below 4,096, and nearly all are
-// above. No bytes are an empty counter.
-func FindBinary(b []byte, h uint64) (Presence, error) {
-	if len(b) == 0 {
-		return Absent, nil
-	}
-	used, body, err := openFrame(b, kindDistinct)
-	if err == nil && used > 0 && (used > planes || len(body) != 8*int(used)*groupCount) {
-		err = fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
-	}
-	if err != nil {
-		return Absent, fmt.Errorf("distinct counter: %w", err)
-	}
-	key := mix(h)
-	if used == 0 {
-		n := len(body) / 8
-		i := sort.Search(n, func(i int) bool { return wordAt(body, i) >= key })
-		if i < n && wordAt(body, i) == key {
-			return Present, nil
-		}
-		return Absent, nil
-	}
-	var g group
-	for p := range int(used) {
-		g[p] = wordAt(body, int(key>>58)*int(used)+p)
-	}
-	if lane, rank := placeOf(key); rank > g.at(lane) {
-		return Absent, nil
-	}
-	return Possible, nil
-}
-
-// mergeKeys adds encoded keys, without making a counter of them.
-func (d *Distinct) mergeKeys(body []byte) error {
-	n := len(body) / 8
-	if n > exactLimit {
-		return fmt.Errorf("%w: %d exact keys, at most %d", ErrCorrupt, n, exactLimit)
-	}
-	var keys [exactLimit]uint64
-	for i := range n {
-		key := wordAt(body, i)
-		if i > 0 && key <= keys[i-1] {
-			return fmt.Errorf("%w: key %d is out of order", ErrCorrupt, i)
-		}
-		keys[i] = key
-	}
-	d.addSorted(keys[:n])
-	return nil
-}
-
-// fewKeys are as many as are sorted faster without jumps, and united faster in place
-// than without jumps.
-const fewKeys = 32
-
 // addSorted adds mixed keys that are sorted.
 func (d *Distinct) addSorted(keys []uint64) {
 	if !d.Exact() {
@@ -322,73 +188,6 @@ func (d *Distinct) Lend(words []uint64) { d.words = words[:0] }
 
 // WordsAtMost is how many words a counter needs at most.
 const WordsAtMost = wordCount
-
-// mergeDense takes the larger of each pair of registers, those of the counter and
-// those of an encoded one.
-func (d *Distinct) mergeDense(body []byte, used int) error {
-	if used > planes || len(body) != 8*used*groupCount {
-		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
-	}
-	highest := uint64(0)
-	for i := 0; i < groupCount && highest == 0; i++ {
-		highest = wordAt(body, i*used+used-1)
-	}
-	if highest == 0 {
-		return fmt.Errorf("%w: fewer than the %d planes stored are needed", ErrCorrupt, used)
-	}
-	for i := 0; i < groupCount && used == planes; i++ {
-		var g group
-		if g.read(body[8*i*used:], used); !g.valid() {
-			return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
-		}
-	}
-	changed, r := uint64(0), (*registers)(d.words)
-	var g group // planes that are left out stay empty
-	for i := range uint64(groupCount) {
-		g.read(body, used)
-		changed |= r.group(i).merge(&g)
-		body = body[8*used:]
-	}
-	if changed != 0 {
-		d.tally = uncounted
-	}
-	return nil
-}
-
-// weave adds sorted keys to sorted keys in their place, from the last on.
-func weave(keys, more []uint64) []uint64 {
-	i, j, to := len(keys)-1, len(more)-1, len(keys)+len(more)-1
-	keys = slices.Grow(keys, len(more))[:to+1]
-	for j >= 0 {
-		key := more[j]
-		if i >= 0 && keys[i] >= key {
-			key = keys[i]
-			i--
-		}
-		if key == more[j] {
-			j--
-		}
-		keys[to] = key
-		to--
-	}
-	return slices.Delete(keys, i+1, to+1) // a key that both had left a gap
-}
-
-// mergeSorted writes the union of the sorted keys of a and b and returns its
-// size. Which of two keys is the smaller cannot be predicted, so nothing is
-// decided by a jump.
-func mergeSorted(union *[2 * exactLimit]uint64, a, b []uint64) int {
-	n, i, j := 0, 0, 0
-	for i < len(a) && j < len(b) {
-		x, y := a[i], b[j]
-		union[n] = min(x, y)
-		n++
-		i += 1 - below(y, x)
-		j += 1 - below(x, y)
-	}
-	n += copy(union[n:], a[i:])
-	return n + copy(union[n:], b[j:])
-}
 
 // Estimate returns the number of different keys inserted: exact up to 128, an
 // estimate of at least 129 beyond. It never falls while keys are added.
