@@ -33,6 +33,15 @@ func (e *Engine) join(w *window) {
 	}
 }
 
+// crossing counts an open window that has crossed something, once, and returns its crowd.
+func (e *Engine) crossing(w *window) *crowd {
+	c := e.crowds[w.Window]
+	if w.fired|w.hushed == 0 {
+		c.fired++
+	}
+	return c
+}
+
 // silent tells whether too many apps have fired for one more to mean anything.
 func (c *crowd) silent() bool {
 	return c.fired > crowdFew && float64(c.fired) > crowdPart*float64(c.apps)

@@ -16,8 +16,8 @@ import (
 //	G     2 sum of n_s ln(n_s/E_s) - (n_s - E_s) over unfamiliar s with n_s > E_s
 //	v     100 G/(N + 100)
 //
-// While the day is open N is at least the mean number of calls a day, so that v is what it
-// will be if the rest of them are familiar ones; it is looked at when an hour closes.
+// While the day is open the divisor has at least the mean number of calls a day, so that v
+// is what it will be if the rest of them are familiar; it is looked at when an hour closes.
 // G is the deviance of Poisson counts. For few calls v is G, whose sampling noise
 // does not depend on N; for many it is a divergence in per cent, which does not
 // grow with a surge. v is a feature like the others: it has a series of its own,
@@ -111,11 +111,11 @@ func (m *mix) shiftOn(today []setCount, least float64) (v, calls float64) {
 	if calls = callsOf(today); calls < fewestMixed || m.days < mixDays {
 		return 0, 0
 	}
-	all, deviance := max(calls, least), 0.0
+	deviance := 0.0
 	for _, c := range today {
-		deviance += m.deviance(c, all)
+		deviance += m.deviance(c, calls)
 	}
-	return 200 * deviance / (all + 100), calls
+	return 200 * deviance / (max(calls, least) + 100), calls
 }
 
 // shifted marks, beside the counts that have fired, that a shift of an open day has been
@@ -140,15 +140,12 @@ func (e *Engine) watchMix(s *State, day *window, now int64) {
 	if on := e.on(day.Start); !ok || !hits(c.p, dayBurst, on.weight(s, ClassShift, dayBurst), on.cfg.Budget) {
 		return
 	}
-	crowd := e.crowds[day.Window]
-	if crowd.silent() {
+	s.dirty |= PartHot
+	if e.crossing(day).silent() {
+		day.hushed |= shifted
 		return
 	}
-	if day.fired|day.hushed == 0 {
-		crowd.fired++
-	}
 	day.fired |= shifted
-	s.dirty |= PartHot
 	e.raiseOpen(s, day, ClassShift, x, now)
 }
 

@@ -223,11 +223,7 @@ func (e *Engine) watch(s *State, w *window, now int64) {
 			continue
 		}
 		s.dirty |= PartHot
-		crowd := e.crowds[w.Window]
-		if w.fired|w.hushed == 0 {
-			crowd.fired++
-		}
-		if w.hushed&bit == 0 && crowd.silent() {
+		if crowd := e.crossing(w); w.hushed&bit == 0 && crowd.silent() {
 			w.hushed |= bit
 			w.critical[f] *= crowdOut
 			continue

@@ -21,7 +21,7 @@ type window struct {
 	critical [counts]float64
 	armed    bool
 	// fired marks the counts that have reached it, hushed those that did so in a
-	// crowd, for which it has been raised.
+	// crowd, for which it has been raised; of days also a shift (see shifted).
 	fired, hushed uint8
 	// Of hours only: the ledger's deltas that each call with members or a group is
 	// in, anyDelta before the first such call and noDelta when calls differ.
