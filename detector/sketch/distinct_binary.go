@@ -3,12 +3,18 @@ package sketch
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
+// dense is the parameter of encoded registers, that of exact keys is 0. Registers are
+// written as a byte for each group, which tells the planes that are not all zero, and
+// then the words of these: few registers of a counter of some hundred keys are large.
+const dense = 1
+
 // AppendBinary appends the encoded counter to b; the error is always nil. Equal
 // sets give equal bytes: 8 for a header, then 8 a key while exact, and beyond
-// that 512 for each bit the largest register needs, mostly 2.0 to 2.5 KB.
+// that 72 and 8 for each word of the registers that is not zero, mostly 1.2 to 2.1 KB.
 func (d *Distinct) AppendBinary(b []byte) ([]byte, error) {
 	start := len(b)
 	if d.Exact() {
@@ -20,12 +26,16 @@ func (d *Distinct) AppendBinary(b []byte) ([]byte, error) {
 		endFrame(b, start)
 		return b, nil
 	}
-	r := (*registers)(d.words)
-	used := r.usedPlanes()
-	b = slices.Grow(b, headerSize+8*used*groupCount)
-	b = beginFrame(b, kindDistinct, byte(used), used*groupCount)
-	for i := range uint64(groupCount) {
-		for _, w := range r.group(i)[:used] {
+	var used [groupCount]byte
+	words := 0
+	for i := range used {
+		used[i] = (*registers)(d.words).group(uint64(i)).used()
+		words += bits.OnesCount8(used[i])
+	}
+	b = slices.Grow(b, headerSize+groupCount+8*words)
+	b = append(beginFrame(b, kindDistinct, dense, groupCount/8+words), used[:]...)
+	for _, w := range d.words {
+		if w != 0 {
 			b = binary.LittleEndian.AppendUint64(b, w)
 		}
 	}
@@ -38,23 +48,19 @@ func (d *Distinct) AppendBinary(b []byte) ([]byte, error) {
 // an empty counter.
 func (d *Distinct) UnmarshalBinary(b []byte) error {
 	d.Reset()
-	used, body, err := openFrame(b, kindDistinct)
-	if err == nil {
-		err = d.decode(body, int(used))
+	form, body, err := openFrame(b, kindDistinct)
+	switch {
+	case err != nil:
+	case form == 0:
+		err = d.decodeExact(body)
+	default:
+		err = d.decodeDense(form, body)
 	}
 	if err != nil {
 		d.Reset()
 		return fmt.Errorf("distinct counter: %w", err)
 	}
 	return nil
-}
-
-// decode reads the exact keys if no planes are used, else the registers.
-func (d *Distinct) decode(body []byte, used int) error {
-	if used == 0 {
-		return d.decodeExact(body)
-	}
-	return d.decodeDense(body, used)
 }
 
 // decodeExact reads the sorted keys.
@@ -74,25 +80,70 @@ func (d *Distinct) decodeExact(body []byte) error {
 	return nil
 }
 
-// decodeDense reads registers of the given number of planes.
-func (d *Distinct) decodeDense(body []byte, used int) error {
-	if used > planes || len(body) != 8*used*groupCount {
-		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
+// decodeDense reads registers. If they are not sound nothing changes.
+func (d *Distinct) decodeDense(form byte, body []byte) error {
+	p, err := openPlanes(form, body)
+	if err != nil {
+		return err
 	}
 	r := d.registers()
-	var all, g group // planes that are left out stay empty
 	for i := range uint64(groupCount) {
-		g.read(body, used)
-		body = body[8*used:]
-		if !g.valid() {
-			return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
-		}
-		*r.group(i) = g
-		all.or(&g)
-	}
-	if got := all.used(); got != used {
-		return fmt.Errorf("%w: %d planes stored, %d needed", ErrCorrupt, used, got)
+		*r.group(i) = p.next()
 	}
 	d.tally = uncounted
 	return nil
+}
+
+// planesReader reads encoded registers, group after group.
+type planesReader struct{ used, words []byte }
+
+// openPlanes verifies that a body is what AppendBinary writes of registers.
+func openPlanes(form byte, body []byte) (planesReader, error) {
+	if form != dense || len(body) < groupCount {
+		return planesReader{}, fmt.Errorf("%w: form %d in %d bytes", ErrCorrupt, form, len(body))
+	}
+	p := planesReader{body[:groupCount], body[groupCount:]}
+	words := len(p.words) / 8
+	if want := p.wordsOf(groupCount); want != words || words == 0 {
+		return planesReader{}, fmt.Errorf("%w: %d words of registers, want %d", ErrCorrupt, words, want)
+	}
+	for i := range words {
+		if wordAt(p.words, i) == 0 {
+			return planesReader{}, fmt.Errorf("%w: word %d of the registers is zero", ErrCorrupt, i)
+		}
+	}
+	for i, used := range p.used {
+		if used>>planes != 0 || used>>(planes-2) == 3 && !p.at(uint64(i)).valid() {
+			return planesReader{}, fmt.Errorf("%w: a register of group %d is above %d", ErrCorrupt, i, maxRank)
+		}
+	}
+	return p, nil
+}
+
+// wordsOf is how many words the first groups have.
+func (p *planesReader) wordsOf(groups uint64) int {
+	n := 0
+	for _, used := range p.used[:groups] {
+		n += bits.OnesCount8(used)
+	}
+	return n
+}
+
+// at reads a certain group.
+func (p planesReader) at(i uint64) *group {
+	p.words = p.words[8*p.wordsOf(i):]
+	p.used = p.used[i:]
+	g := p.next()
+	return &g
+}
+
+// next reads a group.
+func (p *planesReader) next() (g group) {
+	used := p.used[0]
+	p.used = p.used[1:]
+	for ; used != 0; used &= used - 1 {
+		g[bits.TrailingZeros8(used)] = wordAt(p.words, 0)
+		p.words = p.words[8:]
+	}
+	return g
 }

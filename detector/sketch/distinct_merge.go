@@ -11,24 +11,22 @@ import (
 // would, without making a counter of it. Bytes that are not exactly one encoded
 // counter give an error that wraps ErrCorrupt and change nothing.
 func (d *Distinct) MergeBinary(b []byte) error {
-	used, body, err := openFrame(b, kindDistinct)
+	form, body, err := openFrame(b, kindDistinct)
 	switch {
 	case err != nil:
-	case used == 0:
+	case form == 0:
 		err = d.mergeKeys(body)
 	case d.Exact():
 		var own [exactLimit]uint64
 		n := copy(own[:], d.words)
-		if err = d.decodeDense(body, int(used)); err != nil {
-			d.Reset()
-			d.words = append(d.words, own[:n]...)
+		if err = d.decodeDense(form, body); err != nil {
 			break
 		}
 		for _, key := range own[:n] {
 			d.raise(key)
 		}
 	default:
-		err = d.mergeDense(body, int(used))
+		err = d.mergeDense(form, body)
 	}
 	if err != nil {
 		return fmt.Errorf("distinct counter: %w", err)
@@ -54,15 +52,16 @@ func FindBinary(b []byte, h uint64) (Presence, error) {
 	if len(b) == 0 {
 		return Absent, nil
 	}
-	used, body, err := openFrame(b, kindDistinct)
-	if err == nil && used > 0 && (used > planes || len(body) != 8*int(used)*groupCount) {
-		err = fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
+	form, body, err := openFrame(b, kindDistinct)
+	var p planesReader
+	if err == nil && form != 0 {
+		p, err = openPlanes(form, body)
 	}
 	if err != nil {
 		return Absent, fmt.Errorf("distinct counter: %w", err)
 	}
 	key := mix(h)
-	if used == 0 {
+	if form == 0 {
 		n := len(body) / 8
 		i := sort.Search(n, func(i int) bool { return wordAt(body, i) >= key })
 		if i < n && wordAt(body, i) == key {
@@ -70,11 +69,7 @@ func FindBinary(b []byte, h uint64) (Presence, error) {
 		}
 		return Absent, nil
 	}
-	var g group
-	for p := range int(used) {
-		g[p] = wordAt(body, int(key>>58)*int(used)+p)
-	}
-	if lane, rank := placeOf(key); rank > g.at(lane) {
+	if lane, rank := placeOf(key); rank > p.at(key>>58).at(lane) {
 		return Absent, nil
 	}
 	return Possible, nil
@@ -100,29 +95,15 @@ func (d *Distinct) mergeKeys(body []byte) error {
 
 // mergeDense takes the larger of each pair of registers, those of the counter and
 // those of an encoded one.
-func (d *Distinct) mergeDense(body []byte, used int) error {
-	if used > planes || len(body) != 8*used*groupCount {
-		return fmt.Errorf("%w: %d planes in %d bytes", ErrCorrupt, used, len(body))
-	}
-	highest := uint64(0)
-	for i := 0; i < groupCount && highest == 0; i++ {
-		highest = wordAt(body, i*used+used-1)
-	}
-	if highest == 0 {
-		return fmt.Errorf("%w: fewer than the %d planes stored are needed", ErrCorrupt, used)
-	}
-	for i := 0; i < groupCount && used == planes; i++ {
-		var g group
-		if g.read(body[8*i*used:], used); !g.valid() {
-			return fmt.Errorf("%w: a register is above %d", ErrCorrupt, maxRank)
-		}
+func (d *Distinct) mergeDense(form byte, body []byte) error {
+	p, err := openPlanes(form, body)
+	if err != nil {
+		return err
 	}
 	changed, r := uint64(0), (*registers)(d.words)
-	var g group // planes that are left out stay empty
 	for i := range uint64(groupCount) {
-		g.read(body, used)
+		g := p.next()
 		changed |= r.group(i).merge(&g)
-		body = body[8*used:]
 	}
 	if changed != 0 {
 		d.tally = uncounted

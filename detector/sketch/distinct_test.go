@@ -195,16 +195,17 @@ func TestDistinctRoundTrip(t *testing.T) {
 	}
 }
 
-// TestDistinctFormat freezes version 1 of the bytes: data directories hold them.
+// TestDistinctFormat freezes version 2 of the bytes: data directories hold them.
 func TestDistinctFormat(t *testing.T) {
 	for name, tt := range map[string]struct {
 		keys uint64
 		size int
 		sum  uint32 // CRC-32 (IEEE) of the bytes, as first released
 	}{
-		"empty": {0, 8, 0x7702854e},
-		"exact": {100, 808, 0x9d68974e},
-		"dense": {10_000, 8 + 5*512, 0x681a1b2b},
+		"empty": {0, 8, 0x9e4453dd},
+		"exact": {100, 808, 0xce058430},
+		"few":   {200, 992, 0x72ecdce6},
+		"dense": {10_000, 8 + 64 + 8*239, 0xb4940e05},
 	} {
 		b := encoded(t, counted(1, tt.keys))
 		if sum := crc32.ChecksumIEEE(b); len(b) != tt.size || sum != tt.sum {
@@ -247,10 +248,13 @@ func TestDistinctDamage(t *testing.T) {
 		"unordered keys":     reseal(append(swapped, exact[24:]...)),
 		"repeated key":       reseal(change(exact, 8, exact[16:24]...)),
 		"too many keys":      reseal(append([]byte{kindDistinct, 0, 129, 0, 0, 0, 0, 0}, make([]byte, 8*129)...)),
-		"seven planes":       reseal(append([]byte{kindDistinct, 7, 0xc0, 1, 0, 0, 0, 0}, make([]byte, 8*448)...)),
-		"no register set":    reseal(append([]byte{kindDistinct, 1, 64, 0, 0, 0, 0, 0}, make([]byte, 8*64)...)),
-		"planes do not fit":  reseal(change(dense, 1, 3)),
-		"register too large": reseal(append([]byte{kindDistinct, 6, 0x80, 1, 0, 0, 0, 0}, bytes.Repeat([]byte{255}, 8*384)...)),
+		"too short":          reseal(append([]byte{kindDistinct, 1, 7, 0, 0, 0, 0, 0}, make([]byte, 8*7)...)),
+		"no such form":       reseal(change(dense, 1, 3)),
+		"no register set":    reseal(append([]byte{kindDistinct, 1, 8, 0, 0, 0, 0, 0}, make([]byte, 8*8)...)),
+		"seventh plane":      reseal(change(dense, 8, dense[8]&^1|1<<6)),
+		"a plane less":       reseal(change(dense, 8, dense[8]&^1)),
+		"a word is zero":     reseal(change(dense, 8+groupCount, make([]byte, 8)...)),
+		"register too large": reseal(append(append([]byte{kindDistinct, 1, 14, 0, 0, 0, 0, 0, 1<<planes - 1}, make([]byte, groupCount-1)...), bytes.Repeat([]byte{255}, 8*planes)...)),
 	}
 	for name, b := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ import (
 var ErrCorrupt = errors.New("corrupt sketch")
 
 const (
-	kindDistinct = 0x11 // kind 1, version 1: p = 12, 128 exact keys
+	kindDistinct = 0x12 // kind 1, version 2: p = 12, 128 exact keys
 	kindSample   = 0x21 // kind 2, version 1: 4,096 entries of 48 + 16 bits
 
 	headerSize = 8

@@ -62,30 +62,6 @@ func (g *group) at(lane uint64) uint64 {
 		g[3]>>lane&1<<3 | g[4]>>lane&1<<4 | g[5]>>lane&1<<5
 }
 
-// read fills the lowest planes from the beginning of a body.
-func (g *group) read(body []byte, used int) {
-	body = body[:8*used]
-	switch used {
-	case 6:
-		g[5] = wordAt(body, 5)
-		fallthrough
-	case 5:
-		g[4] = wordAt(body, 4)
-		fallthrough
-	case 4:
-		g[3] = wordAt(body, 3)
-		fallthrough
-	case 3:
-		g[2] = wordAt(body, 2)
-		fallthrough
-	case 2:
-		g[1] = wordAt(body, 1)
-		fallthrough
-	case 1:
-		g[0] = wordAt(body, 0)
-	}
-}
-
 // flip changes the register in the lane by exclusive or.
 func (g *group) flip(lane, with uint64) {
 	for p := range g {
@@ -206,32 +182,15 @@ func octants(bit0, bit1, bit2 uint64) octets {
 // 63 are 11 01.. and 11 1... in binary.
 func (g *group) valid() bool { return g[5]&g[4]&(g[3]|g[2]) == 0 }
 
-// usedPlanes returns how many planes, from the lowest, are not all zero.
-func (r *registers) usedPlanes() int {
-	var all group
-	for i := range uint64(groupCount) {
-		all.or(r.group(i))
+// used returns a bit for each plane that is not all zero.
+func (g *group) used() byte {
+	bits := byte(0)
+	for i, w := range g {
+		if w != 0 {
+			bits |= 1 << i
+		}
 	}
-	return all.used()
-}
-
-// or adds the bits of another group.
-func (g *group) or(o *group) {
-	g[0] |= o[0]
-	g[1] |= o[1]
-	g[2] |= o[2]
-	g[3] |= o[3]
-	g[4] |= o[4]
-	g[5] |= o[5]
-}
-
-// used returns how many planes, from the lowest, are not zero.
-func (g *group) used() int {
-	n := planes
-	for n > 0 && g[n-1] == 0 {
-		n--
-	}
-	return n
+	return bits
 }
 
 // estimate returns the improved raw estimate.
