@@ -8,6 +8,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/sketch"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // arrivals are the apps that have lately come to one network and read more on one
@@ -132,7 +133,7 @@ func (e *Engine) standOf(s *State, f Feature, at memberwatch.Window, x *values) 
 	c.weighBeside(cal, &p, x.v[f])
 	c.tell(cal, &p)
 	spread := (math.Log1p(c.high) - math.Log1p(c.mid)) / usualAt
-	return stand{x.v[f], math.Log1p(c.mid), max(spread, leastSpread), -normalQuantile(c.p)}
+	return stand{x.v[f], math.Log1p(c.mid), max(spread, leastSpread), -tails.NormalQuantile(c.p)}
 }
 
 const (

@@ -2,6 +2,8 @@ package detector
 
 import (
 	"math"
+
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // Calibration turns a measure of surprise into a p-value that keeps its word: its
@@ -153,7 +155,7 @@ func (c *Calibration) own(id int, s float64) float64 {
 	case s <= cell.u:
 		return (cell.reaching(s) + 1) / (cell.n + 1)
 	case cell.sigma > 0:
-		return cell.tailPut * paretoTail((s-cell.u)/cell.sigma, cell.xi)
+		return cell.tailPut * tails.Pareto((s-cell.u)/cell.sigma, cell.xi)
 	default:
 		return cell.tailPut * c.before(id, s) / c.before(id, cell.u)
 	}
@@ -168,18 +170,6 @@ func (c *cell) reaching(s float64) float64 {
 	}
 	part := max(s, 0)/binWidth - float64(i)
 	return float64(c.beyond[i]) - float64(part*float64(c.beyond[i]-c.beyond[i+1]))
-}
-
-// paretoTail is P(X > y) of the standard generalised Pareto distribution.
-func paretoTail(y, xi float64) float64 {
-	if math.Abs(xi) < 1e-9 {
-		return math.Exp(-y)
-	}
-	base := 1 + float64(xi*y)
-	if base <= 0 {
-		return 1e-300
-	}
-	return max(math.Pow(base, -1/xi), 1e-300)
 }
 
 // reachAt returns the smallest measure whose p-value is at most p.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/sketch"
-	"gonum.org/v1/gonum/mathext"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // A cohort: young apps of one shape in numbers that the fleet's past does not
@@ -215,13 +215,7 @@ func (g *brought) p() float64 {
 
 // tail is the probability of so many births or more of the shape by chance.
 func (g *brought) tail(births float64) float64 {
-	return negativeBinomialTail(births, min(g.past+0.5, steadyBirths), g.expected())
-}
-
-// negativeBinomialTail is P(X >= n), n >= 1, of a negative binomial count of a size
-// and mean: the regularised incomplete beta function.
-func negativeBinomialTail(n, size, mean float64) float64 {
-	return mathext.RegIncBeta(n, size, mean/(mean+size))
+	return tails.NegativeBinomial(births, min(g.past+0.5, steadyBirths), g.expected())
 }
 
 // finding words the grounds.

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
-	"gonum.org/v1/gonum/mathext"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // Coordination: apps that touch the same members within minutes of each other,
@@ -163,20 +163,7 @@ func (m *meetings) note(t touch, day int32) {
 func (m *meetings) members() int { return bits.OnesCount64(m.tags[0] | m.tags[1]) }
 
 // chance is the probability of meeting on as many members, once introduced.
-func (m *meetings) chance() float64 { return poissonTail(m.members()-1, m.usual[0]+m.usual[1]) }
-
-// poissonTail is P(X >= n) of a Poisson count: the regularised incomplete gamma
-// function P(n, mean).
-func poissonTail(n int, mean float64) float64 {
-	switch {
-	case n <= 0:
-		return 1
-	case mean <= 0:
-		return 1e-300
-	default:
-		return min(max(mathext.GammaIncReg(float64(n), mean), 1e-300), 1)
-	}
-}
+func (m *meetings) chance() float64 { return tails.Poisson(m.members()-1, m.usual[0]+m.usual[1]) }
 
 func (m *meetings) linked() bool { return m.members() >= linkedMembers && m.chance() <= linkedP }
 

@@ -1,6 +1,10 @@
 package detector
 
-import "math"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch/detector/tails"
+)
 
 // Slow evidence for one feature of one app: a CUSUM on the odds scale that
 // forgets.
@@ -35,7 +39,7 @@ const (
 // update takes the p-value of one window, threshold being the M at which a signal
 // opens, and returns M.
 func (x *evidence) update(p, threshold float64) float64 {
-	z := min(-normalQuantile(p), slowMaxZ)
+	z := min(-tails.NormalQuantile(p), slowMaxZ)
 	e := math.Exp(float64(slowShift*z) - slowShift*slowShift/2)
 	x.m = min(e*max(1, math.Pow(max(x.m, 1), slowForget)), slowCap*threshold)
 	x.peak = max(x.peak, float32(x.m))
@@ -47,15 +51,6 @@ func (x *evidence) update(p, threshold float64) float64 {
 	}
 	return m
 }
-
-// normalQuantile is Phi^-1(p) for p in (0, 1].
-func normalQuantile(p float64) float64 {
-	p = min(max(p, 1e-300), 1-1e-16)
-	return -math.Sqrt2 * math.Erfcinv(2*p)
-}
-
-// normalTail is P(Z > z).
-func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
 
 func (x *evidence) encode(e *encoder) {
 	e.f64(x.m)

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // gathered are the grounds of a signal about what came to one network.
@@ -63,7 +64,7 @@ func (g *gathered) tail(n uint64, sum float64) float64 {
 	mean, variance := g.past.kind()
 	apps := float64(n)
 	z := (sum - apps*(positiveMean+mean)) / math.Sqrt(float64(positiveSpread*apps)+float64(variance*apps*apps))
-	return min(max(normalTail(z)*g.factor*float64(g.tests), 1e-300), 1)
+	return min(max(tails.Normal(z)*g.factor*float64(g.tests), 1e-300), 1)
 }
 
 func (g *gathered) p() float64 { return g.tail(g.reach.n, g.score) }

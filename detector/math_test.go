@@ -17,36 +17,6 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// TestStudentTail compares with R's pt(z, 4, lower.tail = FALSE).
-func TestStudentTail(t *testing.T) {
-	for z, want := range map[float64]float64{
-		0: 0.5, 1: 0.1869504831500295, 2.776445105197793: 0.025, -1: 0.8130495168499705,
-		10: 2.811078e-04, 50: 4.7847e-07,
-	} {
-		tail, _ := student(z)
-		near(t, "tail", tail/want, 1, 1e-3)
-	}
-}
-
-// TestNormal compares with the usual table of the normal distribution.
-func TestNormal(t *testing.T) {
-	near(t, "normalQuantile(0.975)", normalQuantile(0.975), 1.959963984540054, 1e-9)
-	near(t, "normalQuantile(1e-6)", normalQuantile(1e-6), -4.753424308822899, 1e-9)
-	near(t, "normalTail(3)", normalTail(3), 0.0013498980316300933, 1e-9)
-	if v := normalQuantile(1); math.IsInf(v, 0) || math.IsNaN(v) {
-		t.Errorf("normalQuantile(1) = %v, want a number", v)
-	}
-}
-
-// TestParetoTail: exponential at xi = 0, bounded below it, power law above.
-func TestParetoTail(t *testing.T) {
-	near(t, "xi 0", paretoTail(2, 0), math.Exp(-2), 1e-12)
-	near(t, "xi 0.5", paretoTail(2, 0.5), 0.25, 1e-12)
-	if v := paretoTail(20, -0.1); v <= 0 || v > 1e-200 {
-		t.Errorf("beyond the end of a bounded tail: %v, want the smallest positive", v)
-	}
-}
-
 // TestWeightsSplitTheBudget: the union bound holds without actors, and with them
 // except for what overlaps.
 func TestWeightsSplitTheBudget(t *testing.T) {

@@ -275,3 +275,22 @@ func FuzzTally(f *testing.F) {
 		}
 	})
 }
+
+// TestSumOfLognormals: one summand is itself, and the mean and variance of many are
+// those that the interval's law has.
+func TestSumOfLognormals(t *testing.T) {
+	var one, many volume
+	one.add(stand{value: 1, mid: 3, spread: 0.7})
+	mid, low, high := one.expected()
+	near(t, "middle", mid, math.Exp(3), 1e-12)
+	near(t, "low", low, math.Exp(3-1.96*0.7), 1e-12)
+	near(t, "high", high, math.Exp(3+1.96*0.7), 1e-12)
+	for range 50 {
+		many.add(stand{value: 1, mid: 3, spread: 0.7})
+	}
+	mid, _, high = many.expected()
+	square := math.Pow(math.Log(high/mid)/1.96, 2)
+	mean := mid * math.Exp(square/2)
+	near(t, "mean", mean, 50*math.Exp(3+0.7*0.7/2), 1e-12)
+	near(t, "variance", mean*mean*math.Expm1(square), 50*math.Exp(6+0.7*0.7)*math.Expm1(0.7*0.7), 1e-9)
+}

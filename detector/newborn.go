@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // Newborn apps of one developer, together. Partners made up to share a harvest are
@@ -101,7 +102,7 @@ func (g *brood) p() float64 {
 	if g.perActor > 0 {
 		z = (z + g.ratioPeers.score(math.Log1p(g.perActor))) / correlated
 	}
-	return normalTail(z)
+	return tails.Normal(z)
 }
 
 func (g *brood) finding(float64) memberwatch.Finding {
@@ -130,7 +131,7 @@ func newbornFactor(feature, what string, observed float64, peers moments, p floa
 	mid, low, high := peers.central()
 	return memberwatch.Factor{
 		Feature: feature, Observed: observed, Expected: mid, Low: low, High: high,
-		P: normalTail(peers.score(math.Log1p(observed))), ReturnPeriod: periodOf(p, dayBurst),
+		P: tails.Normal(peers.score(math.Log1p(observed))), ReturnPeriod: periodOf(p, dayBurst),
 		Text: fmt.Sprintf("%s %s where one app has %s", number(observed), what, span(low, high)),
 	}
 }

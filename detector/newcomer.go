@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // Newcomers have no past of their own, so they meet their peers: an app that is
@@ -115,7 +116,7 @@ const fewestInfant = 5
 func (e *Engine) coldStart(s *State, w *window, age int, total float64, actors bool) bool {
 	cal, category := e.calibration(dayOf(w.Start)), e.category(s.App)
 	peers, ok := cal.births.infants(category, age, actors)
-	if !ok || normalTail(peers.score(math.Log1p(total))) > coldWeight/e.on(w.Start).cfg.Budget {
+	if !ok || tails.Normal(peers.score(math.Log1p(total))) > coldWeight/e.on(w.Start).cfg.Budget {
 		return false
 	}
 	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, actors}))
@@ -176,7 +177,7 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 		if !ok {
 			continue
 		}
-		tail := normalTail(peers.score(math.Log1p(v)))
+		tail := tails.Normal(peers.score(math.Log1p(v)))
 		if tail <= firstWeight/e.on(p.Start).cfg.Budget {
 			e.raise(s, "", e.ground(s, &outstanding{p.Window, p.members, peers, f, v, p.prefix, p.lead}))
 		}
@@ -249,7 +250,7 @@ type outstanding struct {
 func (g *outstanding) finding(float64) memberwatch.Finding {
 	f := g.feature
 	mid, low, high := g.peers.central()
-	tail := normalTail(g.peers.score(math.Log1p(g.value)))
+	tail := tails.Normal(g.peers.score(math.Log1p(g.value)))
 	kind := memberwatch.KindColdStart
 	if f == Misses || f == Denials {
 		kind = f.kind(dayBurst)
@@ -311,7 +312,7 @@ type outgrown struct {
 
 func (g *outgrown) finding(float64) memberwatch.Finding {
 	mid, low, high := g.peers.central()
-	p := normalTail(g.peers.score(math.Log1p(g.total)))
+	p := tails.Normal(g.peers.score(math.Log1p(g.total)))
 	what := "distinct members"
 	if g.actors {
 		what = "distinct members per acting user"

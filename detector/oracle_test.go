@@ -6,48 +6,9 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
-
-// TestAgainstOracle holds the mathematics of the models against an independent
-// implementation, over the range in which they are used.
-func TestAgainstOracle(t *testing.T) {
-	normal := distuv.UnitNormal
-	law := distuv.StudentsT{Sigma: 1, Nu: 4}
-	for z := -8.0; z <= 30; z += 0.37 {
-		tail, density := student(z)
-		near(t, fmt.Sprintf("tail at %g", z), tail/law.Survival(z), 1, 1e-9)
-		near(t, fmt.Sprintf("density at %g", z), density/law.Prob(z), 1, 1e-9)
-		if z > -10 && z < 10 {
-			near(t, "quantile of the tail", studentQuantile(tail), z, 1e-9)
-		}
-		if z < 4 { // beyond, the oracle subtracts from 1
-			near(t, fmt.Sprintf("normalTail(%g)", z), normalTail(z)/normal.Survival(z), 1, 1e-12)
-		}
-	}
-	for p := 1e-12; p < 1; p *= 1.9 {
-		near(t, fmt.Sprintf("normalQuantile(%g)", p), normalQuantile(p), normal.Quantile(p), 1e-6)
-	}
-	for _, xi := range []float64{-0.4, 0, 0.1, 0.2, 1} {
-		for y := 0.0; y < 2.4; y += 0.1 { // the generalised Pareto law by its density
-			near(t, fmt.Sprintf("paretoTail(%g, %g)", y, xi), 1-integral(func(x float64) float64 {
-				if xi == 0 {
-					return math.Exp(-x)
-				}
-				return math.Pow(1+xi*x, -1/xi-1)
-			}, y), paretoTail(y, xi), 1e-6)
-		}
-	}
-}
-
-// integral integrates from 0 by Simpson's rule.
-func integral(f func(float64) float64, to float64) float64 {
-	const n = 2000
-	sum, h := f(0)+f(to), to/n
-	for i := 1; i < n; i++ {
-		sum += f(float64(i)*h) * float64(2+2*(i%2))
-	}
-	return sum * h / 3
-}
 
 // TestKnowledgeBoundHolds: the Chernoff bound is no less than the exact tail of the
 // negative binomial law, a gamma mixture of Poisson laws, and not absurdly more.
@@ -101,7 +62,7 @@ func TestBirthsAreLognormal(t *testing.T) {
 	m := moments{n: 100}
 	m.sum, m.squares = 100*3, 100*(0.8*0.8+9)
 	for _, v := range []float64{10, 100, 1000} { // of v + 1: births take ln(v+1)
-		near(t, "tail", normalTail(m.score(math.Log1p(v)))/law.Survival(v+1), 1, 1e-9)
+		near(t, "tail", tails.Normal(m.score(math.Log1p(v)))/law.Survival(v+1), 1, 1e-9)
 	}
 	_, low, high := m.central()
 	near(t, "low", law.CDF(low+1), 0.025, 1e-3)

@@ -1,6 +1,10 @@
 package detector
 
-import "math"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch/detector/tails"
+)
 
 // What a series expects of one window: the mixture of its experts, as a distribution
 // of counts. series.go has the model and its sources.
@@ -53,7 +57,7 @@ func (p *prediction) tail(x float64) float64 {
 func (p *prediction) fall(x float64) (tail, density float64) {
 	for i := range experts {
 		if p.w[i] > 0 {
-			t, d := student((x - p.mean[i]) / p.sd[i])
+			t, d := tails.Student((x - p.mean[i]) / p.sd[i])
 			tail += float64(p.w[i] * t)
 			density += float64(p.w[i] * d / p.sd[i])
 		}
@@ -82,7 +86,7 @@ const (
 // between those of the experts alone. From their mean on, Newton's method finds it in a
 // few steps; where it does not, bounds are halved.
 func (p *prediction) quantile(q float64) float64 {
-	t, x, first, last := studentQuantile(q), 0.0, math.Inf(1), math.Inf(-1)
+	t, x, first, last := tails.StudentQuantile(q), 0.0, math.Inf(1), math.Inf(-1)
 	for i := range experts {
 		if p.w[i] > 0 {
 			own := p.mean[i] + float64(p.sd[i]*t)
@@ -128,31 +132,6 @@ func (p *prediction) median() float64 { return countOf(p.quantile(0.5)) }
 
 // countOf is the count at x in ln units.
 func countOf(x float64) float64 { return max(math.Expm1(x), 0) }
-
-// student is P(T > z) for Student's t with 4 degrees of freedom, and its density:
-// (1-u)^2 (2+u)/4 and 3/16 r (1-u^2)^3 with r = sqrt(4+z^2), u = z/r; 1-|u| is written
-// without cancellation.
-func student(z float64) (tail, density float64) {
-	r := math.Sqrt(float64(z*z) + 4)
-	rest := 4 / (r * (r + math.Abs(z)))
-	tail = rest * rest * (3 - rest) / 4
-	if z < 0 {
-		tail = 1 - tail
-	}
-	square := rest * (2 - rest)
-	return tail, 3.0 / 16 * r * square * square * square
-}
-
-// studentQuantile is the z of which student's tail is q.
-// Source: Shaw, "Sampling Student's T distribution", 2006.
-func studentQuantile(q float64) float64 {
-	root := 2 * math.Sqrt(q*(1-q))
-	z := 2 * math.Sqrt(max(math.Cos(math.Acos(root)/3)/root-1, 0))
-	if q > 0.5 {
-		return -z
-	}
-	return z
-}
 
 // center is the weighted mean prediction as a count.
 func (p *prediction) center() float64 {

@@ -3,6 +3,8 @@ package detector
 import (
 	"math"
 	"slices"
+
+	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
 // What prediction misses: a value that is ordinary for the hour may still be
@@ -166,7 +168,7 @@ func (r *run) add(x float64, length int) float64 {
 	mean, sd := float64(r.mean), math.Sqrt(float64(r.vari))+runFloor
 	score := 0.0
 	if r.n > runFirst {
-		score = -math.Log10(max(normalTail((m-mean)/sd), 1e-300))
+		score = -math.Log10(max(tails.Normal((m-mean)/sd), 1e-300))
 		m = mean + clip(m-mean, runClip*sd)
 	}
 	g := max(1/float64(r.n), runRate)
