@@ -29,6 +29,9 @@ type recent struct {
 // members. A dense sketch has 192 cache lines: so many members share them.
 const recentWords = 256
 
+// fewWords are enough for what most apps are heard of in an hour, some five events.
+const fewWords = recentWords / 4
+
 // eventWords is how many words an event takes beside its members.
 const eventWords = 3
 
@@ -105,11 +108,14 @@ func (r *recent) put(word uint64) {
 	r.words[len(r.words)-int(r.heads)] = word
 }
 
-// makeRoom sees to it that so many more words fit, and takes no more memory than full
-// runs need.
+// makeRoom sees to it that so many more words fit: few, or else a full run.
 func (r *recent) makeRoom(n int) {
 	if n += int(r.members + r.heads); n > len(r.words) {
-		words := make([]uint64, max(n, min(2*len(r.words), recentWords)))
+		size := fewWords
+		if n > fewWords {
+			size = max(n, recentWords)
+		}
+		words := make([]uint64, size)
 		copy(words, r.words[:r.members])
 		copy(words[len(words)-int(r.heads):], r.words[len(r.words)-int(r.heads):])
 		r.words = words

@@ -71,17 +71,22 @@ func (d *Distinct) put(i int, key uint64) {
 // the keys, in no certain order.
 func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	if d.Exact() {
-		if keys = d.unmet(keys); len(keys) <= fewKeys {
-			sortFew(keys)
-			keys = slices.Compact(keys)
-			d.addSorted(keys)
-			return keys
-		}
+		keys = d.unmet(keys)
 	}
-	for _, key := range keys {
+	n, rest := 0, keys
+	for len(rest) > 0 && d.Exact() {
+		run := rest[:min(len(rest), exactLimit)]
+		rest = rest[len(run):]
+		sortMixed(run)
+		run = slices.Compact(run)
+		d.addSorted(run)
+		n += copy(keys[n:], run)
+	}
+	for _, key := range rest {
 		d.insert(key)
 	}
-	return keys
+	n += copy(keys[n:], rest)
+	return keys[:n]
 }
 
 // unmet returns the mixed keys without those that the exact counter holds, but for

@@ -8,24 +8,37 @@ import (
 // Lists of mixed keys, each sorted and without repetitions: the exact form of a counter.
 // Which of two keys is the smaller cannot be predicted, so little is decided by a jump.
 
-// fewKeys are as many as are sorted faster without jumps, and united faster in place
-// than without jumps.
+// fewKeys are as many as are united faster in place than without jumps.
 const fewKeys = 32
 
-// sortFew sorts as many as fewKeys: each goes where as many are below.
-func sortFew(keys []uint64) {
-	var places [fewKeys]int
-	var own [fewKeys]uint64
-	for i, key := range keys {
-		own[i&(fewKeys-1)] = key
-		for j, other := range keys[:i] {
-			less := below(key, other)
-			places[j&(fewKeys-1)] += less
-			places[i&(fewKeys-1)] += 1 - less
-		}
+// sortMixed sorts at most exactLimit mixed keys. As they are uniform, their first bits
+// nearly tell their places.
+func sortMixed(keys []uint64) {
+	if len(keys) < 2 {
+		return
 	}
-	for i := range keys {
-		keys[places[i&(fewKeys-1)]] = own[i&(fewKeys-1)]
+	const first = 6 // bits
+	var places [1 << first]uint8
+	var own [exactLimit]uint64
+	copy(own[:], keys)
+	for _, key := range keys {
+		places[key>>(64-first)]++
+	}
+	end := uint8(0)
+	for i, n := range places {
+		end += n
+		places[i] = end
+	}
+	for _, key := range own[:len(keys)] {
+		place := &places[key>>(64-first)]
+		*place--
+		keys[*place] = key
+	}
+	for i, key := range keys {
+		for ; i > 0 && keys[i-1] > key; i-- {
+			keys[i] = keys[i-1]
+		}
+		keys[i] = key
 	}
 }
 
