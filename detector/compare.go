@@ -23,6 +23,7 @@ type pending struct {
 	pieces       pieces
 	rule         memberwatch.RestrictionID // whose loss came back
 	moved        float64                   // part of it
+	way          string                    // by which alone
 	sets         []newSet                  // of data classes, where they shifted
 }
 
@@ -334,6 +335,7 @@ func (p *pending) encode(e *encoder) {
 	p.pieces.encode(e)
 	e.string(string(p.rule))
 	e.f64(p.moved)
+	e.string(p.way)
 	e.uint(uint64(len(p.sets)))
 	for i := range p.sets {
 		p.sets[i].encode(e)
@@ -356,7 +358,7 @@ func (p *pending) decode(d *decoder) {
 	p.prefix, p.lead = d.string(), d.string()
 	p.total.decode(d)
 	p.pieces.decode(d)
-	p.rule, p.moved = memberwatch.RestrictionID(d.string()), d.f64()
+	p.rule, p.moved, p.way = memberwatch.RestrictionID(d.string()), d.f64(), d.string()
 	for range d.count(18) {
 		var n newSet
 		n.decode(d)

@@ -86,7 +86,7 @@ func DefaultConfig() Config {
 		Overlap:      2,
 		FirstSeen:    0.03,
 		Developers:   0.05,
-		Displacement: 2.00,
+		Displacement: 0.50,
 		ReadyDays:    14,
 		FirstDays:    3,
 		DormantDays:  90,

@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -37,40 +36,8 @@ import (
 // siblings unknown.
 // Source: I5 of the catalogue.
 
-// use is a way of reading: an endpoint and a set of data classes.
-type use struct {
-	endpoint uint32
-	classSet
-}
-
-func (u use) compare(o use) int {
-	return cmp.Or(cmp.Compare(u.endpoint, o.endpoint), cmp.Compare(u.hash, o.hash))
-}
-
-// covered tells whether a restriction is about a way of reading.
-func (u use) covered(r *memberwatch.Restriction) bool {
-	if r.Endpoint != "" && hash32(r.Endpoint) != u.endpoint {
-		return false
-	}
-	if r.Class == "" {
-		return true
-	}
-	var one classSet
-	one.add(hash32(string(r.Class)))
-	return one.within(u.classSet)
-}
-
-// useCount counts the records of a day read one way.
-type useCount struct {
-	use
-	records uint64
-}
-
 // Limits of displacement.
 const (
-	mostUses      = 24
-	habitDays     = 14 // days with calls before a habit is one
-	habitRate     = 1.0 / 28
 	watchedDays   = 30
 	noticeDays    = 14  // days before the effect in which honest apps may stop already
 	lateDays      = 3   // days after it in which a loss may still be measured
@@ -79,69 +46,14 @@ const (
 	leastShare    = 0.2 // of the loss
 	mostGain      = 2.0 // losses: what gains more has not only moved, and is the business of volume
 	mostLosses    = 6
-	leastScale    = 0.15 // of ln records of a day
-	mostSpread    = 1.0
 	mostJoined    = 3.0 // times the acting users: what has grown more is not the app whose loss was measured
 )
-
-// read counts the records of an event. The 25th and further ways of a day are
-// not told apart and count as no restriction's.
-func (w *window) read(u use, records uint64) {
-	i, known := slices.BinarySearchFunc(w.uses, u, func(c useCount, u use) int { return c.compare(u) })
-	switch {
-	case known:
-		w.uses[i].records += records
-	case len(w.uses) < mostUses && records > 0:
-		w.uses = slices.Insert(w.uses, i, useCount{u, records})
-	}
-}
-
-// habit is what an app reads on a day with calls.
-type habit struct {
-	uses          []useMean
-	total, actors float32
-	spread        float32 // mean square of ln days from the mean and the weekday's offset
-	days          uint32
-}
-
-type useMean struct {
-	use
-	records float32
-}
-
-// learn moves the means towards a closed day, whose weekday has an offset.
-func (h *habit) learn(w *window, season float64) {
-	if h.days > 0 {
-		r := math.Log1p(float64(w.records)) - math.Log1p(float64(h.total)) - season
-		h.spread += float32(max(1/float64(h.days), habitRate) * (min(float64(r*r), mostSpread) - float64(h.spread)))
-	}
-	h.days++
-	rate := max(1/float64(h.days), habitRate)
-	move := func(mean *float32, to float64) { *mean += float32(rate * (to - float64(*mean))) }
-	move(&h.total, float64(w.records))
-	move(&h.actors, w.actors.Estimate())
-	for i := range h.uses {
-		h.uses[i].records = float32(float64(h.uses[i].records) * (1 - rate))
-	}
-	for _, c := range w.uses {
-		i, known := slices.BinarySearchFunc(h.uses, c.use, func(m useMean, u use) int { return m.compare(u) })
-		if !known {
-			h.uses = slices.Insert(h.uses, i, useMean{use: c.use})
-		}
-		h.uses[i].records += float32(rate * float64(c.records))
-	}
-	h.uses = slices.DeleteFunc(h.uses, func(m useMean) bool { return m.records < 0.01 })
-	if len(h.uses) > mostUses {
-		slices.SortFunc(h.uses, func(a, b useMean) int { return cmp.Or(-cmp.Compare(a.records, b.records), a.compare(b.use)) })
-		h.uses = h.uses[:mostUses]
-		slices.SortFunc(h.uses, func(a, b useMean) int { return a.compare(b.use) })
-	}
-}
 
 // loss is what a restriction takes from an app.
 type loss struct {
 	rule           memberwatch.RestrictionID
-	lost, besides  float32 // records on a day
+	lost, besides  float32   // records on a day
+	ways           []useMean // of what is besides
 	actors, scale  float32
 	season         [7]float32 // offsets of weekdays
 	effective, end int64      // the days in which it is watched
@@ -187,6 +99,8 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 	for _, m := range s.habit.uses {
 		if r.Covers(s.App) && m.covered(r) {
 			l.lost += m.records
+		} else {
+			l.ways = append(l.ways, m)
 		}
 	}
 	l.besides = max(s.habit.total-l.lost, 0)
@@ -195,28 +109,14 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 	return l
 }
 
-// daily is the spread of an app's days, in ln units, and the offsets of weekdays.
-func (s *State) daily() (scale float32, season [7]float32) {
-	if x := &s.day[Records]; x.body != nil {
-		for i := range season {
-			season[i] = float32(x.body.season(&shapes[dayBurst], i))
-		}
-	}
-	return float32(max(math.Sqrt(float64(s.habit.spread)), leastScale)), season
-}
-
-// learnHabit takes a closed day into the habit.
-func (s *State) learnHabit(w *window) {
-	_, season := s.daily()
-	s.habit.learn(w, float64(season[slot(dayBurst, w.Window)]))
-}
-
 // comeback is a day's reading held against a restriction's loss.
 type comeback struct {
 	rule              memberwatch.RestrictionID
 	lost, still       float64 // of the loss, what is read all the same
 	expected, besides float64
 	variance          float64 // of the expectation, in records
+	grown             float64 // times what was before that is expected, by weekday and acting users
+	way               *use    // by which alone it comes back; nil: any
 	gainedMost        float64 // of one covered app
 	outgrown          bool    // the app is another by its acting users
 }
@@ -229,21 +129,27 @@ func (m *comeback) share() float64 {
 // against holds an app's closed day against one of its losses.
 func (e *Engine) against(s *State, l *loss, w *window) comeback {
 	m := comeback{rule: l.rule, lost: float64(l.lost)}
-	i, known := slices.BinarySearchFunc(e.rules, l.rule, func(r *memberwatch.Restriction, id memberwatch.RestrictionID) int { return compareStrings(r.ID, id) })
 	for _, c := range w.uses {
-		if known && e.rules[i].Covers(s.App) && c.covered(e.rules[i]) {
+		if e.covers(l.rule, s.App, c.use) {
 			m.still += float64(c.records)
 		}
 	}
-	m.expected = float64(l.besides) * math.Exp(float64(l.season[slot(dayBurst, w.Window)]))
+	m.grown = math.Exp(float64(l.season[slot(dayBurst, w.Window)]))
 	if l.actors >= 1 {
 		joined := w.actors.Estimate() / float64(l.actors)
 		m.outgrown = joined > mostJoined
-		m.expected *= max(joined, 1)
+		m.grown *= max(joined, 1)
 	}
+	m.expected = float64(l.besides) * m.grown
 	m.besides = float64(w.records) - m.still
 	m.variance = float64(m.expected*m.expected) * float64(l.scale*l.scale)
 	return m
+}
+
+// covers tells whether a restriction takes a way of reading from an app.
+func (e *Engine) covers(rule memberwatch.RestrictionID, app memberwatch.AppID, u use) bool {
+	i, known := slices.BinarySearchFunc(e.rules, rule, func(r *memberwatch.Restriction, id memberwatch.RestrictionID) int { return compareStrings(r.ID, id) })
+	return known && e.rules[i].Covers(app) && u.covered(e.rules[i])
 }
 
 // watching tells whether a loss is watched on a day.
@@ -255,43 +161,80 @@ func (l *loss) watching(day memberwatch.Window) bool {
 // of its developer.
 func (e *Engine) displacement(s *State, w *window, p *pending) {
 	if s.united != nil {
-		e.displace(p, s.united.moved.moves())
+		e.displace(s, w, p, s.united.moved.moves())
 		return
 	}
 	e.refresh(s)
 	e.beginLosses(s, w.Window)
-	all := e.moves(s, w)
-	e.displace(p, all)
+	sums, ways := e.moves(s, w)
+	if len(sums) == 0 {
+		e.control(s, w)
+	}
+	e.displace(s, w, p, slices.Concat(sums, ways))
 	if u := e.unions[s.Developer]; u != nil {
-		u.moved.add(s, w, all)
+		u.moved.add(s, w, sums)
 	}
 }
 
 // displace adds the comparison of a day with the loss whose share came back most
-// surely to what waits for the fleet.
-func (e *Engine) displace(p *pending, all []comeback) {
-	best, surprise := -1, 0.0
+// surely, by whichever way, to what waits for the fleet.
+func (e *Engine) displace(s *State, w *window, p *pending, all []comeback) {
+	best := surest(all, func(m *comeback) bool {
+		return !m.outgrown && m.share() >= leastShare && m.besides-m.expected <= mostGain*m.lost
+	})
+	if best == nil {
+		return
+	}
+	p.values.v[Displaced], p.rule, p.moved = best.besides, best.rule, best.share()
+	if best.way != nil {
+		p.way = best.way.named(s.piecesOf(w))
+	}
+	p.tests = append(p.tests, best.compare(e.calibration(dayOf(p.Start)))...)
+}
+
+// surest is the most surprising of all that may count; nil if none does.
+func surest(all []comeback, may func(*comeback) bool) (best *comeback) {
+	most := 0.0
 	for i := range all {
-		if all[i].outgrown || all[i].share() < leastShare || all[i].besides-all[i].expected > mostGain*all[i].lost {
+		if !may(&all[i]) {
 			continue
 		}
 		expected := all[i].prediction()
-		if v := expected.surprise(all[i].besides, true); v > surprise {
-			best, surprise = i, v
+		if v := expected.surprise(all[i].besides, true); best == nil || v > most {
+			best, most = &all[i], v
 		}
 	}
-	if best < 0 {
+	return best
+}
+
+// control ranks the day of an app from which no restriction takes anything, held against
+// its habit as if one did: in what way honest apps begin to read more of their own accord.
+func (e *Engine) control(s *State, w *window) {
+	cal := e.calibration(dayOf(w.Start))
+	if s.habit.days < habitDays || s.habit.total < leastLost || s.days() < e.cfg.ReadyDays || !s.teaches(cal) {
 		return
 	}
-	m := &all[best]
-	p.values.v[Displaced], p.rule, p.moved = m.besides, m.rule, m.share()
-	cal := e.calibration(dayOf(p.Start))
+	l := loss{besides: s.habit.total, actors: s.habit.actors, ways: s.habit.uses}
+	l.scale, l.season = s.daily()
+	sum := e.against(s, &l, w)
+	best := surest(append(e.ways(s, &l, w, &sum), sum), func(m *comeback) bool { return !m.outgrown })
+	if best == nil {
+		return
+	}
+	for _, c := range best.compare(cal) {
+		e.tally(w.Window).rank(&c)
+	}
+}
+
+// compare tests what was read besides, in each stream of days.
+func (m *comeback) compare(cal *Calibration) (tests []comparison) {
 	for _, stream := range dayStreams {
 		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: sizeOf(m.expected)}
 		expected := m.prediction()
 		c.weigh(cal, &expected, m.besides)
-		p.tests = append(p.tests, c)
+		tests = append(tests, c)
 	}
+	return tests
 }
 
 // prediction is what was expected besides, in ln units.
@@ -306,15 +249,40 @@ func (m *comeback) prediction() prediction {
 	return p
 }
 
-// moves holds an app's closed day against all its losses that are watched.
-func (e *Engine) moves(s *State, w *window) []comeback {
-	var all []comeback
+// moves holds an app's closed day against all its losses that are watched, all that it
+// reads besides and way by way.
+func (e *Engine) moves(s *State, w *window) (sums, ways []comeback) {
 	for i := range s.losses {
 		if l := &s.losses[i]; l.watching(w.Window) {
-			all = append(all, e.against(s, l, w))
+			sum := e.against(s, l, w)
+			sums = append(sums, sum)
+			if l.lost >= leastLost && !s.certifiedAnew(dayOf(w.Start)) { // when other ways are what it may have
+				ways = append(ways, e.ways(s, l, w, &sum)...)
+			}
 		}
 	}
-	return all
+	return sums, ways
+}
+
+// ways holds what an app's closed day has of each way of reading against what that was
+// before: the gain of one that it hardly used drowns in all that it reads.
+func (e *Engine) ways(s *State, l *loss, w *window, sum *comeback) (ways []comeback) {
+	for i := range w.uses {
+		c := &w.uses[i]
+		if e.covers(l.rule, s.App, c.use) {
+			continue
+		}
+		before := useMean{spread: mostUseSpread}
+		if i, known := placeOf(l.ways, c.use); known {
+			before = l.ways[i]
+		}
+		m := *sum
+		m.way, m.besides, m.expected = &c.use, float64(c.records), float64(before.records)*m.grown
+		mean := max(m.expected, 1)
+		m.variance = float64(mean*mean) * float64(max(before.spread, l.scale*l.scale))
+		ways = append(ways, m)
+	}
+	return ways
 }
 
 // whole is a day of an app as far as no loss is kept of it: all that it reads
@@ -375,43 +343,13 @@ func (d *displacement) moves() []comeback {
 	return all
 }
 
-func (u use) encode(e *encoder) {
-	e.uint(uint64(u.endpoint))
-	u.classSet.encode(e)
-}
-
-func decodeUse(d *decoder) use { return use{uint32(d.uint()), decodeSet(d)} }
-
-func (h *habit) encode(e *encoder) {
-	e.uint(uint64(h.days))
-	e.f32(h.total)
-	e.f32(h.actors)
-	e.f32(h.spread)
-	e.uint(uint64(len(h.uses)))
-	for _, m := range h.uses {
-		m.encode(e)
-		e.f32(m.records)
-	}
-}
-
-func (h *habit) decode(d *decoder) {
-	*h = habit{days: uint32(d.uint()), total: d.f32(), actors: d.f32(), spread: d.f32()}
-	for range d.count(7) {
-		m := useMean{decodeUse(d), d.f32()}
-		if last := len(h.uses) - 1; last >= 0 && h.uses[last].compare(m.use) >= 0 || last+1 >= mostUses {
-			d.fail("ways of reading out of order")
-			return
-		}
-		h.uses = append(h.uses, m)
-	}
-}
-
 func (l *loss) encode(e *encoder) {
 	e.string(string(l.rule))
 	e.floats([]float32{l.lost, l.besides, l.actors, l.scale})
 	e.floats(l.season[:])
 	e.int(l.effective)
 	e.int(l.end)
+	e.ways(l.ways)
 }
 
 func (l *loss) decode(d *decoder) {
@@ -419,24 +357,5 @@ func (l *loss) decode(d *decoder) {
 	l.lost, l.besides, l.actors, l.scale = d.f32(), d.f32(), d.f32(), d.f32()
 	d.floats(l.season[:])
 	l.effective, l.end = d.int(), d.int()
-}
-
-func (w *window) encodeUses(e *encoder) {
-	e.uint(uint64(len(w.uses)))
-	for _, c := range w.uses {
-		c.encode(e)
-		e.uint(c.records)
-	}
-}
-
-func (w *window) decodeUses(d *decoder) {
-	w.uses = w.uses[:0]
-	for range d.count(4) {
-		c := useCount{decodeUse(d), d.uint()}
-		if last := len(w.uses) - 1; last >= 0 && w.uses[last].compare(c.use) >= 0 || last+1 >= mostUses {
-			d.fail("ways of reading out of order")
-			return
-		}
-		w.uses = append(w.uses, c)
-	}
+	l.ways = d.ways()
 }

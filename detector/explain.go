@@ -166,7 +166,11 @@ func sentence(p *pending, top verdict) string {
 		period = "in a day"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), featureWords[top.feature], period)
+	words := featureWords[top.feature]
+	if top.feature == Displaced {
+		words += p.way
+	}
+	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), words, period)
 	switch {
 	case top.feature == Together:
 		fmt.Fprintf(&b, "%s, the latest of a lasting rise", span(top.low, top.high))

@@ -74,7 +74,7 @@ func sortOf(g grounds) uint64 {
 	}
 }
 
-const groundsVersion = 3
+const groundsVersion = 4
 
 // ground makes the finding about an app that follows from grounds, with their
 // record.

@@ -49,22 +49,26 @@ func (n *newSet) name(set classSet, names pieces) {
 	slices.Sort(n.classes)
 }
 
-// String tells a set to people, as in: profile_name and profile_picture together in 38 %
-// of its calls, 2 % before.
-func (n *newSet) String() string {
+// together tells the classes of a set.
+func (n *newSet) together() string {
 	classes := slices.Clone(n.classes)
 	if n.others {
 		classes = append(classes, "other data classes")
 	}
-	text := classes[0]
 	if last := len(classes) - 1; last > 0 {
-		text = strings.Join(classes[:last], ", ") + " and " + classes[last] + " together"
+		return strings.Join(classes[:last], ", ") + " and " + classes[last] + " together"
 	}
+	return classes[0]
+}
+
+// String tells a set to people, as in: profile_name and profile_picture together in 38 %
+// of its calls, 2 % before.
+func (n *newSet) String() string {
 	before := "none"
 	if n.usual > 0 {
 		before = number(100*n.usual) + " %"
 	}
-	return fmt.Sprintf("%s in %s %% of its calls, %s before", text, number(100*n.today), before)
+	return fmt.Sprintf("%s in %s %% of its calls, %s before", n.together(), number(100*n.today), before)
 }
 
 // ofClasses tells the sets that a class shift is about.

@@ -54,9 +54,7 @@ func newTally(w memberwatch.Window) *Tally {
 // add counts one ready app's comparison. Ranks of the slow predictive count for
 // the calibration but not towards the fleet factor: its window is there already.
 func (t *Tally) add(c *comparison) {
-	for m, reach := range c.reach {
-		t.ranks[uint32(c.cell(measure(m))*bins+binOf(reach))]++
-	}
+	t.rank(c)
 	if c.stream == daySlow {
 		return
 	}
@@ -68,6 +66,13 @@ func (t *Tally) add(c *comparison) {
 		if c.p <= level {
 			t.hot[f][i]++
 		}
+	}
+}
+
+// rank counts a comparison for the calibration alone.
+func (t *Tally) rank(c *comparison) {
+	for m, reach := range c.reach {
+		t.ranks[uint32(c.cell(measure(m))*bins+binOf(reach))]++
 	}
 }
 
