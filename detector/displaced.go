@@ -19,14 +19,23 @@ import (
 //	E       B exp(season of the weekday) max(A/A0, 1), A acting users today, A0 before:
 //	        more users read more; where A > 3 A0 nothing is said, that is another app
 //	x       records today besides what it covers
-//	p       of x where ln(x+1) has mean ln(E+1) and the spread that the app's days
-//	        had, by the shipped calibration, for bursts and for lasting rises
 //	share   min(x - E, L - today's covered)/L: what of the loss came back
+//	S       the surprise at x where ln(x+1) has mean ln(E+1) and the spread that the
+//	        app's days had; B, E, x and the spread of all ways together and of each
+//	        alone, the most surprising of which counts
+//	p       the rank of S and of the jump among the days of apps from which no
+//	        restriction takes anything, for bursts and for lasting rises
+//
+// A way that an app hardly used shows a gain that drowns in all that it reads; a loss
+// that moves to many ways shows in their sum alone. What other ways have less is
+// expected of each, as honest apps that change how they read the same do. That one of many is chosen, and that
+// honest apps begin to read in new ways of their own accord, is in the ranks, for
+// there it is chosen alike. For two weeks after a certification only the sum counts.
 //
 // Honest apps stop and do not gain; a surge for another reason mostly gains far more
-// than was lost. There are no ranks of the fleet's own: of those
-// whom a restriction hits, many may be guilty, and then guilt would be ordinary.
-// That everybody moves is taken from the records of all. A developer's apps are summed, so that what a
+// than was lost. The ranks are not those of whom a restriction hits: of them
+// many may be guilty, and then guilt would be ordinary. That everybody moves is taken
+// from the records of all. A developer's apps are summed, so that what a
 // restriction takes from one app is seen with its sibling; apps that are not covered
 // or new count with all they read. Its part of the budget, Config.Displacement, is
 // apart and large, because apps have these chances in these days only.
@@ -34,7 +43,7 @@ import (
 // taken. It lies for an app that is rebuilt on what is left, and says nothing of an
 // app with less than two weeks of its own, or of one that falls silent with its
 // siblings unknown.
-// Source: I5 of the catalogue.
+// Source: I5 of the catalogue; measured in docs/decisions/0076-back-by-which-way.md.
 
 // Limits of displacement.
 const (
@@ -265,8 +274,12 @@ func (e *Engine) moves(s *State, w *window) (sums, ways []comeback) {
 }
 
 // ways holds what an app's closed day has of each way of reading against what that was
-// before: the gain of one that it hardly used drowns in all that it reads.
+// before, and what other ways have less: that did not come from what is restricted.
 func (e *Engine) ways(s *State, l *loss, w *window, sum *comeback) (ways []comeback) {
+	changed := 0.0 // from one way to another: what is read less by those of before
+	for i := range l.ways {
+		changed += max(float64(float64(l.ways[i].records)*sum.grown)-float64(w.by(l.ways[i].use)), 0)
+	}
 	for i := range w.uses {
 		c := &w.uses[i]
 		if e.covers(l.rule, s.App, c.use) {
@@ -277,7 +290,7 @@ func (e *Engine) ways(s *State, l *loss, w *window, sum *comeback) (ways []comeb
 			before = l.ways[i]
 		}
 		m := *sum
-		m.way, m.besides, m.expected = &c.use, float64(c.records), float64(before.records)*m.grown
+		m.way, m.besides, m.expected = &c.use, float64(c.records), float64(float64(before.records)*m.grown)+changed
 		mean := max(m.expected, 1)
 		m.variance = float64(mean*mean) * float64(max(before.spread, l.scale*l.scale))
 		ways = append(ways, m)
