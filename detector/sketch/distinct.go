@@ -67,7 +67,7 @@ func (d *Distinct) put(i int, key uint64) {
 }
 
 // InsertMixed adds mixed keys, and returns those that may be new: in the exact form
-// all that are and hardly any other, in the dense form all. They are in the memory of
+// those that are, some twice, in the dense form all. They are in the memory of
 // the keys, in no certain order.
 func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	if d.Exact() {
@@ -89,10 +89,10 @@ func (d *Distinct) InsertMixed(keys []uint64) []uint64 {
 	return keys[:n]
 }
 
-// unmet returns the mixed keys without those that the exact counter holds, but for
-// few that it does not find, in the memory of the keys. As the keys are uniform, mostly
-// no two have their first bits in common, and these lead to the one that may be the
-// same; a search would take seven steps that wait for each other.
+// unmet returns the mixed keys without those that the exact counter holds, in the memory
+// of the keys. As the keys are uniform, mostly no two have their first bits in common,
+// and these lead to the one that may be the same; to search takes seven steps that wait
+// for each other.
 func (d *Distinct) unmet(keys []uint64) []uint64 {
 	if d.Empty() {
 		return keys
@@ -104,7 +104,10 @@ func (d *Distinct) unmet(keys []uint64) []uint64 {
 		at[key>>(64-first)] = uint8(i)
 	}
 	for _, key := range keys {
-		if words[at[key>>(64-first)]] != key {
+		if words[at[key>>(64-first)]] == key {
+			continue
+		}
+		if i := lowerBound(words, key); i == len(words) || words[i] != key {
 			keys[n] = key
 			n++
 		}
