@@ -53,8 +53,11 @@ var rooms = map[string]room{
 		why:       "the one translation between contract and words, and the codec that decodes event batches",
 	},
 	"detector": {
-		imports: []string{".", "detector/sketch", "detector/tails"},
+		imports: []string{".", "detector/codec", "detector/sketch", "detector/tails"},
 		why:     "state in, verdict and new state out: replay is exact only without I/O, clock and scheduling",
+	},
+	"detector/codec": {
+		why: "one form for all that is kept; what is in it, and in which order, each type says itself",
 	},
 	"detector/sketch": {
 		why: "bytes of a sketch outlive releases, so nobody else's code decides them",
@@ -175,7 +178,7 @@ var rooms = map[string]room{
 }
 
 // pure lists the folders whose result must depend on their arguments alone.
-var pure = []string{"detector", "detector/sketch", "detector/tails"}
+var pure = []string{"detector", "detector/codec", "detector/sketch", "detector/tails"}
 
 // impure maps what a pure room may not import, with everything below it, to the reason.
 var impure = map[string]string{

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // acting are the grounds of a signal about apps that act together.
@@ -61,21 +62,21 @@ func small(v float64) string {
 	return number(v)
 }
 
-func (g *acting) encode(e *encoder) {
-	e.window(g.at)
+func (g *acting) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
 	for _, n := range [...]uint64{g.apps, g.links, g.compared, g.members} {
-		e.uint(n)
+		e.Uint(n)
 	}
-	e.string(string(g.best.a))
-	e.string(string(g.best.b))
-	e.f64(g.usual)
+	e.Text(string(g.best.a))
+	e.Text(string(g.best.b))
+	e.F64(g.usual)
 }
 
-func (g *acting) decode(d *decoder) {
-	*g = acting{at: d.window(), apps: d.uint(), links: d.uint(), compared: d.uint(), members: d.uint()}
-	g.best = pair{memberwatch.AppID(d.string()), memberwatch.AppID(d.string())}
-	g.usual = d.f64()
+func (g *acting) decode(d *codec.Decoder) {
+	*g = acting{at: decodeWindow(d), apps: d.Uint(), links: d.Uint(), compared: d.Uint(), members: d.Uint()}
+	g.best = pair{memberwatch.AppID(d.Text()), memberwatch.AppID(d.Text())}
+	g.usual = d.F64()
 	if g.usual < 0 || g.apps < 2 || g.apps > math.MaxInt32 || g.links > math.MaxInt32 || g.compared == 0 {
-		d.fail("meetings out of range")
+		d.Fail("meetings out of range")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
@@ -150,46 +151,46 @@ func (x *arrivals) merge(o *arrivals) {
 	slices.SortFunc(x.apps, func(a, b arrival) int { return compareStrings(a.app, b.app) })
 }
 
-func (x *arrivals) encode(e *encoder) {
-	e.nested(&x.members)
-	e.uint(uint64(len(x.apps)))
+func (x *arrivals) encode(e *codec.Encoder) {
+	e.Nested(&x.members)
+	e.Uint(uint64(len(x.apps)))
 	for i := range x.apps {
 		a := &x.apps[i]
-		e.string(string(a.app))
-		e.string(string(a.developer))
+		e.Text(string(a.app))
+		e.Text(string(a.developer))
 		a.reach.encode(e)
 		a.perActor.encode(e)
 	}
 }
 
-func (x *arrivals) decode(d *decoder) {
-	d.nested(&x.members)
-	for range d.count(2 + 2*32) {
-		a := arrival{app: memberwatch.AppID(d.string()), developer: memberwatch.DeveloperID(d.string())}
+func (x *arrivals) decode(d *codec.Decoder) {
+	d.Nested(&x.members)
+	for range d.Count(2 + 2*32) {
+		a := arrival{app: memberwatch.AppID(d.Text()), developer: memberwatch.DeveloperID(d.Text())}
 		a.reach.decode(d)
 		a.perActor.decode(d)
 		x.apps = append(x.apps, a)
 	}
 }
 
-func (s *stand) encode(e *encoder) {
+func (s *stand) encode(e *codec.Encoder) {
 	for _, v := range [...]float64{s.value, s.mid, s.spread, s.score} {
-		e.f64(v)
+		e.F64(v)
 	}
 }
 
-func (s *stand) decode(d *decoder) { *s = stand{d.f64(), d.f64(), d.f64(), d.f64()} }
+func (s *stand) decode(d *codec.Decoder) { *s = stand{d.F64(), d.F64(), d.F64(), d.F64()} }
 
-func (e *encoder) arrived(all map[string]*arrivals) {
-	e.uint(uint64(len(all)))
+func encodeArrived(e *codec.Encoder, all map[string]*arrivals) {
+	e.Uint(uint64(len(all)))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		e.string(name)
+		e.Text(name)
 		all[name].encode(e)
 	}
 }
 
-func (d *decoder) arrived(t *Tally) {
-	for range d.count(3) {
-		t.arrivalsAt(d.string()).decode(d)
+func decodeArrived(d *codec.Decoder, t *Tally) {
+	for range d.Count(3) {
+		t.arrivalsAt(d.Text()).decode(d)
 	}
 }

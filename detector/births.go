@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Births is what the fleet knows about new apps: for each category and age, the
@@ -50,13 +52,13 @@ func (m *moments) add(o moments, weight float64) {
 // see counts one value.
 func (m *moments) see(x float64) { m.add(moments{1, x, float64(x * x)}, 1) }
 
-func (m *moments) encode(e *encoder) {
-	e.f64(m.n)
-	e.f64(m.sum)
-	e.f64(m.squares)
+func (m *moments) encode(e *codec.Encoder) {
+	e.F64(m.n)
+	e.F64(m.sum)
+	e.F64(m.squares)
 }
 
-func (m *moments) decode(d *decoder) { *m = moments{d.f64(), d.f64(), d.f64()} }
+func (m *moments) decode(d *codec.Decoder) { *m = moments{d.F64(), d.F64(), d.F64()} }
 
 func (m moments) mean() float64 { return m.sum / m.n }
 
@@ -183,20 +185,20 @@ func (b *births) clone() births {
 	return c
 }
 
-func (b *births) encode(e *encoder) {
-	e.uint(uint64(len(b.byCategory)))
+func (b *births) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(b.byCategory)))
 	for _, name := range slices.Sorted(maps.Keys(b.byCategory)) {
-		e.string(name)
+		e.Text(name)
 		for _, m := range b.byCategory[name] {
 			m.encode(e)
 		}
 	}
 }
 
-func (b *births) decode(d *decoder) {
+func (b *births) decode(d *codec.Decoder) {
 	*b = births{}
-	for range d.count(1 + birthGroups*24) {
-		m := b.at(d.string())
+	for range d.Count(1 + birthGroups*24) {
+		m := b.at(d.Text())
 		for age := range birthGroups {
 			m[age].decode(d)
 		}

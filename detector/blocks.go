@@ -1,6 +1,10 @@
 package detector
 
-import "math"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
+)
 
 // Calibration of a series on its own: the maxima of its evidence in blocks
 // follow a Gumbel law, whose moments are shrunk to those of an ordinary series.
@@ -63,13 +67,13 @@ func (b *blocks) add(evidence float64) {
 	b.values, b.most = 0, 0
 }
 
-func (b *blocks) encode(e *encoder) {
-	e.uint(uint64(b.n))
-	e.uint(uint64(b.values))
-	e.floats([]float32{b.most, b.mean, b.vari})
+func (b *blocks) encode(e *codec.Encoder) {
+	e.Uint(uint64(b.n))
+	e.Uint(uint64(b.values))
+	e.Floats([]float32{b.most, b.mean, b.vari})
 }
 
-func (b *blocks) decode(d *decoder) {
-	b.n, b.values = uint32(min(d.uint(), math.MaxUint32)), uint16(min(d.uint(), blockLength))
-	b.most, b.mean, b.vari = d.f32(), d.f32(), d.f32()
+func (b *blocks) decode(d *codec.Decoder) {
+	b.n, b.values = uint32(min(d.Uint(), math.MaxUint32)), uint16(min(d.Uint(), blockLength))
+	b.most, b.mean, b.vari = d.F32(), d.F32(), d.F32()
 }

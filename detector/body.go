@@ -1,6 +1,10 @@
 package detector
 
-import "math"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
+)
 
 // What a series keeps of the values it has learnt. There are some fifteen series that
 // have moved for each of many thousands of apps, so what is kept for each slot of the
@@ -81,32 +85,32 @@ func (s *series) push(sh *shape, x float64) (oldest float64, full bool) {
 // waiting are the values that wait for their lag, oldest first, in steps.
 func (s *series) waiting(sh *shape) []int16 { return s.body.steps[sh.queueAt():][:s.wait] }
 
-func (s *series) encode(e *encoder, sh *shape) {
-	e.uint(uint64(s.n))
-	e.bool(s.body != nil)
-	e.uint(uint64(s.wait))
+func (s *series) encode(e *codec.Encoder, sh *shape) {
+	e.Uint(uint64(s.n))
+	e.Bool(s.body != nil)
+	e.Uint(uint64(s.wait))
 	if s.body == nil {
 		return
 	}
 	b := s.body
 	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:]} {
-		e.floats(part)
+		e.Floats(part)
 	}
 	for _, n := range b.tested {
-		e.uint(uint64(n))
+		e.Uint(uint64(n))
 	}
 	for _, n := range b.steps[:sh.queueAt()+int(s.wait)] {
-		e.i16(n)
+		e.I16(n)
 	}
-	e.b = append(e.b, b.octets...)
+	e.Raw(b.octets)
 }
 
-func (s *series) decode(d *decoder, sh *shape) {
-	*s = series{n: uint32(min(d.uint(), math.MaxUint32))}
-	moved := d.bool()
-	wait := d.uint()
+func (s *series) decode(d *codec.Decoder, sh *shape) {
+	*s = series{n: uint32(min(d.Uint(), math.MaxUint32))}
+	moved := d.Bool()
+	wait := d.Uint()
 	if wait > uint64(sh.lag) {
-		d.fail("more values wait than the lag has windows")
+		d.Fail("more values wait than the lag has windows")
 		return
 	}
 	s.wait = uint8(wait)
@@ -115,14 +119,14 @@ func (s *series) decode(d *decoder, sh *shape) {
 	}
 	b := newBody(sh)
 	for _, part := range [][]float32{b.level[:], b.spread[:], b.logW[:]} {
-		d.floats(part)
+		d.Floats(part)
 	}
 	for i := range b.tested {
-		b.tested[i] = uint16(min(d.uint(), math.MaxUint16))
+		b.tested[i] = uint16(min(d.Uint(), math.MaxUint16))
 	}
 	for i := range b.steps[:sh.queueAt()+int(s.wait)] {
-		b.steps[i] = d.i16()
+		b.steps[i] = d.I16()
 	}
-	copy(b.octets, d.take(len(b.octets)))
+	copy(b.octets, d.Take(len(b.octets)))
 	s.body = b
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
@@ -249,81 +250,81 @@ func (g *brought) usual() float64 {
 	return n - 1
 }
 
-func (g *brought) encode(e *encoder) {
-	e.window(g.at)
-	e.uint(g.births)
-	e.f64(g.past)
-	e.f64(g.days)
-	e.uint(g.rising)
-	e.f64(g.crowd)
-	e.estimate(g.members)
-	e.string(g.category)
-	e.uint(uint64(g.things[0]))
-	e.uint(uint64(g.things[1]))
+func (g *brought) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Uint(g.births)
+	e.F64(g.past)
+	e.F64(g.days)
+	e.Uint(g.rising)
+	e.F64(g.crowd)
+	encodeEstimate(e, g.members)
+	e.Text(g.category)
+	e.Uint(uint64(g.things[0]))
+	e.Uint(uint64(g.things[1]))
 }
 
-func (g *brought) decode(d *decoder) {
-	*g = brought{at: d.window(), births: d.uint(), past: d.f64(), days: d.f64(), rising: d.uint(), crowd: d.f64()}
-	g.members, g.category = d.estimate(), d.string()
-	g.things = [2]uint8{uint8(d.uint()), uint8(d.uint())}
+func (g *brought) decode(d *codec.Decoder) {
+	*g = brought{at: decodeWindow(d), births: d.Uint(), past: d.F64(), days: d.F64(), rising: d.Uint(), crowd: d.F64()}
+	g.members, g.category = decodeEstimate(d), d.Text()
+	g.things = [2]uint8{uint8(d.Uint()), uint8(d.Uint())}
 	if g.births == 0 || g.rising == 0 || !(g.past >= 0) || !(g.days >= 0) || g.past > 1e12 || !(g.crowd >= 1) || g.crowd > 1e12 {
-		d.fail("births out of range")
+		d.Fail("births out of range")
 	}
 }
 
-func (c *cohorts) encode(e *encoder) {
-	e.int(int64(c.day))
-	e.f64(c.days)
-	e.uint(uint64(len(c.shapes)))
+func (c *cohorts) encode(e *codec.Encoder) {
+	e.Int(int64(c.day))
+	e.F64(c.days)
+	e.Uint(uint64(len(c.shapes)))
 	for _, shape := range slices.Sorted(maps.Keys(c.shapes)) {
-		e.u64(shape)
+		e.U64(shape)
 		c.shapes[shape].encode(e)
 	}
-	e.uint(uint64(len(c.marked)))
+	e.Uint(uint64(len(c.marked)))
 	for _, shape := range slices.Sorted(maps.Keys(c.marked)) {
-		e.u64(shape)
-		e.int(int64(c.marked[shape]))
+		e.U64(shape)
+		e.Int(int64(c.marked[shape]))
 	}
 }
 
-func (c *cohorts) decode(d *decoder) {
-	*c = cohorts{day: int32(d.int()), days: d.f64()}
-	for range d.count(20) {
+func (c *cohorts) decode(d *codec.Decoder) {
+	*c = cohorts{day: int32(d.Int()), days: d.F64()}
+	for range d.Count(20) {
 		if c.shapes == nil {
 			c.shapes = make(map[uint64]*lineage)
 		}
-		shape, l := d.u64(), new(lineage)
+		shape, l := d.U64(), new(lineage)
 		l.decode(d)
 		c.shapes[shape] = l
 	}
-	for range d.count(9) {
+	for range d.Count(9) {
 		if c.marked == nil {
 			c.marked = make(map[uint64]int32)
 		}
-		shape := d.u64()
-		c.marked[shape] = int32(d.int())
+		shape := d.U64()
+		c.marked[shape] = int32(d.Int())
 	}
 }
 
-func (l *lineage) encode(e *encoder) {
+func (l *lineage) encode(e *codec.Encoder) {
 	for _, n := range l.recent {
-		e.uint(n)
+		e.Uint(n)
 	}
-	e.f64(l.past)
-	e.uint(l.reach)
-	e.uint(l.unions)
-	e.nested(&l.members)
-	e.string(l.category)
-	e.uint(uint64(l.things[0]))
-	e.uint(uint64(l.things[1]))
+	e.F64(l.past)
+	e.Uint(l.reach)
+	e.Uint(l.unions)
+	e.Nested(&l.members)
+	e.Text(l.category)
+	e.Uint(uint64(l.things[0]))
+	e.Uint(uint64(l.things[1]))
 }
 
-func (l *lineage) decode(d *decoder) {
+func (l *lineage) decode(d *codec.Decoder) {
 	for i := range l.recent {
-		l.recent[i] = d.uint()
+		l.recent[i] = d.Uint()
 	}
-	l.past, l.reach, l.unions = d.f64(), d.uint(), d.uint()
-	d.nested(&l.members)
-	l.category = d.string()
-	l.things = [2]uint8{uint8(d.uint()), uint8(d.uint())}
+	l.past, l.reach, l.unions = d.F64(), d.Uint(), d.Uint()
+	d.Nested(&l.members)
+	l.category = d.Text()
+	l.things = [2]uint8{uint8(d.Uint()), uint8(d.Uint())}
 }

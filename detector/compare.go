@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // pending is a closed window that waits for the fleet's word.
@@ -315,95 +316,95 @@ func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
 	c.p = min(c.p*factor, 1)
 }
 
-func (p *pending) encode(e *encoder) {
-	e.window(p.Window)
+func (p *pending) encode(e *codec.Encoder) {
+	encodeWindow(e, p.Window)
 	for _, v := range p.values.v {
-		e.f64(v)
+		e.F64(v)
 	}
-	e.f64(p.values.actors)
-	e.f64(p.members.Value)
-	e.f64(p.members.Low)
-	e.f64(p.members.High)
-	e.uint(uint64(p.fired))
-	e.int(int64(p.days))
-	e.int(int64(p.through))
-	e.f64(p.misses)
-	e.bool(p.first)
-	e.string(p.prefix)
-	e.string(p.lead)
+	e.F64(p.values.actors)
+	e.F64(p.members.Value)
+	e.F64(p.members.Low)
+	e.F64(p.members.High)
+	e.Uint(uint64(p.fired))
+	e.Int(int64(p.days))
+	e.Int(int64(p.through))
+	e.F64(p.misses)
+	e.Bool(p.first)
+	e.Text(p.prefix)
+	e.Text(p.lead)
 	p.total.encode(e)
 	p.pieces.encode(e)
-	e.string(string(p.rule))
-	e.f64(p.moved)
-	e.string(p.way)
-	e.uint(uint64(len(p.sets)))
+	e.Text(string(p.rule))
+	e.F64(p.moved)
+	e.Text(p.way)
+	e.Uint(uint64(len(p.sets)))
 	for i := range p.sets {
 		p.sets[i].encode(e)
 	}
-	e.uint(uint64(len(p.tests)))
+	e.Uint(uint64(len(p.tests)))
 	for i := range p.tests {
 		p.tests[i].encode(e)
 	}
 }
 
-func (p *pending) decode(d *decoder) {
-	p.Window = d.window()
+func (p *pending) decode(d *codec.Decoder) {
+	p.Window = decodeWindow(d)
 	for f := range p.values.v {
-		p.values.v[f] = d.f64()
+		p.values.v[f] = d.F64()
 	}
-	p.values.actors = d.f64()
-	p.members = memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
-	p.fired, p.days, p.through = uint8(d.uint()), int32(d.int()), int32(d.int())
-	p.misses, p.first = d.f64(), d.bool()
-	p.prefix, p.lead = d.string(), d.string()
+	p.values.actors = d.F64()
+	p.members = memberwatch.Estimate{Value: d.F64(), Low: d.F64(), High: d.F64()}
+	p.fired, p.days, p.through = uint8(d.Uint()), int32(d.Int()), int32(d.Int())
+	p.misses, p.first = d.F64(), d.Bool()
+	p.prefix, p.lead = d.Text(), d.Text()
 	p.total.decode(d)
 	p.pieces.decode(d)
-	p.rule, p.moved, p.way = memberwatch.RestrictionID(d.string()), d.f64(), d.string()
-	for range d.count(18) {
+	p.rule, p.moved, p.way = memberwatch.RestrictionID(d.Text()), d.F64(), d.Text()
+	for range d.Count(18) {
 		var n newSet
 		n.decode(d)
 		p.sets = append(p.sets, n)
 	}
-	for range d.count(minComparison) {
+	for range d.Count(minComparison) {
 		var c comparison
 		c.decode(d)
 		p.tests = append(p.tests, c)
 	}
 }
 
-func (c *comparison) encode(e *encoder) {
-	e.uint(uint64(c.stream))
-	e.uint(uint64(c.feature))
-	e.uint(uint64(c.stratum))
+func (c *comparison) encode(e *codec.Encoder) {
+	e.Uint(uint64(c.stream))
+	e.Uint(uint64(c.feature))
+	e.Uint(uint64(c.stratum))
 	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.p, c.mid, c.low, c.high} {
-		e.f64(v)
+		e.F64(v)
 	}
-	e.bool(c.expected.ok)
+	e.Bool(c.expected.ok)
 	if !c.expected.ok {
 		return
 	}
 	for i := range experts {
-		e.f64(c.expected.mean[i])
-		e.f64(c.expected.sd[i])
-		e.f64(c.expected.w[i])
+		e.F64(c.expected.mean[i])
+		e.F64(c.expected.sd[i])
+		e.F64(c.expected.w[i])
 	}
 }
 
 // minComparison is the least number of bytes a comparison takes.
 const minComparison = 3 + 6*8 + 1
 
-func (c *comparison) decode(d *decoder) {
-	c.stream, c.feature, c.stratum = streamID(d.uint()), Feature(d.uint()), int(min(d.uint(), strata))
+func (c *comparison) decode(d *codec.Decoder) {
+	c.stream, c.feature, c.stratum = streamID(d.Uint()), Feature(d.Uint()), int(min(d.Uint(), strata))
 	if c.stream >= streams || c.feature >= Features || c.stratum >= strata {
-		d.fail("unknown feature")
+		d.Fail("unknown feature")
 		return
 	}
-	c.reach = [measures]float64{d.f64(), d.f64()}
-	c.p, c.mid, c.low, c.high = d.f64(), d.f64(), d.f64(), d.f64()
-	if c.expected.ok = d.bool(); !c.expected.ok {
+	c.reach = [measures]float64{d.F64(), d.F64()}
+	c.p, c.mid, c.low, c.high = d.F64(), d.F64(), d.F64(), d.F64()
+	if c.expected.ok = d.Bool(); !c.expected.ok {
 		return
 	}
 	for i := range experts {
-		c.expected.mean[i], c.expected.sd[i], c.expected.w[i] = d.f64(), d.f64(), d.f64()
+		c.expected.mean[i], c.expected.sd[i], c.expected.w[i] = d.F64(), d.F64(), d.F64()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -281,28 +282,28 @@ func (f *Fleet) nameOfGroup(apps []memberwatch.AppID) string {
 	return string(apps[0])
 }
 
-func (c *coordination) encode(e *encoder) {
-	e.uint(uint64(len(c.pairs)))
+func (c *coordination) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(c.pairs)))
 	for _, p := range slices.SortedFunc(maps.Keys(c.pairs), comparePairs) {
 		m := c.pairs[p]
-		e.string(string(p.a))
-		e.string(string(p.b))
-		e.int(int64(m.epoch))
-		e.int(int64(m.last))
-		e.u64(m.tags[0])
-		e.u64(m.tags[1])
-		e.f64(m.usual[0])
-		e.f64(m.usual[1])
+		e.Text(string(p.a))
+		e.Text(string(p.b))
+		e.Int(int64(m.epoch))
+		e.Int(int64(m.last))
+		e.U64(m.tags[0])
+		e.U64(m.tags[1])
+		e.F64(m.usual[0])
+		e.F64(m.usual[1])
 	}
 }
 
-func (c *coordination) decode(d *decoder) {
+func (c *coordination) decode(d *codec.Decoder) {
 	*c = coordination{}
-	for range d.count(36) {
-		p := pair{memberwatch.AppID(d.string()), memberwatch.AppID(d.string())}
-		m := &meetings{epoch: int32(d.int()), last: int32(d.int())}
-		m.tags = [2]uint64{d.u64(), d.u64()}
-		m.usual = [2]float64{d.f64(), d.f64()}
+	for range d.Count(36) {
+		p := pair{memberwatch.AppID(d.Text()), memberwatch.AppID(d.Text())}
+		m := &meetings{epoch: int32(d.Int()), last: int32(d.Int())}
+		m.tags = [2]uint64{d.U64(), d.U64()}
+		m.usual = [2]float64{d.F64(), d.F64()}
 		if c.pairs == nil {
 			c.pairs = make(map[pair]*meetings)
 		}

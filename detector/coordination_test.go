@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/memberwatch/memberwatch"
 	"pgregory.net/rapid"
+
+	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // deed is one app's reading of one member.
@@ -145,14 +147,14 @@ func TestTouchesDoNotKnowTheirOrder(t *testing.T) {
 		if !slices.Equal(one, other) || !slices.IsSorted(one) || len(one) > keepTouches {
 			t.Fatalf("got %v and %v", one, other)
 		}
-		e := newEncoder(nil, 1)
+		e := codec.NewEncoder(nil, 1)
 		one.encode(e)
-		b, err := e.finish()
+		b, err := e.Finish()
 		if err != nil {
 			t.Fatal(err)
 		}
 		var read touches
-		if read.decode(newDecoder(b, 1, "touches")); !slices.Equal(one, read) {
+		if read.decode(codec.NewDecoder(b, 1, "touches")); !slices.Equal(one, read) {
 			t.Fatalf("wrote %v, read %v", one, read)
 		}
 	})

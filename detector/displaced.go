@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Displacement: what a restriction takes from an app comes back by another way of
@@ -356,19 +357,19 @@ func (d *displacement) moves() []comeback {
 	return all
 }
 
-func (l *loss) encode(e *encoder) {
-	e.string(string(l.rule))
-	e.floats([]float32{l.lost, l.besides, l.actors, l.scale})
-	e.floats(l.season[:])
-	e.int(l.effective)
-	e.int(l.end)
-	e.ways(l.ways)
+func (l *loss) encode(e *codec.Encoder) {
+	e.Text(string(l.rule))
+	e.Floats([]float32{l.lost, l.besides, l.actors, l.scale})
+	e.Floats(l.season[:])
+	e.Int(l.effective)
+	e.Int(l.end)
+	encodeWays(e, l.ways)
 }
 
-func (l *loss) decode(d *decoder) {
-	l.rule = memberwatch.RestrictionID(d.string())
-	l.lost, l.besides, l.actors, l.scale = d.f32(), d.f32(), d.f32(), d.f32()
-	d.floats(l.season[:])
-	l.effective, l.end = d.int(), d.int()
-	l.ways = d.ways()
+func (l *loss) decode(d *codec.Decoder) {
+	l.rule = memberwatch.RestrictionID(d.Text())
+	l.lost, l.besides, l.actors, l.scale = d.F32(), d.F32(), d.F32(), d.F32()
+	d.Floats(l.season[:])
+	l.effective, l.end = d.Int(), d.Int()
+	l.ways = decodeWays(d)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Engine scores the apps of one partition. It holds what the platform has
@@ -322,15 +323,15 @@ const engineVersion = 1
 // AppendBinary appends what the engine itself remembers of the stream, apart
 // from the states, calibrations and control changes that the caller keeps.
 func (e *Engine) AppendBinary(b []byte) ([]byte, error) {
-	enc := newEncoder(b, engineVersion)
-	enc.int(e.since)
-	enc.int(e.through)
-	return enc.finish()
+	enc := codec.NewEncoder(b, engineVersion)
+	enc.Int(e.since)
+	enc.Int(e.through)
+	return enc.Finish()
 }
 
-// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (e *Engine) UnmarshalBinary(b []byte) error {
-	d := newDecoder(b, engineVersion, "engine")
-	e.since, e.through = d.int(), d.int()
-	return d.finish()
+	d := codec.NewDecoder(b, engineVersion, "engine")
+	e.since, e.through = d.Int(), d.Int()
+	return d.Finish()
 }

@@ -3,9 +3,11 @@ package detector
 import (
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/json"
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // episode is an open signal of an app. There is one for each kind, and of rules
@@ -229,4 +231,27 @@ func (e *Engine) watchNext(s *State, day memberwatch.Window) {
 	if len(s.episodes) > 0 {
 		e.open[day] = append(e.open[day], s.App)
 	}
+}
+
+// encodeEpisodes writes open signals as JSON: they are rare, wide, and never on the
+// hot path.
+func encodeEpisodes(e *codec.Encoder, list []episode) {
+	e.Uint(uint64(len(list)))
+	for i := range list {
+		body, err := json.Marshal(&list[i])
+		e.Fail(err)
+		e.Text(string(body))
+	}
+}
+
+func decodeEpisodes(d *codec.Decoder) []episode {
+	var list []episode
+	for range d.Count(2) {
+		var ep episode
+		if err := json.Unmarshal(d.Bytes(), &ep); err != nil {
+			d.Fail("episode: " + err.Error())
+		}
+		list = append(list, ep)
+	}
+	return list
 }

@@ -3,6 +3,7 @@ package detector
 import (
 	"math"
 
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -52,12 +53,12 @@ func (x *evidence) update(p, threshold float64) float64 {
 	return m
 }
 
-func (x *evidence) encode(e *encoder) {
-	e.f64(x.m)
-	e.uint(uint64(x.quiet))
-	e.floats([]float32{x.peak, x.ended})
+func (x *evidence) encode(e *codec.Encoder) {
+	e.F64(x.m)
+	e.Uint(uint64(x.quiet))
+	e.Floats([]float32{x.peak, x.ended})
 }
 
-func (x *evidence) decode(d *decoder) {
-	*x = evidence{m: d.f64(), quiet: uint8(d.uint()), peak: d.f32(), ended: d.f32()}
+func (x *evidence) decode(d *codec.Decoder) {
+	*x = evidence{m: d.F64(), quiet: uint8(d.Uint()), peak: d.F32(), ended: d.F32()}
 }

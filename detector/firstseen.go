@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
@@ -301,17 +302,17 @@ func (g *estranged) finding(float64) memberwatch.Finding {
 	}
 }
 
-func (g *estranged) encode(e *encoder) {
-	e.window(g.at)
-	e.int(g.raised)
-	e.estimate(g.members)
-	e.string(g.place)
-	e.string(g.thing)
+func (g *estranged) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Int(g.raised)
+	encodeEstimate(e, g.members)
+	e.Text(g.place)
+	e.Text(g.thing)
 	for _, r := range [...]rate{g.places, g.things} {
-		e.uint(r.count)
-		e.int(r.days)
+		e.Uint(r.count)
+		e.Int(r.days)
 	}
-	e.bool(g.tested)
+	e.Bool(g.tested)
 	if !g.tested {
 		return
 	}
@@ -321,38 +322,38 @@ func (g *estranged) encode(e *encoder) {
 	}
 }
 
-func (g *estranged) decode(d *decoder) {
+func (g *estranged) decode(d *codec.Decoder) {
 	*g = estranged{
-		at: d.window(), raised: d.int(), members: d.estimate(), place: d.string(), thing: d.string(),
-		places: rate{d.uint(), d.int()}, things: rate{d.uint(), d.int()}, tested: d.bool(), cal: new(Calibration),
+		at: decodeWindow(d), raised: d.Int(), members: decodeEstimate(d), place: d.Text(), thing: d.Text(),
+		places: rate{d.Uint(), d.Int()}, things: rate{d.Uint(), d.Int()}, tested: d.Bool(), cal: new(Calibration),
 	}
 	if !g.tested {
 		return
 	}
 	g.hour.decode(d)
 	for _, id := range g.hour.cells() {
-		if d.err == nil {
+		if d.Err() == nil {
 			g.cal.cells[id].decode(d)
 		}
 	}
 }
 
-func (n names) encode(e *encoder) {
-	e.uint(uint64(len(n)))
+func (n names) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(n)))
 	for _, o := range n {
-		e.uint(uint64(o.hash))
-		e.uint(uint64(o.first))
-		e.uint(uint64(o.last - o.first))
+		e.Uint(uint64(o.hash))
+		e.Uint(uint64(o.first))
+		e.Uint(uint64(o.last - o.first))
 	}
 }
 
-func (n *names) decode(d *decoder) {
+func (n *names) decode(d *codec.Decoder) {
 	*n = nil
-	for range d.count(3) {
-		o := name{hash: uint32(d.uint()), first: uint16(d.uint())}
-		o.last = o.first + uint16(d.uint())
+	for range d.Count(3) {
+		o := name{hash: uint32(d.Uint()), first: uint16(d.Uint())}
+		o.last = o.first + uint16(d.Uint())
 		if last := len(*n) - 1; last >= 0 && (*n)[last].hash >= o.hash || last+1 >= mostNames {
-			d.fail("names out of order")
+			d.Fail("names out of order")
 			return
 		}
 		*n = append(*n, o)
@@ -364,21 +365,21 @@ func (x *strange) reset() {
 	x.members.Reset()
 }
 
-func (x *strange) encode(e *encoder) {
-	e.uint(x.calls)
+func (x *strange) encode(e *codec.Encoder) {
+	e.Uint(x.calls)
 	if x.calls == 0 {
 		return
 	}
-	e.nested(&x.members)
-	e.string(x.place)
-	e.string(x.thing)
-	e.bool(x.said)
+	e.Nested(&x.members)
+	e.Text(x.place)
+	e.Text(x.thing)
+	e.Bool(x.said)
 }
 
-func (x *strange) decode(d *decoder) {
-	if x.calls = d.uint(); x.calls == 0 {
+func (x *strange) decode(d *codec.Decoder) {
+	if x.calls = d.Uint(); x.calls == 0 {
 		return
 	}
-	d.nested(&x.members)
-	x.place, x.thing, x.said = d.string(), d.string(), d.bool()
+	d.Nested(&x.members)
+	x.place, x.thing, x.said = d.Text(), d.Text(), d.Bool()
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Fleet turns the tallies of all partitions into judgements and calibrations.
@@ -198,109 +199,79 @@ const (
 
 // AppendBinary appends the fleet's canonical encoding.
 func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
-	e := newEncoder(b, fleetVersion)
-	e.int(int64(f.through))
+	e := codec.NewEncoder(b, fleetVersion)
+	e.Int(int64(f.through))
 	for id := range f.hist {
-		e.bool(f.hist[id] != nil)
+		e.Bool(f.hist[id] != nil)
 		if f.hist[id] != nil {
-			e.sparse(f.hist[id])
+			e.Sparse(f.hist[id])
 		}
 	}
 	f.births.encode(e)
 	f.peers.encode(e)
 	f.spells.encode(e)
-	e.uint(uint64(f.population.days))
-	e.uint(uint64(f.population.moved))
+	e.Uint(uint64(f.population.days))
+	e.Uint(uint64(f.population.moved))
 	f.coordination.encode(e)
 	f.cohorts.encode(e)
 	f.networks.encode(e)
-	f.encodeEpisodes(e)
-	e.uint(uint64(len(f.day.days)))
+	encodeEpisodes(e, f.episodes)
+	e.Uint(uint64(len(f.day.days)))
 	for i, day := range f.day.days {
-		e.int(int64(day))
-		e.nested(f.day.parts[i])
+		e.Int(int64(day))
+		e.Nested(f.day.parts[i])
 	}
-	return e.finish()
+	return e.Finish()
 }
 
-// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (f *Fleet) UnmarshalBinary(b []byte) error {
-	d := newDecoder(b, fleetVersion, "fleet")
-	*f = Fleet{cfg: f.cfg, through: int32(d.int())}
+	d := codec.NewDecoder(b, fleetVersion, "fleet")
+	*f = Fleet{cfg: f.cfg, through: int32(d.Int())}
 	for id := range f.hist {
-		if d.bool() {
-			f.hist[id] = d.sparse(bins + 1)
+		if d.Bool() {
+			f.hist[id] = d.Sparse(bins + 1)
 		}
 	}
 	f.births.decode(d)
 	f.peers.decode(d)
 	f.spells.decode(d)
-	f.population = population{uint32(d.uint()), uint32(d.uint())}
+	f.population = population{uint32(d.Uint()), uint32(d.Uint())}
 	f.coordination.decode(d)
 	f.cohorts.decode(d)
 	f.networks.decode(d)
-	f.decodeEpisodes(d)
-	for range d.count(2) {
-		day, t := int32(d.int()), new(Tally)
-		d.nested(t)
+	f.episodes = decodeEpisodes(d)
+	for range d.Count(2) {
+		day, t := int32(d.Int()), new(Tally)
+		d.Nested(t)
 		f.day.days, f.day.parts = append(f.day.days, day), append(f.day.parts, t)
 	}
-	return d.finish()
-}
-
-// sparse writes the nonzero items of a list with their places.
-func (e *encoder) sparse(list []float64) {
-	n := 0
-	for _, v := range list {
-		if v != 0 {
-			n++
-		}
-	}
-	e.uint(uint64(n))
-	for i, v := range list {
-		if v != 0 {
-			e.uint(uint64(i))
-			e.f64(v)
-		}
-	}
-}
-
-func (d *decoder) sparse(size int) []float64 {
-	list := make([]float64, size)
-	for range d.count(9) {
-		i, v := d.uint(), d.f64()
-		if i >= uint64(size) {
-			d.fail("place out of range")
-			return nil
-		}
-		list[i] = v
-	}
-	return list
+	return d.Finish()
 }
 
 // AppendBinary appends the judgement's canonical encoding.
 func (j *Judgement) AppendBinary(b []byte) ([]byte, error) {
-	e := newEncoder(b, judgementVersion)
-	e.window(j.Window)
+	e := codec.NewEncoder(b, judgementVersion)
+	encodeWindow(e, j.Window)
 	for f := range Features {
-		e.f64(j.Factor[f])
-		e.f64(j.Shift[f])
+		e.F64(j.Factor[f])
+		e.F64(j.Shift[f])
 		j.first[f].encode(e)
 	}
-	e.uint(j.Ready)
-	return e.finish()
+	e.Uint(j.Ready)
+	return e.Finish()
 }
 
-// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (j *Judgement) UnmarshalBinary(b []byte) error {
-	d := newDecoder(b, judgementVersion, "judgement")
-	*j = Judgement{Window: d.window()}
+	d := codec.NewDecoder(b, judgementVersion, "judgement")
+	*j = Judgement{Window: decodeWindow(d)}
 	for f := range Features {
-		j.Factor[f], j.Shift[f] = d.f64(), d.f64()
+		j.Factor[f], j.Shift[f] = d.F64(), d.F64()
 		j.first[f].decode(d)
 	}
-	j.Ready = d.uint()
-	return d.finish()
+	j.Ready = d.Uint()
+	return d.Finish()
 }
 
 // dayOf is the UTC day of an event time, in days since the epoch.

@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -90,25 +89,4 @@ func (f *Fleet) TakeUpdates() []memberwatch.Update {
 	updates := f.updates
 	f.updates = nil
 	return updates
-}
-
-func (f *Fleet) encodeEpisodes(e *encoder) {
-	e.uint(uint64(len(f.episodes)))
-	for i := range f.episodes {
-		body, err := json.Marshal(&f.episodes[i]) // rare and wide
-		if err != nil && e.err == nil {
-			e.err = err
-		}
-		e.string(string(body))
-	}
-}
-
-func (f *Fleet) decodeEpisodes(d *decoder) {
-	for range d.count(2) {
-		var ep episode
-		if err := json.Unmarshal(d.bytes(), &ep); err != nil {
-			d.fail("episode: " + err.Error())
-		}
-		f.episodes = append(f.episodes, ep)
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -114,44 +115,44 @@ func (g *gathered) shared() float64 {
 	return max(1-g.members.Value/max(g.total.value, 1), 0)
 }
 
-func (g *gathered) encode(e *encoder) {
-	e.window(g.at)
-	e.string(g.network)
-	e.uint(g.developers)
-	e.f64(g.score)
+func (g *gathered) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Text(g.network)
+	e.Uint(g.developers)
+	e.F64(g.score)
 	g.reach.encode(e)
 	g.perActor.encode(e)
-	e.f64(g.total.value)
-	e.f64(g.total.mean)
-	e.f64(g.total.variance)
-	e.f64(g.past.n)
-	e.f64(g.past.sum)
-	e.uint(g.tests)
-	e.f64(g.factor)
-	e.estimate(g.members)
-	e.string(g.lead)
+	e.F64(g.total.value)
+	e.F64(g.total.mean)
+	e.F64(g.total.variance)
+	e.F64(g.past.n)
+	e.F64(g.past.sum)
+	e.Uint(g.tests)
+	e.F64(g.factor)
+	encodeEstimate(e, g.members)
+	e.Text(g.lead)
 }
 
-func (g *gathered) decode(d *decoder) {
-	*g = gathered{at: d.window(), network: d.string(), developers: d.uint(), score: d.f64()}
+func (g *gathered) decode(d *codec.Decoder) {
+	*g = gathered{at: decodeWindow(d), network: d.Text(), developers: d.Uint(), score: d.F64()}
 	g.reach.decode(d)
 	g.perActor.decode(d)
-	g.total = volume{d.f64(), d.f64(), d.f64()}
-	g.past = kin{d.f64(), d.f64()}
-	g.tests, g.factor, g.members, g.lead = d.uint(), d.f64(), d.estimate(), d.string()
+	g.total = volume{d.F64(), d.F64(), d.F64()}
+	g.past = kin{d.F64(), d.F64()}
+	g.tests, g.factor, g.members, g.lead = d.Uint(), d.F64(), decodeEstimate(d), d.Text()
 	if sums := g.score + g.reach.score + g.perActor.score + g.past.sum; math.IsNaN(sums) || math.IsInf(sums, 0) {
-		d.fail("scores out of range")
+		d.Fail("scores out of range")
 	}
 	if g.reach.n == 0 || g.tests == 0 || !(g.past.n >= 0) || !(g.factor >= 1) || !(g.total.mean > 0) || !(g.total.variance >= 0) {
-		d.fail("arrivals out of range")
+		d.Fail("arrivals out of range")
 	}
 }
 
-func (x *scores) encode(e *encoder) {
-	e.uint(x.n)
+func (x *scores) encode(e *codec.Encoder) {
+	e.Uint(x.n)
 	for _, v := range [...]float64{x.score, x.value, x.mid, x.spread} {
-		e.f64(v)
+		e.F64(v)
 	}
 }
 
-func (x *scores) decode(d *decoder) { *x = scores{d.uint(), d.f64(), d.f64(), d.f64(), d.f64()} }
+func (x *scores) decode(d *codec.Decoder) { *x = scores{d.Uint(), d.F64(), d.F64(), d.F64(), d.F64()} }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // A finding is stored with its grounds: everything it follows from, as numbers.
@@ -23,8 +24,8 @@ var ErrNoRecord = errors.New("the finding has no record of its grounds")
 // app-days in which one false signal was accepted at the time.
 type grounds interface {
 	finding(budget float64) memberwatch.Finding
-	encode(e *encoder)
-	decode(d *decoder)
+	encode(e *codec.Encoder)
+	decode(d *codec.Decoder)
 }
 
 // sorts are the kinds of grounds; the number of each is stored, so it stays.
@@ -91,18 +92,18 @@ func (e *Engine) ground(s *State, g grounds) memberwatch.Finding {
 // recorded adds basis and record to a finding that was made from grounds.
 func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget float64) memberwatch.Finding {
 	f = based(f, basis)
-	enc := newEncoder(nil, groundsVersion)
-	enc.string(Model)
-	enc.string(string(f.Basis.App))
-	enc.string(string(f.Basis.Developer))
-	enc.int(f.Basis.Calibration)
-	enc.int(f.Basis.Control)
-	enc.uint(uint64(f.Basis.Learning))
-	enc.int(int64(f.Basis.LearningDays))
-	enc.f64(budget)
-	enc.uint(sortOf(g))
+	enc := codec.NewEncoder(nil, groundsVersion)
+	enc.Text(Model)
+	enc.Text(string(f.Basis.App))
+	enc.Text(string(f.Basis.Developer))
+	enc.Int(f.Basis.Calibration)
+	enc.Int(f.Basis.Control)
+	enc.Uint(uint64(f.Basis.Learning))
+	enc.Int(int64(f.Basis.LearningDays))
+	enc.F64(budget)
+	enc.Uint(sortOf(g))
 	g.encode(enc)
-	record, err := enc.finish()
+	record, err := enc.Finish()
 	if err != nil {
 		panic(fmt.Sprintf("bug: grounds %T do not encode: %v", g, err))
 	}
@@ -131,29 +132,29 @@ func conclude(g grounds, budget float64) memberwatch.Finding {
 
 // Recompute makes a finding again from its stored record; only its number
 // within the signal is taken from it. The error wraps ErrNoRecord, ErrOtherModel
-// with the model's name, or ErrCorrupt.
+// with the model's name, or codec.ErrCorrupt.
 func Recompute(stored *memberwatch.Finding) (memberwatch.Finding, error) {
 	if len(stored.Record) == 0 {
 		return memberwatch.Finding{}, ErrNoRecord
 	}
-	d := newDecoder(stored.Record, groundsVersion, "grounds")
-	if model := d.string(); d.err == nil && model != Model {
+	d := codec.NewDecoder(stored.Record, groundsVersion, "grounds")
+	if model := d.Text(); d.Err() == nil && model != Model {
 		return memberwatch.Finding{}, fmt.Errorf("%w: by models %q, these are %q", ErrOtherModel, model, Model)
 	}
 	basis := memberwatch.Basis{
-		App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()), Model: Model, Calibration: d.int(), Control: d.int(),
-		Learning: memberwatch.Learning(d.uint()), LearningDays: int32(d.int()),
+		App: memberwatch.AppID(d.Text()), Developer: memberwatch.DeveloperID(d.Text()), Model: Model, Calibration: d.Int(), Control: d.Int(),
+		Learning: memberwatch.Learning(d.Uint()), LearningDays: int32(d.Int()),
 	}
-	budget, sort := d.f64(), d.uint()
-	if d.err == nil && (sort == 0 || sort >= uint64(len(sorts)) || !(budget > 0)) {
-		d.fail("grounds of no known sort")
+	budget, sort := d.F64(), d.Uint()
+	if d.Err() == nil && (sort == 0 || sort >= uint64(len(sorts)) || !(budget > 0)) {
+		d.Fail("grounds of no known sort")
 	}
-	if d.err != nil {
-		return memberwatch.Finding{}, d.err
+	if d.Err() != nil {
+		return memberwatch.Finding{}, d.Err()
 	}
 	g := sorts[sort]()
 	g.decode(d)
-	if err := d.finish(); err != nil {
+	if err := d.Finish(); err != nil {
 		return memberwatch.Finding{}, err
 	}
 	f := conclude(g, budget)
@@ -183,14 +184,14 @@ func Withdraw(f memberwatch.Finding) memberwatch.Finding {
 // stillOpen is the caveat of a provisional finding.
 const stillOpen = "the window is still open and the fleet's part in it not yet known"
 
-func (e *encoder) estimate(x memberwatch.Estimate) {
-	e.f64(x.Value)
-	e.f64(x.Low)
-	e.f64(x.High)
+func encodeEstimate(e *codec.Encoder, x memberwatch.Estimate) {
+	e.F64(x.Value)
+	e.F64(x.Low)
+	e.F64(x.High)
 }
 
-func (d *decoder) estimate() memberwatch.Estimate {
-	return memberwatch.Estimate{Value: d.f64(), Low: d.f64(), High: d.f64()}
+func decodeEstimate(d *codec.Decoder) memberwatch.Estimate {
+	return memberwatch.Estimate{Value: d.F64(), Low: d.F64(), High: d.F64()}
 }
 
 // judged are the grounds of a finding about a window that was compared with what
@@ -233,14 +234,14 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 	return f
 }
 
-func (g *judged) encode(e *encoder) {
-	e.string(string(g.kind))
-	e.int(g.raised)
+func (g *judged) encode(e *codec.Encoder) {
+	e.Text(string(g.kind))
+	e.Int(g.raised)
 	p := g.pending
 	p.tests = nil
 	p.encode(e)
-	e.int(int64(g.ready))
-	e.uint(uint64(len(g.trials)))
+	e.Int(int64(g.ready))
+	e.Uint(uint64(len(g.trials)))
 	for i := range g.trials {
 		g.trials[i].encode(e)
 		for _, id := range g.trials[i].cells() {
@@ -250,15 +251,15 @@ func (g *judged) encode(e *encoder) {
 	}
 }
 
-func (g *judged) decode(d *decoder) {
-	g.kind, g.raised = memberwatch.Kind(d.string()), d.int()
+func (g *judged) decode(d *codec.Decoder) {
+	g.kind, g.raised = memberwatch.Kind(d.Text()), d.Int()
 	g.pending.decode(d)
-	g.ready = int32(d.int())
+	g.ready = int32(d.Int())
 	g.cal = &Calibration{Through: g.through}
-	for range d.count(minComparison) {
+	for range d.Count(minComparison) {
 		var t trial
 		t.decode(d)
-		if d.err == nil {
+		if d.Err() == nil {
 			for _, id := range t.cells() {
 				g.cal.cells[id].decode(d)
 			}
@@ -267,38 +268,38 @@ func (g *judged) decode(d *decoder) {
 		g.trials = append(g.trials, t)
 	}
 	if len(g.trials) == 0 {
-		d.fail("a judged window without a trial")
+		d.Fail("a judged window without a trial")
 	}
 }
 
-func (t *trial) encode(e *encoder) {
+func (t *trial) encode(e *codec.Encoder) {
 	t.comparison.encode(e)
-	e.f64(t.factor)
-	e.f64(t.shift)
-	e.f64(t.weight)
+	e.F64(t.factor)
+	e.F64(t.shift)
+	e.F64(t.weight)
 	t.rise.encode(e)
-	e.bool(t.crossed)
-	e.f64(t.peers.part)
-	e.f64(t.peers.days)
+	e.Bool(t.crossed)
+	e.F64(t.peers.part)
+	e.F64(t.peers.days)
 }
 
-func (t *trial) decode(d *decoder) {
+func (t *trial) decode(d *codec.Decoder) {
 	t.comparison.decode(d)
-	t.factor, t.shift, t.weight = d.f64(), d.f64(), d.f64()
+	t.factor, t.shift, t.weight = d.F64(), d.F64(), d.F64()
 	t.rise.decode(d)
-	t.crossed = d.bool()
-	t.peers = standing{d.f64(), d.f64()}
+	t.crossed = d.Bool()
+	t.peers = standing{d.F64(), d.F64()}
 }
 
 // encode writes a cell, of its ranks only where they change.
-func (c *cell) encode(e *encoder) {
-	e.f64(c.n)
-	e.f64(c.all)
+func (c *cell) encode(e *codec.Encoder) {
+	e.F64(c.n)
+	e.F64(c.all)
 	if c.n == 0 {
 		return
 	}
 	for _, v := range [...]float64{c.u, c.sigma, c.xi, c.tailPut} {
-		e.f64(v)
+		e.F64(v)
 	}
 	steps := 0
 	for i := range c.beyond {
@@ -306,27 +307,27 @@ func (c *cell) encode(e *encoder) {
 			steps++
 		}
 	}
-	e.uint(uint64(steps))
+	e.Uint(uint64(steps))
 	for i := range c.beyond {
 		if i == 0 || c.beyond[i] != c.beyond[i-1] {
-			e.uint(uint64(i))
-			e.f32(c.beyond[i])
+			e.Uint(uint64(i))
+			e.F32(c.beyond[i])
 		}
 	}
 }
 
-func (c *cell) decode(d *decoder) {
-	*c = cell{n: d.f64(), all: d.f64()}
+func (c *cell) decode(d *codec.Decoder) {
+	*c = cell{n: d.F64(), all: d.F64()}
 	if c.n == 0 {
 		return
 	}
-	c.u, c.sigma, c.xi, c.tailPut = d.f64(), d.f64(), d.f64(), d.f64()
+	c.u, c.sigma, c.xi, c.tailPut = d.F64(), d.F64(), d.F64(), d.F64()
 	c.beyond = make([]float32, bins)
 	at := 0
-	for range d.count(5) {
-		i, v := d.uint(), d.f32()
+	for range d.Count(5) {
+		i, v := d.Uint(), d.F32()
 		if i >= bins || int(i) < at {
-			d.fail("ranks out of order")
+			d.Fail("ranks out of order")
 			return
 		}
 		for at = int(i); at < bins; at++ {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // harvest plays a fleet with one burst and returns the findings with records.
@@ -49,9 +50,9 @@ func TestRecordsTellWhoMadeThem(t *testing.T) {
 	}{
 		{"none", nil, ErrNoRecord},
 		{"other model", reseal(other.Record), ErrOtherModel},
-		{"flipped bit", slices.Concat(f.Record[:20], []byte{f.Record[20] ^ 1}, f.Record[21:]), ErrCorrupt},
-		{"cut short", f.Record[:len(f.Record)/2], ErrCorrupt},
-		{"too long", reseal(append(slices.Clone(f.Record), 0, 0)), ErrCorrupt},
+		{"flipped bit", slices.Concat(f.Record[:20], []byte{f.Record[20] ^ 1}, f.Record[21:]), codec.ErrCorrupt},
+		{"cut short", f.Record[:len(f.Record)/2], codec.ErrCorrupt},
+		{"too long", reseal(append(slices.Clone(f.Record), 0, 0)), codec.ErrCorrupt},
 	} {
 		x := f
 		x.Record = c.record

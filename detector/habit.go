@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // What an app is in the habit of reading, by way of reading: it is what a restriction
@@ -164,38 +165,38 @@ func (s *State) learnHabit(w *window) {
 	s.habit.learn(w, float64(season[slot(dayBurst, w.Window)]))
 }
 
-func (u use) encode(e *encoder) {
-	e.uint(uint64(u.endpoint))
+func (u use) encode(e *codec.Encoder) {
+	e.Uint(uint64(u.endpoint))
 	u.classSet.encode(e)
 }
 
-func decodeUse(d *decoder) use { return use{uint32(d.uint()), decodeSet(d)} }
+func decodeUse(d *codec.Decoder) use { return use{uint32(d.Uint()), decodeSet(d)} }
 
-func (h *habit) encode(e *encoder) {
-	e.uint(uint64(h.days))
-	e.f32(h.total)
-	e.f32(h.actors)
-	e.f32(h.spread)
-	e.ways(h.uses)
+func (h *habit) encode(e *codec.Encoder) {
+	e.Uint(uint64(h.days))
+	e.F32(h.total)
+	e.F32(h.actors)
+	e.F32(h.spread)
+	encodeWays(e, h.uses)
 }
 
-func (e *encoder) ways(ways []useMean) {
-	e.uint(uint64(len(ways)))
+func encodeWays(e *codec.Encoder, ways []useMean) {
+	e.Uint(uint64(len(ways)))
 	for _, m := range ways {
 		m.encode(e)
-		e.floats([]float32{m.records, m.spread})
+		e.Floats([]float32{m.records, m.spread})
 	}
 }
 
-func (h *habit) decode(d *decoder) {
-	*h = habit{days: uint32(d.uint()), total: d.f32(), actors: d.f32(), spread: d.f32(), uses: d.ways()}
+func (h *habit) decode(d *codec.Decoder) {
+	*h = habit{days: uint32(d.Uint()), total: d.F32(), actors: d.F32(), spread: d.F32(), uses: decodeWays(d)}
 }
 
-func (d *decoder) ways() (ways []useMean) {
-	for range d.count(11) {
-		m := useMean{decodeUse(d), d.f32(), d.f32()}
+func decodeWays(d *codec.Decoder) (ways []useMean) {
+	for range d.Count(11) {
+		m := useMean{decodeUse(d), d.F32(), d.F32()}
 		if last := len(ways) - 1; last >= 0 && ways[last].compare(m.use) >= 0 || last+1 >= mostUses {
-			d.fail("ways of reading out of order")
+			d.Fail("ways of reading out of order")
 			return nil
 		}
 		ways = append(ways, m)
@@ -203,20 +204,20 @@ func (d *decoder) ways() (ways []useMean) {
 	return ways
 }
 
-func (w *window) encodeUses(e *encoder) {
-	e.uint(uint64(len(w.uses)))
+func (w *window) encodeUses(e *codec.Encoder) {
+	e.Uint(uint64(len(w.uses)))
 	for _, c := range w.uses {
 		c.encode(e)
-		e.uint(c.records)
+		e.Uint(c.records)
 	}
 }
 
-func (w *window) decodeUses(d *decoder) {
+func (w *window) decodeUses(d *codec.Decoder) {
 	w.uses = w.uses[:0]
-	for range d.count(4) {
-		c := useCount{decodeUse(d), d.uint()}
+	for range d.Count(4) {
+		c := useCount{decodeUse(d), d.Uint()}
 		if last := len(w.uses) - 1; last >= 0 && w.uses[last].compare(c.use) >= 0 || last+1 >= mostUses {
-			d.fail("ways of reading out of order")
+			d.Fail("ways of reading out of order")
 			return
 		}
 		w.uses = append(w.uses, c)

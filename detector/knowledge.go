@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Impossible knowledge: an app whose developer attests that all member data was
@@ -198,18 +199,18 @@ func (g *knowing) finding(float64) memberwatch.Finding {
 	}
 }
 
-func (g *knowing) encode(e *encoder) {
-	e.window(g.at)
-	e.int(g.raised)
-	e.int(g.since)
+func (g *knowing) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Int(g.raised)
+	e.Int(g.since)
 	for _, n := range [...]uint64{g.ids, g.asking, g.before, g.calls} {
-		e.uint(n)
+		e.Uint(n)
 	}
-	e.f64(g.cold)
+	e.F64(g.cold)
 }
 
-func (g *knowing) decode(d *decoder) {
-	*g = knowing{d.window(), d.int(), d.int(), d.uint(), d.uint(), d.uint(), d.uint(), d.f64()}
+func (g *knowing) decode(d *codec.Decoder) {
+	*g = knowing{decodeWindow(d), d.Int(), d.Int(), d.Uint(), d.Uint(), d.Uint(), d.Uint(), d.F64()}
 }
 
 // questionsClosed settles a closed hour of an app under attestation.
@@ -230,22 +231,22 @@ func (e *Engine) questionsClosed(s *State, w *window) {
 	s.dirty |= PartHistory
 }
 
-func (a *attested) encode(e *encoder) {
-	e.int(a.revision)
-	e.int(a.since)
+func (a *attested) encode(e *codec.Encoder) {
+	e.Int(a.revision)
+	e.Int(a.since)
 	for _, n := range [...]uint64{a.before, a.asking, a.calls, a.ids, a.said} {
-		e.uint(n)
+		e.Uint(n)
 	}
-	e.f64(a.cold)
+	e.F64(a.cold)
 	a.told.encode(e)
 }
 
-func (a *attested) decode(d *decoder) {
-	a.revision, a.since = d.int(), d.int()
+func (a *attested) decode(d *codec.Decoder) {
+	a.revision, a.since = d.Int(), d.Int()
 	for _, n := range [...]*uint64{&a.before, &a.asking, &a.calls, &a.ids, &a.said} {
-		*n = d.uint()
+		*n = d.Uint()
 	}
-	a.cold = d.f64()
+	a.cold = d.F64()
 	a.told.decode(d)
 }
 
@@ -254,19 +255,19 @@ func (q *questions) reset() {
 	q.told.reset()
 }
 
-func (q *questions) encode(e *encoder) {
-	e.uint(q.asking)
-	e.uint(uint64(len(q.asked)))
+func (q *questions) encode(e *codec.Encoder) {
+	e.Uint(q.asking)
+	e.Uint(uint64(len(q.asked)))
 	for _, m := range q.asked {
-		e.u64(m)
+		e.U64(m)
 	}
 	q.told.encode(e)
 }
 
-func (q *questions) decode(d *decoder) {
-	q.asking = d.uint()
-	for range min(d.count(8), mostAsked) {
-		q.ask(d.u64())
+func (q *questions) decode(d *codec.Decoder) {
+	q.asking = d.Uint()
+	for range min(d.Count(8), mostAsked) {
+		q.ask(d.U64())
 	}
 	q.told.decode(d)
 }

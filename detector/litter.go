@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
@@ -103,47 +104,47 @@ func (t *Tally) trimLitters() {
 	})
 }
 
-func (b *litter) encode(e *encoder) {
-	e.uint(b.births)
-	e.uint(b.reach)
-	e.nested(&b.members)
-	e.uint(uint64(len(b.first)))
+func (b *litter) encode(e *codec.Encoder) {
+	e.Uint(b.births)
+	e.Uint(b.reach)
+	e.Nested(&b.members)
+	e.Uint(uint64(len(b.first)))
 	for _, app := range b.first {
-		e.string(string(app))
+		e.Text(string(app))
 	}
-	e.string(b.category)
-	e.uint(uint64(b.things[0]))
-	e.uint(uint64(b.things[1]))
+	e.Text(b.category)
+	e.Uint(uint64(b.things[0]))
+	e.Uint(uint64(b.things[1]))
 	for age := range birthAges {
 		b.totals[age].encode(e)
 		b.volumes[age].encode(e)
 	}
 }
 
-func (b *litter) decode(d *decoder) {
-	b.births, b.reach = d.uint(), d.uint()
-	d.nested(&b.members)
-	for range d.count(1) {
-		b.first = append(b.first, memberwatch.AppID(d.string()))
+func (b *litter) decode(d *codec.Decoder) {
+	b.births, b.reach = d.Uint(), d.Uint()
+	d.Nested(&b.members)
+	for range d.Count(1) {
+		b.first = append(b.first, memberwatch.AppID(d.Text()))
 	}
-	b.category = d.string()
-	b.things = [2]uint8{uint8(d.uint()), uint8(d.uint())}
+	b.category = d.Text()
+	b.things = [2]uint8{uint8(d.Uint()), uint8(d.Uint())}
 	for age := range birthAges {
 		b.totals[age].decode(d)
 		b.volumes[age].decode(d)
 	}
 }
 
-func (e *encoder) litters(all map[uint64]*litter) {
-	e.uint(uint64(len(all)))
+func encodeLitters(e *codec.Encoder, all map[uint64]*litter) {
+	e.Uint(uint64(len(all)))
 	for _, shape := range slices.Sorted(maps.Keys(all)) {
-		e.u64(shape)
+		e.U64(shape)
 		all[shape].encode(e)
 	}
 }
 
-func (d *decoder) litters(t *Tally) {
-	for range d.count(12) {
-		t.litter(d.u64()).decode(d)
+func decodeLitters(d *codec.Decoder, t *Tally) {
+	for range d.Count(12) {
+		t.litter(d.U64()).decode(d)
 	}
 }

@@ -1,6 +1,10 @@
 package detector
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
+)
 
 // memberFilter remembers members in constant space: a Bloom filter of 2^18 bits
 // with 3 hashes. It forgets nobody; with n members in it, it takes a stranger for
@@ -72,34 +76,34 @@ func (f *memberFilter) reset() {
 
 // encode writes the words that are not empty, each with its distance from the
 // one before: a filter that holds few members is short.
-func (f *memberFilter) encode(e *encoder) {
+func (f *memberFilter) encode(e *codec.Encoder) {
 	n := 0
 	if f.used {
 		for _, w := range f.words {
 			n += bits.Len64(min(w, 1))
 		}
 	}
-	e.uint(uint64(n))
+	e.Uint(uint64(n))
 	last := -1
 	for i := 0; n > 0 && i < len(f.words); i++ {
 		if w := f.words[i]; w != 0 {
-			e.uint(uint64(i - last))
-			e.u64(w)
+			e.Uint(uint64(i - last))
+			e.U64(w)
 			last = i
 		}
 	}
 }
 
-func (f *memberFilter) decode(d *decoder) {
+func (f *memberFilter) decode(d *codec.Decoder) {
 	f.reset()
 	i := -1
-	for range d.count(9) {
+	for range d.Count(9) {
 		if f.words == nil {
 			f.words = make([]uint64, filterWords)
 		}
-		step, w := d.uint(), d.u64()
+		step, w := d.Uint(), d.U64()
 		if i += int(min(step, filterWords)); step == 0 || i >= filterWords || w == 0 {
-			d.fail("filter out of order or range")
+			d.Fail("filter out of order or range")
 			return
 		}
 		f.words[i], f.used = w, true

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Class shift: an app that begins to read data classes together that it did not
@@ -234,31 +236,31 @@ func (s *State) learnMix(w *window) {
 	s.mix.learn(w.sets, rate)
 }
 
-func (m *mix) encode(e *encoder) {
-	e.uint(uint64(m.days))
-	e.f32(m.calls)
-	e.uint(uint64(len(m.sets)))
+func (m *mix) encode(e *codec.Encoder) {
+	e.Uint(uint64(m.days))
+	e.F32(m.calls)
+	e.Uint(uint64(len(m.sets)))
 	for _, s := range m.sets {
 		s.encode(e)
-		e.f32(s.part)
+		e.F32(s.part)
 	}
 }
 
-func (m *mix) decode(d *decoder) {
-	*m = mix{days: uint32(d.uint()), calls: d.f32()}
-	for range d.count(6) {
-		s := setShare{decodeSet(d), d.f32()}
+func (m *mix) decode(d *codec.Decoder) {
+	*m = mix{days: uint32(d.Uint()), calls: d.F32()}
+	for range d.Count(6) {
+		s := setShare{decodeSet(d), d.F32()}
 		if last := len(m.sets) - 1; last >= 0 && m.sets[last].hash >= s.hash || last+1 >= mostSets {
-			d.fail("class sets out of order")
+			d.Fail("class sets out of order")
 			return
 		}
 		m.sets = append(m.sets, s)
 	}
 }
 
-func (c classSet) encode(e *encoder) {
-	e.uint(uint64(c.hash))
-	e.uint(c.bits)
+func (c classSet) encode(e *codec.Encoder) {
+	e.Uint(uint64(c.hash))
+	e.Uint(c.bits)
 }
 
-func decodeSet(d *decoder) classSet { return classSet{uint32(d.uint()), d.uint()} }
+func decodeSet(d *codec.Decoder) classSet { return classSet{uint32(d.Uint()), d.Uint()} }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Networks. Who shares a harvest out over apps of several developers runs them all
@@ -169,23 +170,23 @@ func (x *arrivals) gather(name string) *gathered {
 	return g
 }
 
-func (x *networks) encode(e *encoder) {
-	e.int(int64(x.day))
-	e.uint(uint64(len(x.past)))
+func (x *networks) encode(e *codec.Encoder) {
+	e.Int(int64(x.day))
+	e.Uint(uint64(len(x.past)))
 	for _, name := range slices.Sorted(maps.Keys(x.past)) {
-		e.string(name)
-		e.f64(x.past[name].n)
-		e.f64(x.past[name].sum)
+		e.Text(name)
+		e.F64(x.past[name].n)
+		e.F64(x.past[name].sum)
 	}
 }
 
-func (x *networks) decode(d *decoder) {
-	*x = networks{day: int32(d.int())}
-	for range d.count(17) {
+func (x *networks) decode(d *codec.Decoder) {
+	*x = networks{day: int32(d.Int())}
+	for range d.Count(17) {
 		if x.past == nil {
 			x.past = make(map[string]kin)
 		}
-		name := d.string()
-		x.past[name] = kin{d.f64(), d.f64()}
+		name := d.Text()
+		x.past[name] = kin{d.F64(), d.F64()}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -136,26 +137,26 @@ func newbornFactor(feature, what string, observed float64, peers moments, p floa
 	}
 }
 
-func (g *brood) encode(e *encoder) {
-	e.window(g.at)
-	e.estimate(g.members)
-	e.uint(g.apps)
-	e.uint(g.age)
-	e.uint(g.days)
-	e.f64(g.total)
+func (g *brood) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	encodeEstimate(e, g.members)
+	e.Uint(g.apps)
+	e.Uint(g.age)
+	e.Uint(g.days)
+	e.F64(g.total)
 	g.peers.encode(e)
-	e.f64(g.perActor)
+	e.F64(g.perActor)
 	g.ratioPeers.encode(e)
-	e.f64(g.shared)
-	e.string(g.lead)
+	e.F64(g.shared)
+	e.Text(g.lead)
 }
 
-func (g *brood) decode(d *decoder) {
-	g.at, g.members, g.apps, g.age, g.days, g.total = d.window(), d.estimate(), d.uint(), d.uint(), d.uint(), d.f64()
+func (g *brood) decode(d *codec.Decoder) {
+	g.at, g.members, g.apps, g.age, g.days, g.total = decodeWindow(d), decodeEstimate(d), d.Uint(), d.Uint(), d.Uint(), d.F64()
 	g.peers.decode(d)
-	g.perActor = d.f64()
+	g.perActor = d.F64()
 	g.ratioPeers.decode(d)
-	g.shared, g.lead = d.f64(), d.string()
+	g.shared, g.lead = d.F64(), d.Text()
 }
 
 // shared is the part of what a union's apps read that several of them read.

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -271,23 +272,23 @@ func (g *outstanding) finding(float64) memberwatch.Finding {
 	}
 }
 
-func (g *outstanding) encode(e *encoder) {
-	e.window(g.at)
-	e.estimate(g.members)
+func (g *outstanding) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	encodeEstimate(e, g.members)
 	g.peers.encode(e)
-	e.uint(uint64(g.feature))
-	e.f64(g.value)
-	e.string(g.prefix)
-	e.string(g.lead)
+	e.Uint(uint64(g.feature))
+	e.F64(g.value)
+	e.Text(g.prefix)
+	e.Text(g.lead)
 }
 
-func (g *outstanding) decode(d *decoder) {
-	g.at, g.members = d.window(), d.estimate()
+func (g *outstanding) decode(d *codec.Decoder) {
+	g.at, g.members = decodeWindow(d), decodeEstimate(d)
 	g.peers.decode(d)
-	g.feature, g.value = Feature(min(d.uint(), uint64(Features))), d.f64()
-	g.prefix, g.lead = d.string(), d.string()
+	g.feature, g.value = Feature(min(d.Uint(), uint64(Features))), d.F64()
+	g.prefix, g.lead = d.Text(), d.Text()
 	if g.feature >= Features {
-		d.fail("unknown feature")
+		d.Fail("unknown feature")
 		g.feature = 0
 	}
 }
@@ -333,21 +334,21 @@ func (g *outgrown) finding(float64) memberwatch.Finding {
 	}
 }
 
-func (g *outgrown) encode(e *encoder) {
-	e.window(g.at)
-	e.estimate(g.members)
+func (g *outgrown) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	encodeEstimate(e, g.members)
 	g.peers.encode(e)
-	e.uint(g.age)
-	e.f64(g.total)
-	e.bool(g.actors)
+	e.Uint(g.age)
+	e.F64(g.total)
+	e.Bool(g.actors)
 }
 
-func (g *outgrown) decode(d *decoder) {
-	g.at, g.members = d.window(), d.estimate()
+func (g *outgrown) decode(d *codec.Decoder) {
+	g.at, g.members = decodeWindow(d), decodeEstimate(d)
 	g.peers.decode(d)
-	g.age, g.total, g.actors = d.uint(), d.f64(), d.bool()
+	g.age, g.total, g.actors = d.Uint(), d.F64(), d.Bool()
 	if g.age >= birthAges {
-		d.fail("unknown age")
+		d.Fail("unknown age")
 		g.age = 0
 	}
 }

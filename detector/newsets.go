@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // newSet is a set of data classes that a day's calls name far more often than they
@@ -80,20 +82,20 @@ func (p *pending) ofClasses() string {
 	return b.String()
 }
 
-func (n *newSet) encode(e *encoder) {
-	e.uint(uint64(len(n.classes)))
+func (n *newSet) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(n.classes)))
 	for _, c := range n.classes {
-		e.string(c)
+		e.Text(c)
 	}
-	e.bool(n.others)
-	e.f64(n.today)
-	e.f64(n.usual)
+	e.Bool(n.others)
+	e.F64(n.today)
+	e.F64(n.usual)
 }
 
-func (n *newSet) decode(d *decoder) {
-	for range d.count(1) {
-		n.classes = append(n.classes, d.string())
+func (n *newSet) decode(d *codec.Decoder) {
+	for range d.Count(1) {
+		n.classes = append(n.classes, d.Text())
 	}
-	n.others = d.bool() || len(n.classes) == 0
-	n.today, n.usual = d.f64(), d.f64()
+	n.others = d.Bool() || len(n.classes) == 0
+	n.today, n.usual = d.F64(), d.F64()
 }

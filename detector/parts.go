@@ -1,10 +1,10 @@
 package detector
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // The parts of a state as they are stored, each with its version.
@@ -33,7 +33,7 @@ func (s *State) AppendPart(p Part, b []byte) ([]byte, error) {
 }
 
 // LoadPart reads one part; the totals come last, as they speak of the windows
-// in the hot part. The error wraps ErrCorrupt.
+// in the hot part. The error wraps codec.ErrCorrupt.
 func (s *State) LoadPart(p Part, b []byte) error {
 	switch p {
 	case PartHistory:
@@ -49,26 +49,26 @@ func (s *State) LoadPart(p Part, b []byte) error {
 
 func (s *State) appendTotals(b []byte) ([]byte, error) {
 	s.bookTab()
-	e := newEncoder(b, stateVersion)
-	e.int(s.first)
-	e.int(s.last)
-	e.uint(s.events)
-	e.uint(s.late)
-	e.bool(s.actors)
-	e.int(int64(s.back))
-	e.uint(s.asking)
+	e := codec.NewEncoder(b, stateVersion)
+	e.Int(s.first)
+	e.Int(s.last)
+	e.Uint(s.events)
+	e.Uint(s.late)
+	e.Bool(s.actors)
+	e.Int(int64(s.back))
+	e.Uint(s.asking)
 	for i := range s.names {
 		s.names[i].encode(e)
 	}
-	e.uint(uint64(len(s.open)))
+	e.Uint(uint64(len(s.open)))
 	for _, w := range s.open {
-		e.uint(w.calls)
-		e.uint(w.records)
-		e.uint(w.misses)
-		e.uint(w.denials)
-		e.uint(w.listed)
-		e.uint(w.unattended)
-		e.uint(w.disclosed)
+		e.Uint(w.calls)
+		e.Uint(w.records)
+		e.Uint(w.misses)
+		e.Uint(w.denials)
+		e.Uint(w.listed)
+		e.Uint(w.unattended)
+		e.Uint(w.disclosed)
 		w.encodeSets(e)
 		if w.Scale == memberwatch.Day {
 			w.encodeDay(e)
@@ -78,22 +78,22 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 		}
 	}
 	s.recent.encode(e)
-	return e.finish()
+	return e.Finish()
 }
 
 func (s *State) loadTotals(b []byte) error {
-	d := newDecoder(b, stateVersion, "totals")
-	s.first, s.last, s.events, s.late, s.actors = d.int(), d.int(), d.uint(), d.uint(), d.bool()
-	s.back, s.asking = int32(d.int()), d.uint()
+	d := codec.NewDecoder(b, stateVersion, "totals")
+	s.first, s.last, s.events, s.late, s.actors = d.Int(), d.Int(), d.Uint(), d.Uint(), d.Bool()
+	s.back, s.asking = int32(d.Int()), d.Uint()
 	for i := range s.names {
 		s.names[i].decode(d)
 	}
-	if n := d.uint(); n != uint64(len(s.open)) {
-		d.fail(fmt.Sprintf("counts of %d windows, %d are open", n, len(s.open)))
+	if n := d.Uint(); n != uint64(len(s.open)) {
+		d.Fail(fmt.Sprintf("counts of %d windows, %d are open", n, len(s.open)))
 	}
 	for _, w := range s.open {
-		w.calls, w.records, w.misses, w.denials = d.uint(), d.uint(), d.uint(), d.uint()
-		w.listed, w.unattended, w.disclosed = d.uint(), d.uint(), d.uint()
+		w.calls, w.records, w.misses, w.denials = d.Uint(), d.Uint(), d.Uint(), d.Uint()
+		w.listed, w.unattended, w.disclosed = d.Uint(), d.Uint(), d.Uint()
 		w.decodeSets(d)
 		if w.Scale == memberwatch.Day {
 			w.decodeDay(d)
@@ -103,83 +103,70 @@ func (s *State) loadTotals(b []byte) error {
 		}
 	}
 	s.recent.decode(d, s)
-	return d.finish()
+	return d.Finish()
 }
 
 func (s *State) appendHistory(b []byte) ([]byte, error) {
-	e := newEncoder(b, stateVersion)
-	e.nested(&s.history)
-	e.bool(s.attested != nil)
+	e := codec.NewEncoder(b, stateVersion)
+	e.Nested(&s.history)
+	e.Bool(s.attested != nil)
 	if s.attested != nil {
 		s.attested.encode(e)
 	}
-	return e.finish()
+	return e.Finish()
 }
 
 func (s *State) loadHistory(b []byte) error {
-	d := newDecoder(b, stateVersion, "history")
-	d.nested(&s.history)
+	d := codec.NewDecoder(b, stateVersion, "history")
+	d.Nested(&s.history)
 	s.attested = nil
-	if d.bool() {
+	if d.Bool() {
 		s.attested = new(attested)
 		s.attested.decode(d)
 	}
-	return d.finish()
+	return d.Finish()
 }
 
 func (s *State) appendHot(b []byte) ([]byte, error) {
-	e := newEncoder(b, stateVersion)
-	e.int(s.wake)
-	e.uint(uint64(s.silence))
-	e.uint(uint64(len(s.open)))
+	e := codec.NewEncoder(b, stateVersion)
+	e.Int(s.wake)
+	e.Uint(uint64(s.silence))
+	e.Uint(uint64(len(s.open)))
 	for _, w := range s.open {
 		w.encode(e)
 	}
-	e.uint(uint64(len(s.pending)))
+	e.Uint(uint64(len(s.pending)))
 	for i := range s.pending {
 		s.pending[i].encode(e)
 	}
-	e.uint(uint64(len(s.episodes)))
-	for i := range s.episodes {
-		body, err := json.Marshal(&s.episodes[i]) // rare, wide, and never on the hot path
-		if err != nil && e.err == nil {
-			e.err = err
-		}
-		e.string(string(body))
-	}
-	e.nested(&s.fresh)
-	return e.finish()
+	encodeEpisodes(e, s.episodes)
+	e.Nested(&s.fresh)
+	return e.Finish()
 }
 
 func (s *State) loadHot(b []byte) error {
-	d := newDecoder(b, stateVersion, "hot state")
-	s.wake = d.int()
-	s.silence = int32(d.uint())
-	s.open, s.pending, s.episodes = nil, nil, nil
-	for range d.count(10) {
+	d := codec.NewDecoder(b, stateVersion, "hot state")
+	s.wake = d.Int()
+	s.silence = int32(d.Uint())
+	s.open, s.pending = nil, nil
+	for range d.Count(10) {
 		w := new(window)
 		w.decode(d)
 		s.open = append(s.open, w)
 	}
-	for range d.count(10) {
+	for range d.Count(10) {
 		var p pending
 		p.decode(d)
 		s.pending = append(s.pending, p)
 	}
-	for range d.count(2) {
-		var ep episode
-		if err := json.Unmarshal(d.bytes(), &ep); err != nil {
-			d.fail("episode: " + err.Error())
-		}
-		s.episodes = append(s.episodes, ep)
-	}
-	d.nested(&s.fresh)
+	s.episodes = decodeEpisodes(d)
+	d.Nested(&s.fresh)
 	for _, w := range s.open {
 		if w.Scale == memberwatch.Day {
 			s.owe(w)
 		}
 	}
-	return d.finish()
+	return d.Finish()
 }
 
 // eachSeries visits all expectations in a fixed order.
@@ -192,59 +179,59 @@ func (s *State) eachSeries(visit func(stream streamID, x *series)) {
 }
 
 func (s *State) appendBaseline(b []byte) ([]byte, error) {
-	e := newEncoder(b, stateVersion)
-	e.string(string(s.Developer))
+	e := codec.NewEncoder(b, stateVersion)
+	e.Text(string(s.Developer))
 	for _, t := range s.closed {
-		e.int(t)
+		e.Int(t)
 	}
 	s.eachSeries(func(stream streamID, x *series) { x.encode(e, &shapes[stream]) })
 	for f := range s.rise {
 		s.rise[f].encode(e)
 	}
-	e.f64(s.infant.reach)
-	e.f64(s.infant.actors)
-	e.f64(s.infant.hours[0])
-	e.f64(s.infant.hours[1])
-	e.uint(uint64(s.infant.done))
-	e.u64(s.shape)
+	e.F64(s.infant.reach)
+	e.F64(s.infant.actors)
+	e.F64(s.infant.hours[0])
+	e.F64(s.infant.hours[1])
+	e.Uint(uint64(s.infant.done))
+	e.U64(s.shape)
 	s.mix.encode(e)
-	e.int(s.unlearnt)
+	e.Int(s.unlearnt)
 	for _, l := range s.learnt {
-		e.uint(uint64(l))
+		e.Uint(uint64(l))
 	}
 	s.habit.encode(e)
-	e.uint(uint64(len(s.losses)))
+	e.Uint(uint64(len(s.losses)))
 	for i := range s.losses {
 		s.losses[i].encode(e)
 	}
-	e.f32(s.admins)
-	return e.finish()
+	e.F32(s.admins)
+	return e.Finish()
 }
 
 func (s *State) loadBaseline(b []byte) error {
-	d := newDecoder(b, stateVersion, "baseline")
-	s.Developer = memberwatch.DeveloperID(d.string())
+	d := codec.NewDecoder(b, stateVersion, "baseline")
+	s.Developer = memberwatch.DeveloperID(d.Text())
 	for i := range s.closed {
-		s.closed[i] = d.int()
+		s.closed[i] = d.Int()
 	}
 	s.eachSeries(func(stream streamID, x *series) { x.decode(d, &shapes[stream]) })
 	for f := range s.rise {
 		s.rise[f].decode(d)
 	}
-	s.infant = infancy{reach: d.f64(), actors: d.f64(), hours: [2]float64{d.f64(), d.f64()}, done: uint8(d.uint())}
-	s.shape = d.u64()
+	s.infant = infancy{reach: d.F64(), actors: d.F64(), hours: [2]float64{d.F64(), d.F64()}, done: uint8(d.Uint())}
+	s.shape = d.U64()
 	s.mix.decode(d)
-	s.unlearnt = d.int()
+	s.unlearnt = d.Int()
 	for f := range s.learnt {
-		s.learnt[f] = learnt(d.uint())
+		s.learnt[f] = learnt(d.Uint())
 	}
 	s.habit.decode(d)
 	s.losses = nil
-	for range d.count(40) {
+	for range d.Count(40) {
 		var l loss
 		l.decode(d)
 		s.losses = append(s.losses, l)
 	}
-	s.admins = d.f32()
-	return d.finish()
+	s.admins = d.F32()
+	return d.Finish()
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Peers are the days of established apps by category, band of size and feature:
@@ -152,26 +154,26 @@ func (r *ranking) below(band int, f Feature, v float64) (part, days float64) {
 	return (under + float64(row[bin])) / 2 / days, days
 }
 
-func (p peers) encode(e *encoder) {
-	e.uint(uint64(len(p)))
+func (p peers) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(p)))
 	for _, category := range slices.Sorted(maps.Keys(p)) {
-		e.string(category)
-		e.uint(uint64(len(p[category])))
+		e.Text(category)
+		e.Uint(uint64(len(p[category])))
 		for _, place := range slices.Sorted(maps.Keys(p[category])) {
-			e.uint(uint64(place))
-			e.f64(p[category][place])
+			e.Uint(uint64(place))
+			e.F64(p[category][place])
 		}
 	}
 }
 
-func (p *peers) decode(d *decoder) {
+func (p *peers) decode(d *codec.Decoder) {
 	*p = nil
-	for range d.count(2) {
-		places := p.at(d.string())
-		for range d.count(9) {
-			place, n := d.uint(), d.f64()
+	for range d.Count(2) {
+		places := p.at(d.Text())
+		for range d.Count(9) {
+			place, n := d.Uint(), d.F64()
 			if place >= peerBands*uint64(Features)*peerBins || !(n > 0) {
-				d.fail("peers out of range")
+				d.Fail("peers out of range")
 				return
 			}
 			places[uint32(place)] = n

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Influences are found by removal: a window's counts are broken down by the names
@@ -205,34 +206,34 @@ func (w *window) totals() totals {
 	return totals{float64(w.records), float64(w.misses), float64(w.denials)}
 }
 
-func (p pieces) encode(e *encoder) {
-	e.uint(uint64(len(p)))
+func (p pieces) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(p)))
 	for i := range p {
 		x := &p[i]
-		e.uint(x.key)
-		e.string(x.name)
-		e.uint(x.records)
-		e.uint(uint64(x.misses))
-		e.uint(uint64(x.denials))
+		e.Uint(x.key)
+		e.Text(x.name)
+		e.Uint(x.records)
+		e.Uint(uint64(x.misses))
+		e.Uint(uint64(x.denials))
 	}
 }
 
-func (p *pieces) decode(d *decoder) {
+func (p *pieces) decode(d *codec.Decoder) {
 	*p = (*p)[:0]
-	for range d.count(5) {
-		x := piece{key: d.uint(), name: d.string(), records: d.uint(), misses: uint32(d.uint()), denials: uint32(d.uint())}
+	for range d.Count(5) {
+		x := piece{key: d.Uint(), name: d.Text(), records: d.Uint(), misses: uint32(d.Uint()), denials: uint32(d.Uint())}
 		if last := len(*p) - 1; x.key >= uint64(dimensions)<<32 || last >= 0 && (*p)[last].key >= x.key || last+1 >= mostPieces*int(dimensions) {
-			d.fail("pieces out of order")
+			d.Fail("pieces out of order")
 			return
 		}
 		*p = append(*p, x)
 	}
 }
 
-func (t *totals) encode(e *encoder) {
-	e.f64(t.records)
-	e.f64(t.misses)
-	e.f64(t.denials)
+func (t *totals) encode(e *codec.Encoder) {
+	e.F64(t.records)
+	e.F64(t.misses)
+	e.F64(t.denials)
 }
 
-func (t *totals) decode(d *decoder) { *t = totals{d.f64(), d.f64(), d.f64()} }
+func (t *totals) decode(d *codec.Decoder) { *t = totals{d.F64(), d.F64(), d.F64()} }

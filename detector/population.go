@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // The whole population moved: in one window at least half of the ready apps had
@@ -120,25 +121,25 @@ func (g *moved) finding(float64) memberwatch.Finding {
 	return found
 }
 
-func (g *moved) encode(e *encoder) {
-	e.window(g.at)
-	e.uint(uint64(g.past.days))
-	e.uint(uint64(g.past.moved))
-	e.uint(uint64(len(g.others)))
+func (g *moved) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Uint(uint64(g.past.days))
+	e.Uint(uint64(g.past.moved))
+	e.Uint(uint64(len(g.others)))
 	for _, m := range g.others {
-		e.uint(uint64(m.feature))
-		e.uint(m.ready)
-		e.uint(m.hot)
-		e.f64(m.shift)
+		e.Uint(uint64(m.feature))
+		e.Uint(m.ready)
+		e.Uint(m.hot)
+		e.F64(m.shift)
 	}
 }
 
-func (g *moved) decode(d *decoder) {
-	*g = moved{at: d.window(), past: population{uint32(d.uint()), uint32(d.uint())}}
-	for range d.count(11) {
-		m := movement{Feature(d.uint()), d.uint(), d.uint(), d.f64()}
+func (g *moved) decode(d *codec.Decoder) {
+	*g = moved{at: decodeWindow(d), past: population{uint32(d.Uint()), uint32(d.Uint())}}
+	for range d.Count(11) {
+		m := movement{Feature(d.Uint()), d.Uint(), d.Uint(), d.F64()}
 		if m.feature >= Features || m.ready == 0 {
-			d.fail("unknown feature")
+			d.Fail("unknown feature")
 			return
 		}
 		g.others = append(g.others, m)

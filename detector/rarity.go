@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/tails"
 )
 
@@ -178,46 +179,46 @@ func (r *run) add(x float64, length int) float64 {
 	return score
 }
 
-func (r *rarity) encode(e *encoder) {
-	e.uint(uint64(r.n))
-	e.floats([]float32{r.lo, r.step})
-	e.floats(r.bins)
+func (r *rarity) encode(e *codec.Encoder) {
+	e.Uint(uint64(r.n))
+	e.Floats([]float32{r.lo, r.step})
+	e.Floats(r.bins)
 }
 
-func (r *rarity) decode(d *decoder) {
-	*r = rarity{n: uint32(min(d.uint(), math.MaxUint32))}
-	r.lo, r.step = d.f32(), d.f32()
+func (r *rarity) decode(d *codec.Decoder) {
+	*r = rarity{n: uint32(min(d.Uint(), math.MaxUint32))}
+	r.lo, r.step = d.F32(), d.F32()
 	size := rarityBins
 	if r.n < rarityFirst {
 		size = int(r.n)
 	} else if !(r.step > 0) {
-		d.fail("histogram without width")
+		d.Fail("histogram without width")
 	}
 	r.bins = make([]float32, size, rarityFirst)
-	d.floats(r.bins)
+	d.Floats(r.bins)
 }
 
-func (x *extremes) encode(e *encoder) {
-	e.uint(uint64(x.n))
-	e.f64(x.min)
-	e.f64(x.max)
+func (x *extremes) encode(e *codec.Encoder) {
+	e.Uint(uint64(x.n))
+	e.F64(x.min)
+	e.F64(x.max)
 }
 
-func (x *extremes) decode(d *decoder) {
-	*x = extremes{n: uint32(min(d.uint(), math.MaxUint32)), min: d.f64(), max: d.f64()}
+func (x *extremes) decode(d *codec.Decoder) {
+	*x = extremes{n: uint32(min(d.Uint(), math.MaxUint32)), min: d.F64(), max: d.F64()}
 }
 
-func (r *run) encode(e *encoder) {
-	e.uint(uint64(r.n))
-	e.floats([]float32{r.mean, r.vari})
-	e.floats(r.ring)
+func (r *run) encode(e *codec.Encoder) {
+	e.Uint(uint64(r.n))
+	e.Floats([]float32{r.mean, r.vari})
+	e.Floats(r.ring)
 }
 
-func (r *run) decode(d *decoder, length int) {
-	*r = run{n: uint32(min(d.uint(), math.MaxUint32))}
-	r.mean, r.vari = d.f32(), d.f32()
+func (r *run) decode(d *codec.Decoder, length int) {
+	*r = run{n: uint32(min(d.Uint(), math.MaxUint32))}
+	r.mean, r.vari = d.F32(), d.F32()
 	if r.n > 0 {
 		r.ring = make([]float32, length)
-		d.floats(r.ring)
+		d.Floats(r.ring)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
@@ -312,22 +313,22 @@ func (s *State) owe(day *window) {
 // hourStamp numbers hours modulo 2^16 for the novelty sample.
 func hourStamp(start int64) uint16 { return uint16(start / memberwatch.Hour.Length()) }
 
-func (r *recent) encode(e *encoder) {
-	e.uint(uint64(r.heads))
+func (r *recent) encode(e *codec.Encoder) {
+	e.Uint(uint64(r.heads))
 	if r.heads == 0 {
 		return
 	}
-	e.int(r.hour.Start)
+	e.Int(r.hour.Start)
 	members, heads := r.since(0, 0)
-	e.uint(uint64(len(members)))
+	e.Uint(uint64(len(members)))
 	for _, m := range members {
-		e.u64(m)
+		e.U64(m)
 	}
 	for len(heads) > 0 {
 		h, _, _, rest := next(heads)
-		e.u64(uint64(h & (1<<deltaShift - 1))) // the deltas are written already
+		e.U64(uint64(h & (1<<deltaShift - 1))) // the deltas are written already
 		for i := len(heads) - 2; i >= len(rest); i-- {
-			e.u64(heads[i])
+			e.U64(heads[i])
 		}
 		heads = rest
 	}
@@ -335,31 +336,31 @@ func (r *recent) encode(e *encoder) {
 
 // decode reads the events and checks that their words add up. The ledger has
 // them all: it is written together with them.
-func (r *recent) decode(d *decoder, s *State) {
+func (r *recent) decode(d *codec.Decoder, s *State) {
 	r.reset()
-	n := d.count(8)
+	n := d.Count(8)
 	if n == 0 {
 		return
 	}
-	start := d.int()
+	start := d.Int()
 	r.hour, r.day = s.openAt(memberwatch.WindowAt(memberwatch.Hour, start)), s.openAt(memberwatch.WindowAt(memberwatch.Day, start))
 	if r.hour == nil {
-		d.fail("recent events of a window that is not open")
+		d.Fail("recent events of a window that is not open")
 	}
-	members := d.count(8)
+	members := d.Count(8)
 	r.makeRoom(members + n)
 	for i := range members {
-		r.words[i] = d.u64()
+		r.words[i] = d.U64()
 	}
 	r.members = int32(members)
 	for range n {
-		r.put(d.u64())
+		r.put(d.U64())
 	}
-	for _, heads := r.since(0, 0); len(heads) > 0 && d.err == nil; {
+	for _, heads := r.since(0, 0); len(heads) > 0 && d.Err() == nil; {
 		h := head(heads[len(heads)-1])
 		n := 1 + bits.OnesCount64(uint64(h&(hasGroup|hasActor)))
 		if members -= h.members(); n > len(heads) || members < 0 {
-			d.fail("recent events cut short")
+			d.Fail("recent events cut short")
 			break
 		}
 		if h.reads() {
@@ -368,9 +369,9 @@ func (r *recent) decode(d *decoder, s *State) {
 		heads = heads[:len(heads)-n]
 	}
 	if members != 0 {
-		d.fail("members of no recent event")
+		d.Fail("members of no recent event")
 	}
-	if r.bookedAll(); d.err != nil {
+	if r.bookedAll(); d.Err() != nil {
 		r.reset()
 	}
 }

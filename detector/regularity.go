@@ -1,6 +1,10 @@
 package detector
 
-import "time"
+import (
+	"time"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
+)
 
 // Regularity of calls within the hour. People and queues clump; a loop that sleeps
 // between calls to stay at a quota does not.
@@ -67,21 +71,21 @@ func (u *unevenness) regularity() (v, hours float64) {
 	return 10 / (d + 0.05), float64(u.hours)
 }
 
-func (u *unevenness) encode(e *encoder) {
-	e.f64(u.sum)
-	e.uint(uint64(u.hours))
+func (u *unevenness) encode(e *codec.Encoder) {
+	e.F64(u.sum)
+	e.Uint(uint64(u.hours))
 }
 
-func (u *unevenness) decode(d *decoder) { u.sum, u.hours = d.f64(), uint32(d.uint()) }
+func (u *unevenness) decode(d *codec.Decoder) { u.sum, u.hours = d.F64(), uint32(d.Uint()) }
 
-func (w *window) encodeParts(e *encoder) {
+func (w *window) encodeParts(e *codec.Encoder) {
 	for _, n := range w.parts {
-		e.uint(uint64(n))
+		e.Uint(uint64(n))
 	}
 }
 
-func (w *window) decodeParts(d *decoder) {
+func (w *window) decodeParts(d *codec.Decoder) {
 	for i := range w.parts {
-		w.parts[i] = uint32(d.uint())
+		w.parts[i] = uint32(d.Uint())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Rules need no statistics: a thing happened that must not happen. They fire on
@@ -151,17 +152,17 @@ func (g *broken) finding(float64) memberwatch.Finding {
 	return f
 }
 
-func (g *broken) encode(e *encoder) {
-	e.window(g.at)
-	e.int(g.raised)
-	e.string(string(g.kind))
-	e.string(g.dim)
-	e.uint(g.calls)
-	e.estimate(g.members)
+func (g *broken) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Int(g.raised)
+	e.Text(string(g.kind))
+	e.Text(g.dim)
+	e.Uint(g.calls)
+	encodeEstimate(e, g.members)
 }
 
-func (g *broken) decode(d *decoder) {
-	*g = broken{d.window(), d.int(), memberwatch.Kind(d.string()), d.string(), d.uint(), d.estimate()}
+func (g *broken) decode(d *codec.Decoder) {
+	*g = broken{decodeWindow(d), d.Int(), memberwatch.Kind(d.Text()), d.Text(), d.Uint(), decodeEstimate(d)}
 }
 
 // wakeUp notes that an app returns after a long silence.
@@ -220,14 +221,14 @@ func (g *woken) finding(float64) memberwatch.Finding {
 	}
 }
 
-func (g *woken) encode(e *encoder) {
-	e.window(g.at)
-	e.int(g.raised)
-	e.estimate(g.members)
-	e.int(int64(g.silence))
-	e.int(int64(g.dormant))
+func (g *woken) encode(e *codec.Encoder) {
+	encodeWindow(e, g.at)
+	e.Int(g.raised)
+	encodeEstimate(e, g.members)
+	e.Int(int64(g.silence))
+	e.Int(int64(g.dormant))
 }
 
-func (g *woken) decode(d *decoder) {
-	*g = woken{d.window(), d.int(), d.estimate(), int32(d.int()), int32(d.int())}
+func (g *woken) decode(d *codec.Decoder) {
+	*g = woken{decodeWindow(d), d.Int(), decodeEstimate(d), int32(d.Int()), int32(d.Int())}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // TestCanariesAreExact: every canary is found, nobody else, also after some are
@@ -87,13 +88,13 @@ func TestMemberFilterErrs(t *testing.T) {
 		if got := wrong / 20_000; got > 1.1*want+0.001 || got < 0.9*want-0.001 {
 			t.Errorf("with %d members %.4f of strangers are taken for known, want %.4f", size, got, want)
 		}
-		e := newEncoder(nil, 1)
+		e := codec.NewEncoder(nil, 1)
 		f.encode(e)
-		b, _ := e.finish()
+		b, _ := e.Finish()
 		var again memberFilter
-		d := newDecoder(b, 1, "filter")
+		d := codec.NewDecoder(b, 1, "filter")
 		again.decode(d)
-		if err := d.finish(); err != nil {
+		if err := d.Finish(); err != nil {
 			t.Fatal(err)
 		}
 		for i, w := range f.words {

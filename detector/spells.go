@@ -1,6 +1,10 @@
 package detector
 
-import "math"
+import (
+	"math"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
+)
 
 // Spells: what slow evidence is worth, measured on the fleet's own past.
 //
@@ -89,12 +93,12 @@ func (l law) at(r float64) float64 {
 	return max(math.Exp((math.Log(r)+l.logA)/l.a), r/mostLenient)
 }
 
-func (l *law) encode(e *encoder) {
-	e.f64(l.logA)
-	e.f64(l.a)
+func (l *law) encode(e *codec.Encoder) {
+	e.F64(l.logA)
+	e.F64(l.a)
 }
 
-func (l *law) decode(d *decoder) { *l = law{d.f64(), d.f64()} }
+func (l *law) decode(d *codec.Decoder) { *l = law{d.F64(), d.F64()} }
 
 // allSpells are the spells by feature.
 type allSpells [Features]spells
@@ -105,16 +109,16 @@ func (c *allSpells) merge(o *allSpells, weight float64) {
 	}
 }
 
-func (c *allSpells) encode(e *encoder) {
+func (c *allSpells) encode(e *codec.Encoder) {
 	list := make([]float64, 0, 3*len(c))
 	for i := range c {
 		list = append(list, c[i].days, c[i].peaks[0], c[i].peaks[1])
 	}
-	e.sparse(list)
+	e.Sparse(list)
 }
 
-func (c *allSpells) decode(d *decoder) {
-	list := d.sparse(3 * len(c))
+func (c *allSpells) decode(d *codec.Decoder) {
+	list := d.Sparse(3 * len(c))
 	if list == nil {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // traffic makes a seeded stream of a few apps over some days, in time order.
@@ -249,8 +250,9 @@ func reseal(b []byte) []byte {
 	if len(b) < 5 {
 		return b
 	}
-	e := &encoder{b: slices.Clone(b[:len(b)-4])}
-	sealed, _ := e.finish()
+	e := codec.NewEncoder(nil, b[0])
+	e.Raw(b[1 : len(b)-4])
+	sealed, _ := e.Finish()
 	return sealed
 }
 
@@ -266,7 +268,7 @@ func TestDamagedStateIsRefused(t *testing.T) {
 			t.Fatalf("part %d: %d bytes, %v", p, len(b), err)
 		}
 		b[len(b)/2] ^= 4
-		if err := NewState("a", "").LoadPart(p, b); err == nil || p != PartHistory && !errors.Is(err, ErrCorrupt) {
+		if err := NewState("a", "").LoadPart(p, b); err == nil || p != PartHistory && !errors.Is(err, codec.ErrCorrupt) {
 			t.Errorf("part %d: a flipped bit gives %v", p, err)
 		}
 	}

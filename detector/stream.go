@@ -3,6 +3,8 @@ package detector
 import (
 	"math"
 	"time"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Stream scores one series that has no fleet beside it: measurements at an even
@@ -92,29 +94,29 @@ const streamVersion = 2
 // AppendBinary appends the stream's canonical encoding: a restored stream gives
 // the same scores, bit for bit.
 func (s *Stream) AppendBinary(b []byte) ([]byte, error) {
-	e := newEncoder(b, streamVersion)
-	e.uint(uint64(s.n))
-	e.f64(s.unit)
+	e := codec.NewEncoder(b, streamVersion)
+	e.Uint(uint64(s.n))
+	e.F64(s.unit)
 	s.series.encode(e, &loneShape)
 	s.rarity.encode(e)
 	s.extremes.encode(e)
 	s.surprise.encode(e)
 	s.rareRun.encode(e)
 	s.block.encode(e)
-	return e.finish()
+	return e.Finish()
 }
 
-// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (s *Stream) UnmarshalBinary(b []byte) error {
-	d := newDecoder(b, streamVersion, "stream")
-	*s = Stream{n: uint32(min(d.uint(), math.MaxUint32)), unit: d.f64()}
+	d := codec.NewDecoder(b, streamVersion, "stream")
+	*s = Stream{n: uint32(min(d.Uint(), math.MaxUint32)), unit: d.F64()}
 	s.series.decode(d, &loneShape)
 	s.rarity.decode(d)
 	s.extremes.decode(d)
 	s.surprise.decode(d, surpriseRun)
 	s.rareRun.decode(d, rareRunLength)
 	s.block.decode(d)
-	return d.finish()
+	return d.Finish()
 }
 
 func cube(x float64) float64 { return x * x * x }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // daily is a noisy day-shaped series at five-minute steps.
@@ -90,7 +92,7 @@ func TestStreamRestored(t *testing.T) {
 		}
 		if i%100 == 0 {
 			b[len(b)/2] ^= 1
-			if err := new(Stream).UnmarshalBinary(b); !errors.Is(err, ErrCorrupt) {
+			if err := new(Stream).UnmarshalBinary(b); !errors.Is(err, codec.ErrCorrupt) {
 				t.Fatalf("damaged bytes are read: %v", err)
 			}
 		}

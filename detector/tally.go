@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // Tally is what one partition tells the fleet about one closed window: how many
@@ -152,80 +153,80 @@ const tallyVersion = 5
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
-	e := newEncoder(b, tallyVersion)
-	e.window(t.Window)
-	e.int(t.control)
+	e := codec.NewEncoder(b, tallyVersion)
+	encodeWindow(e, t.Window)
+	e.Int(t.control)
 	for f := range Features {
-		e.uint(t.ready[f])
-		e.uint(t.hot[f][0])
-		e.uint(t.hot[f][1])
+		e.Uint(t.ready[f])
+		e.Uint(t.hot[f][0])
+		e.Uint(t.hot[f][1])
 	}
-	e.counts(t.ranks)
-	e.counts(t.moves)
+	encodeCounts(e, t.ranks)
+	encodeCounts(e, t.moves)
 	t.births.encode(e)
 	t.spells.encode(e)
 	for f := range Features {
 		t.first[f].encode(e)
 	}
 	t.peers.encode(e)
-	e.touched(t.touched)
-	e.litters(t.litters)
-	e.arrived(t.arrived)
-	return e.finish()
+	encodeTouched(e, t.touched)
+	encodeLitters(e, t.litters)
+	encodeArrived(e, t.arrived)
+	return e.Finish()
 }
 
-// UnmarshalBinary reads what AppendBinary wrote. The error wraps ErrCorrupt.
+// UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (t *Tally) UnmarshalBinary(b []byte) error {
-	d := newDecoder(b, tallyVersion, "tally")
-	*t = *newTally(d.window())
-	t.control = d.int()
+	d := codec.NewDecoder(b, tallyVersion, "tally")
+	*t = *newTally(decodeWindow(d))
+	t.control = d.Int()
 	for f := range Features {
-		t.ready[f] = d.uint()
-		t.hot[f] = [2]uint64{d.uint(), d.uint()}
+		t.ready[f] = d.Uint()
+		t.hot[f] = [2]uint64{d.Uint(), d.Uint()}
 	}
-	d.counts(t.ranks, cellCount*(bins+1))
-	d.counts(t.moves, int(Features)*moveBins)
+	decodeCounts(d, t.ranks, cellCount*(bins+1))
+	decodeCounts(d, t.moves, int(Features)*moveBins)
 	t.births.decode(d)
 	t.spells.decode(d)
 	for f := range Features {
 		t.first[f].decode(d)
 	}
 	t.peers.decode(d)
-	t.touched = d.touched()
-	d.litters(t)
-	d.arrived(t)
-	return d.finish()
+	t.touched = decodeTouched(d)
+	decodeLitters(d, t)
+	decodeArrived(d, t)
+	return d.Finish()
 }
 
 // counts writes a sparse histogram in order of its places.
-func (e *encoder) counts(m map[uint32]uint64) {
-	e.uint(uint64(len(m)))
+func encodeCounts(e *codec.Encoder, m map[uint32]uint64) {
+	e.Uint(uint64(len(m)))
 	for _, place := range slices.Sorted(maps.Keys(m)) {
-		e.uint(uint64(place))
-		e.uint(m[place])
+		e.Uint(uint64(place))
+		e.Uint(m[place])
 	}
 }
 
-func (d *decoder) counts(m map[uint32]uint64, places int) {
-	for range d.count(2) {
-		place, n := d.uint(), d.uint()
+func decodeCounts(d *codec.Decoder, m map[uint32]uint64, places int) {
+	for range d.Count(2) {
+		place, n := d.Uint(), d.Uint()
 		if place >= uint64(places) {
-			d.fail("place out of range")
+			d.Fail("place out of range")
 			return
 		}
 		m[uint32(place)] = n
 	}
 }
 
-func (e *encoder) window(w memberwatch.Window) {
-	e.uint(uint64(w.Scale))
-	e.int(w.Start)
+func encodeWindow(e *codec.Encoder, w memberwatch.Window) {
+	e.Uint(uint64(w.Scale))
+	e.Int(w.Start)
 }
 
-func (d *decoder) window() memberwatch.Window {
-	scale, start := d.uint(), d.int()
+func decodeWindow(d *codec.Decoder) memberwatch.Window {
+	scale, start := d.Uint(), d.Int()
 	if scale >= uint64(memberwatch.Scales) {
-		d.fail("unknown scale")
+		d.Fail("unknown scale")
 		return memberwatch.Window{}
 	}
 	return memberwatch.Window{Scale: memberwatch.Scale(scale), Start: start}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // A touch is a member read on a call that discloses few, in one stretch of ten
@@ -64,19 +65,19 @@ func (ts *touches) insert(t touch) {
 	*ts = slices.Insert(*ts, i, t)
 }
 
-func (ts touches) encode(e *encoder) {
-	e.uint(uint64(len(ts)))
+func (ts touches) encode(e *codec.Encoder) {
+	e.Uint(uint64(len(ts)))
 	for _, t := range ts {
-		e.u64(uint64(t))
+		e.U64(uint64(t))
 	}
 }
 
-func (ts *touches) decode(d *decoder) {
+func (ts *touches) decode(d *codec.Decoder) {
 	*ts = (*ts)[:0]
-	for range d.count(8) {
-		t := touch(d.u64())
+	for range d.Count(8) {
+		t := touch(d.U64())
 		if n := len(*ts); n == keepTouches || n > 0 && (*ts)[n-1] >= t {
-			d.fail("touches out of order")
+			d.Fail("touches out of order")
 			return
 		}
 		*ts = append(*ts, t)
@@ -84,21 +85,21 @@ func (ts *touches) decode(d *decoder) {
 }
 
 // touched writes the touches of all apps.
-func (e *encoder) touched(all map[memberwatch.AppID]touches) {
-	e.uint(uint64(len(all)))
+func encodeTouched(e *codec.Encoder, all map[memberwatch.AppID]touches) {
+	e.Uint(uint64(len(all)))
 	for _, app := range slices.Sorted(maps.Keys(all)) {
-		e.string(string(app))
+		e.Text(string(app))
 		all[app].encode(e)
 	}
 }
 
-func (d *decoder) touched() map[memberwatch.AppID]touches {
+func decodeTouched(d *codec.Decoder) map[memberwatch.AppID]touches {
 	var all map[memberwatch.AppID]touches
-	for range d.count(2) {
+	for range d.Count(2) {
 		if all == nil {
 			all = make(map[memberwatch.AppID]touches)
 		}
-		app := memberwatch.AppID(d.string())
+		app := memberwatch.AppID(d.Text())
 		var ts touches
 		ts.decode(d)
 		all[app] = ts

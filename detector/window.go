@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
@@ -190,29 +191,29 @@ func (w *window) breachOf(kind memberwatch.Kind, dim string) *breach {
 	return b
 }
 
-func (w *window) encode(e *encoder) {
-	e.window(w.Window)
-	e.nested(&w.members)
-	e.nested(&w.groups)
-	e.nested(&w.actors)
+func (w *window) encode(e *codec.Encoder) {
+	encodeWindow(e, w.Window)
+	e.Nested(&w.members)
+	e.Nested(&w.groups)
+	e.Nested(&w.actors)
 	if w.Scale == memberwatch.Hour {
-		e.f64(w.given[0])
-		e.f64(w.given[1])
+		e.F64(w.given[0])
+		e.F64(w.given[1])
 	}
 	for _, c := range w.critical {
-		e.bool(!math.IsInf(c, 1))
+		e.Bool(!math.IsInf(c, 1))
 		if !math.IsInf(c, 1) {
-			e.f64(c)
+			e.F64(c)
 		}
 	}
-	e.bool(w.armed)
-	e.uint(uint64(w.hushed)<<8 | uint64(w.fired))
-	e.uint(uint64(len(w.broken)))
+	e.Bool(w.armed)
+	e.Uint(uint64(w.hushed)<<8 | uint64(w.fired))
+	e.Uint(uint64(len(w.broken)))
 	for i := range w.broken {
-		e.string(string(w.broken[i].kind))
-		e.string(w.broken[i].dim)
-		e.uint(w.broken[i].calls)
-		e.nested(&w.broken[i].members)
+		e.Text(string(w.broken[i].kind))
+		e.Text(w.broken[i].dim)
+		e.Uint(w.broken[i].calls)
+		e.Nested(&w.broken[i].members)
 	}
 	w.questions.encode(e)
 	w.strange.encode(e)
@@ -221,28 +222,28 @@ func (w *window) encode(e *encoder) {
 	}
 }
 
-func (w *window) decode(d *decoder) {
-	w.Window = d.window()
-	d.nested(&w.members)
-	d.nested(&w.groups)
-	d.nested(&w.actors)
+func (w *window) decode(d *codec.Decoder) {
+	w.Window = decodeWindow(d)
+	d.Nested(&w.members)
+	d.Nested(&w.groups)
+	d.Nested(&w.actors)
 	if w.Scale == memberwatch.Hour {
-		w.given = [2]float64{d.f64(), d.f64()}
+		w.given = [2]float64{d.F64(), d.F64()}
 	}
 	w.deltas = noDelta // the ledger's deltas were others
 	w.weigh()
 	for f := range w.critical {
 		w.critical[f] = math.Inf(1)
-		if d.bool() {
-			w.critical[f] = d.f64()
+		if d.Bool() {
+			w.critical[f] = d.F64()
 		}
 	}
-	w.armed = d.bool()
-	marks := d.uint()
+	w.armed = d.Bool()
+	marks := d.Uint()
 	w.fired, w.hushed = uint8(marks), uint8(marks>>8)
-	for range d.count(4) {
-		b := breach{kind: memberwatch.Kind(d.string()), dim: d.string(), calls: d.uint()}
-		d.nested(&b.members)
+	for range d.Count(4) {
+		b := breach{kind: memberwatch.Kind(d.Text()), dim: d.Text(), calls: d.Uint()}
+		d.Nested(&b.members)
 		w.broken = append(w.broken, b)
 	}
 	w.questions.decode(d)
@@ -253,20 +254,20 @@ func (w *window) decode(d *decoder) {
 }
 
 // encodeSets writes the calls by their data classes.
-func (w *window) encodeSets(e *encoder) {
-	e.uint(uint64(len(w.sets)))
+func (w *window) encodeSets(e *codec.Encoder) {
+	e.Uint(uint64(len(w.sets)))
 	for _, c := range w.sets {
 		c.encode(e)
-		e.uint(uint64(c.calls))
+		e.Uint(uint64(c.calls))
 	}
 }
 
-func (w *window) decodeSets(d *decoder) {
+func (w *window) decodeSets(d *codec.Decoder) {
 	w.sets = w.sets[:0]
-	for range d.count(3) {
-		c := setCount{decodeSet(d), uint32(d.uint())}
+	for range d.Count(3) {
+		c := setCount{decodeSet(d), uint32(d.Uint())}
 		if last := len(w.sets) - 1; last >= 0 && w.sets[last].hash >= c.hash || last+1 >= mostSets {
-			d.fail("class sets out of order")
+			d.Fail("class sets out of order")
 			return
 		}
 		w.sets = append(w.sets, c)
@@ -274,18 +275,18 @@ func (w *window) decodeSets(d *decoder) {
 }
 
 // encodeDay writes what every event changes of a day.
-func (w *window) encodeDay(e *encoder) {
+func (w *window) encodeDay(e *codec.Encoder) {
 	for _, n := range w.hours {
-		e.uint(uint64(n))
+		e.Uint(uint64(n))
 	}
 	w.touched.encode(e)
 	w.encodeUses(e)
 	w.unevenness.encode(e)
 }
 
-func (w *window) decodeDay(d *decoder) {
+func (w *window) decodeDay(d *codec.Decoder) {
 	for i := range w.hours {
-		w.hours[i] = uint32(d.uint())
+		w.hours[i] = uint32(d.Uint())
 	}
 	w.touched.decode(d)
 	w.decodeUses(d)
