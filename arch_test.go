@@ -53,11 +53,15 @@ var rooms = map[string]room{
 		why:       "the one translation between contract and words, and the codec that decodes event batches",
 	},
 	"detector": {
-		imports: []string{".", "detector/codec", "detector/sketch", "detector/tails"},
+		imports: []string{".", "detector/codec", "detector/series", "detector/sketch", "detector/tails"},
 		why:     "state in, verdict and new state out: replay is exact only without I/O, clock and scheduling",
 	},
 	"detector/codec": {
 		why: "one form for all that is kept; what is in it, and in which order, each type says itself",
+	},
+	"detector/series": {
+		imports: []string{"detector/codec", "detector/tails"},
+		why:     "expects one series at a time, whatever is counted: what many of them mean beside each other is the detector's",
 	},
 	"detector/sketch": {
 		why: "bytes of a sketch outlive releases, so nobody else's code decides them",
@@ -126,8 +130,8 @@ var rooms = map[string]room{
 		why:     "knows where real logs come from and who is named in them; neither becomes part of an event",
 	},
 	"bench/nab": {
-		imports: []string{".", "detector"},
-		why:     "scores the stream model by a public benchmark's rules; the model knows no label",
+		imports: []string{"detector/series"},
+		why:     "scores the model of a lone series by a public benchmark's rules; the model knows no label",
 	},
 	"bench/diff": {
 		why: "reads figures, whoever made them",
@@ -178,7 +182,7 @@ var rooms = map[string]room{
 }
 
 // pure lists the folders whose result must depend on their arguments alone.
-var pure = []string{"detector", "detector/codec", "detector/sketch", "detector/tails"}
+var pure = []string{"detector", "detector/codec", "detector/series", "detector/sketch", "detector/tails"}
 
 // impure maps what a pure room may not import, with everything below it, to the reason.
 var impure = map[string]string{

@@ -8,10 +8,12 @@
 // A platform's gateway reports each API call of a third-party app as an
 // [Event]: which app, when, which members it disclosed, as keyed hashes. Package
 // detector/sketch counts distinct members in small, mergeable, order-insensitive
-// sketches. Package detector is the pure core. Its Engine folds an event into
-// the State of an app: the open hour and day [Window], the daily ledger, and the
-// rules that need no statistics, such as a [Restriction]. When a window's time
-// is over, each feature of it is compared with what the app's own past expects;
+// sketches. Package detector/series expects what one series of numbers will hold
+// next, with the laws of detector/tails, and knows none of the words here;
+// detector/codec gives all that is kept its bytes. Package detector is the pure
+// core. Its Engine folds an event into the State of an app: the open hour and day
+// [Window], the daily ledger, and the rules that need no statistics, such as a
+// [Restriction]. When a window's time is over, each feature of it is compared with what the app's own past expects;
 // the surprise becomes a p-value by its rank among the whole fleet's recent
 // windows; and p-values become evidence for a burst or a slow change, each with
 // a share of the one alert budget. The result is a [Finding], and a run of

@@ -93,12 +93,9 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 	}
 	if at.Scale == memberwatch.Hour {
 		i := slot(hourBurst, at)
-		fold, slots := shapes[hourBurst].fold(i), shapes[hourBurst].slots
 		for _, s := range states {
 			for _, f := range e.heeded[hourBurst] {
-				if b := s.hour[f].body; b != nil {
-					sum += uint64(b.steps[fold]) + uint64(b.steps[slots+fold]) + uint64(b.octets[fold]) + uint64(b.octets[slots+i])
-				}
+				sum += s.hour[f].TouchSlot(&shapes[hourBurst], i)
 			}
 		}
 	}
@@ -116,7 +113,7 @@ func (s *State) touchTab() uint64 {
 func (s *State) touch() uint64 {
 	sum := s.touchTab() + uint64(s.first) + uint64(len(s.open)) + uint64(len(s.pending)) + uint64(s.fresh.Len()) + uint64(s.closed[0]) + uint64(s.days())
 	for f := 0; f < len(s.hour); f += 4 {
-		sum += uint64(s.hour[f].n)
+		sum += uint64(s.hour[f].Learnt())
 	}
 	return sum
 }
@@ -133,9 +130,7 @@ func (s *State) touchParts(heeded []Feature) uint64 {
 		}
 	}
 	for _, f := range heeded {
-		if b := s.hour[f].body; b != nil {
-			sum += uint64(b.tested[0]) + uint64(len(b.steps)) + uint64(len(b.octets))
-		}
+		sum += s.hour[f].Touch()
 	}
 	for i := 0; i < len(members); i += 8 {
 		sum += members[i]

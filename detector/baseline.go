@@ -48,11 +48,11 @@ func (s *State) usual(cal *Calibration, stream streamID, f Feature, at memberwat
 	if exposed == 0 {
 		return memberwatch.Estimate{}, false
 	}
-	p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), exposed)
-	if !p.ok {
+	p := s.seriesOf(stream, f).Expect(&shapes[stream], slot(stream, at), exposed)
+	if !p.OK {
 		return memberwatch.Estimate{}, false
 	}
-	c := comparison{stream: stream, feature: f, stratum: s.stratum(stream, f, p.center()*exposed)}
+	c := comparison{stream: stream, feature: f, stratum: s.stratum(stream, f, p.Center()*exposed)}
 	c.tell(cal, &p)
 	return memberwatch.Estimate{Value: thousandths(c.mid), Low: thousandths(c.low), High: thousandths(c.high)}, true
 }
@@ -65,8 +65,8 @@ func thousandths(v float64) float64 { return math.Round(1000*v) / 1000 }
 func (s *State) ordinary(stream streamID, at memberwatch.Window) values {
 	x := values{sampled: min(s.fresh.Rate(), s.history.Rate()), mixed: 1, profiled: 1, timed: 1}
 	for _, f := range [...]Feature{Records, Misses} {
-		p := s.seriesOf(stream, f).expect(&shapes[stream], slot(stream, at), 1)
-		x.v[f] = p.center()
+		p := s.seriesOf(stream, f).Expect(&shapes[stream], slot(stream, at), 1)
+		x.v[f] = p.Center()
 	}
 	x.actors = s.usualActors(stream, at, nil)
 	return x
@@ -78,8 +78,8 @@ func (s *State) busiest(day memberwatch.Window) memberwatch.Window {
 	best, most := memberwatch.WindowAt(memberwatch.Hour, day.Start), 0.0
 	for t := day.Start; t < day.End(); t += memberwatch.Hour.Length() {
 		at := memberwatch.WindowAt(memberwatch.Hour, t)
-		p := s.hour[Records].expect(&shapes[hourBurst], slot(hourBurst, at), 1)
-		if center := p.center(); center > most {
+		p := s.hour[Records].Expect(&shapes[hourBurst], slot(hourBurst, at), 1)
+		if center := p.Center(); center > most {
 			best, most = at, center
 		}
 	}

@@ -191,18 +191,6 @@ func (e *Engine) learn(s *State, at memberwatch.Window, x values, expected *outl
 // new, and what it meets then says nothing about later.
 const noveltyDays = 7
 
-func streamsOf(scale memberwatch.Scale) []streamID {
-	if scale == memberwatch.Hour {
-		return hourStreams
-	}
-	return dayStreams
-}
-
-var (
-	hourStreams = []streamID{hourBurst}
-	dayStreams  = []streamID{dayBurst, daySlow}
-)
-
 // foldHistory moves the members first seen on a day into the app's history.
 func (s *State) foldHistory(day memberwatch.Window) {
 	if s.fresh.Len() == 0 {

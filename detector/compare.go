@@ -6,6 +6,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/codec"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // pending is a closed window that waits for the fleet's word.
@@ -35,8 +36,8 @@ type comparison struct {
 	stratum        int
 	reach          [measures]float64
 	p              float64
-	mid, low, high float64    // the last two once they are told
-	expected       prediction // kept if anybody may ask
+	mid, low, high float64           // the last two once they are told
+	expected       series.Prediction // kept if anybody may ask
 }
 
 // compare scores a window against the expectations, and keeps them.
@@ -118,7 +119,7 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 		}
 	}
 	if c, ok := together(cal, tests); ok && e.weight(s, Together, daySlow) > 0 {
-		if count(&c); s.seriesOf(daySlow, Reach).n >= shapes[daySlow].mature {
+		if count(&c); s.seriesOf(daySlow, Reach).Learnt() >= matureAfter[daySlow] {
 			x.v[Together] = c.reach[bySurprise]
 			tests = append(tests, c)
 		}
@@ -210,54 +211,53 @@ func (s *State) test(cal *Calibration, stream streamID, f Feature, at memberwatc
 }
 
 // foresee says what was expected of a feature, and which windows are like it.
-func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *values, keep *outlooks) (comparison, prediction, bool) {
+func (s *State) foresee(stream streamID, f Feature, at memberwatch.Window, x *values, keep *outlooks) (comparison, series.Prediction, bool) {
 	exposed := x.exposure(f)
-	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
-	known := series.predict(sh, sh.fold(i), exposed)
-	p := known.prediction
-	series.echo(sh, i, &p)
-	if !p.ok {
+	past := s.seriesOf(stream, f)
+	var known series.Outlook
+	p := past.Foresee(&shapes[stream], slot(stream, at), exposed, &known)
+	if !p.OK {
 		return comparison{}, p, false
 	}
-	c := comparison{stream: stream, feature: f, mid: p.center()}
-	if series.body != nil { // else learning gives it one, from which on it says more
+	c := comparison{stream: stream, feature: f, mid: p.Center()}
+	if past.Moved() { // else learning gives it one, from which on it says more
 		keep.put(stream, f, &known, c.mid)
 	}
 	c.stratum = s.stratum(stream, f, c.mid*exposed)
 	if growth := s.growth(stream, f, at, x, keep); growth != 1 { // which leaves the app in its stratum
-		p.lift(growth)
-		c.mid = p.center()
+		p.Lift(growth)
+		c.mid = p.Center()
 	}
 	return c, p, true
 }
 
 // stratum is that of windows like one in which so much is expected of a feature.
 func (s *State) stratum(stream streamID, f Feature, expected float64) int {
-	if after := shapes[stream].mature; after > 0 && f >= counts && s.seriesOf(stream, f).n >= after {
+	if after := matureAfter[stream]; after > 0 && f >= counts && s.seriesOf(stream, f).Learnt() >= after {
 		return sizes + sizeOf(expected)
 	}
 	return sizeOf(expected)
 }
 
 // weigh compares a value with what was expected.
-func (c *comparison) weigh(cal *Calibration, p *prediction, value float64) {
-	c.mid = p.center()
+func (c *comparison) weigh(cal *Calibration, p *series.Prediction, value float64) {
+	c.mid = p.Center()
 	c.weighBeside(cal, p, value)
 }
 
 // weighBeside compares a value with a prediction whose center is c.mid.
-func (c *comparison) weighBeside(cal *Calibration, p *prediction, value float64) {
-	c.p = c.calibrate(cal, p.surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
+func (c *comparison) weighBeside(cal *Calibration, p *series.Prediction, value float64) {
+	c.p = c.calibrate(cal, p.Surprise(value, c.feature >= counts), math.Log1p(value)-math.Log1p(c.mid))
 	if c.p <= explainedP || c.stream == daySlow { // slow evidence may speak on an ordinary day
-		c.mid = p.median()
+		c.mid = p.Median()
 		c.expected = *p
 	}
 }
 
 // tell fills in what people are told was expected. It costs much, so it waits until
 // something is said.
-func (c *comparison) tell(cal *Calibration, p *prediction) {
-	c.mid, c.low, c.high = p.expected()
+func (c *comparison) tell(cal *Calibration, p *series.Prediction) {
+	c.mid, c.low, c.high = p.Expected()
 	c.high = min(c.high, c.usual(cal, p))
 }
 
@@ -291,10 +291,10 @@ func (c *comparison) calibrate(cal *Calibration, surprise, jump float64) float64
 // fleet, by whichever measure is the narrower. It is the upper end of what people
 // are told was expected: the predictive's own end is far too wide for young and
 // sparse apps.
-func (c *comparison) usual(cal *Calibration, p *prediction) float64 {
+func (c *comparison) usual(cal *Calibration, p *series.Prediction) float64 {
 	surprise, jump := cal.usual(c.cell(bySurprise)), cal.usual(c.cell(byJump))
-	bySpread := math.Expm1(p.quantile(math.Pow(10, -surprise)))
-	byFleet := float64((1+max(p.center(), 0))*math.Exp(jump)) - 1
+	bySpread := math.Expm1(p.Quantile(math.Pow(10, -surprise)))
+	byFleet := float64((1+max(p.Center(), 0))*math.Exp(jump)) - 1
 	return max(min(bySpread, byFleet), c.mid)
 }
 
@@ -305,13 +305,11 @@ const explainedP = 0.05
 // discount answers for the fleet: multiply p by its factor, and if everybody
 // moved, ask how surprising the value is beside what the others did.
 func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
-	if shift > 0 && c.expected.ok {
+	if shift > 0 && c.expected.OK {
 		moved := c.expected
-		for i := range experts {
-			moved.mean[i] += shift
-		}
+		moved.Shift(shift)
 		beside := *c
-		c.p = max(c.p, beside.calibrate(cal, moved.surprise(value, c.feature >= counts), c.reach[byJump]-shift))
+		c.p = max(c.p, beside.calibrate(cal, moved.Surprise(value, c.feature >= counts), c.reach[byJump]-shift))
 	}
 	c.p = min(c.p*factor, 1)
 }
@@ -379,15 +377,7 @@ func (c *comparison) encode(e *codec.Encoder) {
 	for _, v := range [...]float64{c.reach[bySurprise], c.reach[byJump], c.p, c.mid, c.low, c.high} {
 		e.F64(v)
 	}
-	e.Bool(c.expected.ok)
-	if !c.expected.ok {
-		return
-	}
-	for i := range experts {
-		e.F64(c.expected.mean[i])
-		e.F64(c.expected.sd[i])
-		e.F64(c.expected.w[i])
-	}
+	c.expected.Encode(e)
 }
 
 // minComparison is the least number of bytes a comparison takes.
@@ -401,10 +391,5 @@ func (c *comparison) decode(d *codec.Decoder) {
 	}
 	c.reach = [measures]float64{d.F64(), d.F64()}
 	c.p, c.mid, c.low, c.high = d.F64(), d.F64(), d.F64(), d.F64()
-	if c.expected.ok = d.Bool(); !c.expected.ok {
-		return
-	}
-	for i := range experts {
-		c.expected.mean[i], c.expected.sd[i], c.expected.w[i] = d.F64(), d.F64(), d.F64()
-	}
+	c.expected.Decode(d)
 }

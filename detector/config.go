@@ -148,30 +148,3 @@ func (w Weight) of(stream streamID) float64 {
 		return w.Slow
 	}
 }
-
-// streamID is one of the roads by which evidence reaches a signal; it is also
-// the kind of predictive behind a p-value, so calibration cells carry it.
-type streamID uint8
-
-const (
-	hourBurst streamID = iota // hour windows against all the past
-	dayBurst                  // day windows against all the past
-	daySlow                   // day windows against the past at least 14 days old
-	streams
-)
-
-// perDay is how many windows of the stream an app can have in a day.
-func (s streamID) perDay() float64 {
-	if s == hourBurst {
-		return 24
-	}
-	return 1
-}
-
-// burstOf is the burst stream of a scale.
-func burstOf(scale memberwatch.Scale) streamID {
-	if scale == memberwatch.Hour {
-		return hourBurst
-	}
-	return dayBurst
-}

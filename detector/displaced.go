@@ -6,6 +6,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/codec"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // Displacement: what a restriction takes from an app comes back by another way of
@@ -210,7 +211,7 @@ func surest(all []comeback, may func(*comeback) bool) (best *comeback) {
 			continue
 		}
 		expected := all[i].prediction()
-		if v := expected.surprise(all[i].besides, true); best == nil || v > most {
+		if v := expected.Surprise(all[i].besides, true); best == nil || v > most {
 			best, most = &all[i], v
 		}
 	}
@@ -248,15 +249,11 @@ func (m *comeback) compare(cal *Calibration) (tests []comparison) {
 }
 
 // prediction is what was expected besides, in ln units.
-func (m *comeback) prediction() prediction {
-	p := prediction{ok: true}
+func (m *comeback) prediction() series.Prediction {
 	expected := max(m.expected, 0)
 	scale := max(math.Sqrt(max(m.variance, 0))/max(expected, 1), leastScale)
 	floor := (expected + 0.25) / float64((expected+1)*(expected+1))
-	for i := range experts {
-		p.mean[i], p.sd[i], p.w[i] = math.Log1p(expected), math.Sqrt(float64(scale*scale)+floor), 1.0/experts
-	}
-	return p
+	return series.Unanimous(math.Log1p(expected), math.Sqrt(float64(scale*scale)+floor))
 }
 
 // moves holds an app's closed day against all its losses that are watched, all that it

@@ -1,10 +1,10 @@
 package detector
 
 import (
-	"math"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // An excluded window teaches the expectations what they expected anyway: the
@@ -66,19 +66,19 @@ func (e *Engine) excludes(s *State, w memberwatch.Window) bool {
 }
 
 // learnAt learns the value of an app's window, which comes out of the lag when a
-// later one is learnt; either may be excluded. expected is as of series.learn.
-func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Window, v, exposure float64, expected *outlook) {
-	series, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
+// later one is learnt; either may be excluded. expected is as of series.Series.Learn.
+func (e *Engine) learnAt(s *State, stream streamID, f Feature, at memberwatch.Window, v, exposure float64, expected *series.Outlook) {
+	past, sh, i := s.seriesOf(stream, f), &shapes[stream], slot(stream, at)
 	if e.excluded.apps[s.App] == nil && e.excluded.developers[s.Developer] == nil {
-		series.learn(sh, i, v, exposure, expected)
+		past.Learn(sh, i, v, exposure, expected)
 		return
 	}
 	out := at // what the levels learn now
-	out.Start -= int64(sh.lag) * at.Scale.Length()
+	out.Start -= int64(sh.Lag) * at.Scale.Length()
 	if e.excludes(s, out) {
-		v = series.neutralise(sh, i, v, exposure)
+		v = past.Neutralise(sh, i, v, exposure)
 	}
-	series.learn(sh, i, v, exposure, expected)
+	past.Learn(sh, i, v, exposure, expected)
 }
 
 // unlearn makes the burst streams of days anew if an exclusion has changed since
@@ -90,31 +90,12 @@ func (e *Engine) unlearn(s *State, x *values) {
 	}
 	s.unlearnt = changed
 	for f := range Features {
-		days := s.learnt[f].newest(s.closed[memberwatch.Day])
-		s.day[f].relearn(&s.slow[f], days, max(x.exposure(f), 1), func(day int64) bool {
-			return e.excludes(s, memberwatch.Window{Scale: memberwatch.Day, Start: day})
-		})
-	}
-}
-
-// relearn makes the series of the burst stream anew from the slow one. days are the
-// starts of the days learnt, newest first.
-func (s *series) relearn(slow *series, days []int64, exposure float64, excluded func(day int64) bool) {
-	sh := &shapes[dayBurst]
-	if s.body == nil || slow.body == nil || len(days) < int(slow.wait) {
-		return
-	}
-	b := *slow.body // what waits there is learnt here, as this stream has no lag
-	waiting := slow.waiting(&shapes[daySlow])
-	b.steps, b.octets = slices.Clone(b.steps[:sh.queueAt()]), slices.Clone(b.octets)
-	*s = series{n: slow.n, body: &b}
-	for i, steps := range waiting {
-		x, day := sh.ofSteps(steps), days[len(waiting)-1-i]
-		at := slot(dayBurst, memberwatch.Window{Scale: memberwatch.Day, Start: day})
-		if excluded(day) {
-			x = sh.rounded(math.Log1p(s.median(sh, at, exposure)))
+		var past []series.Past
+		for _, start := range s.learnt[f].newest(s.closed[memberwatch.Day]) {
+			day := memberwatch.Window{Scale: memberwatch.Day, Start: start}
+			past = append(past, series.Past{Slot: slot(dayBurst, day), Excluded: e.excludes(s, day)})
 		}
-		s.absorb(sh, at, x, exposure, nil)
+		s.day[f].Relearn(&shapes[dayBurst], &s.slow[f], &shapes[daySlow], past, max(x.exposure(f), 1))
 	}
 }
 
@@ -134,28 +115,4 @@ func (l learnt) newest(last int64) []int64 {
 		}
 	}
 	return days
-}
-
-// neutralise puts the median of the prediction in the place of the value that
-// the levels learn next: the oldest in the queue, or v itself where there is
-// none. It returns what to learn for v.
-func (s *series) neutralise(sh *shape, slot int, v, exposure float64) float64 {
-	if sh.lag == 0 {
-		return s.median(sh, slot, exposure)
-	}
-	if s.body == nil || int(s.wait) < sh.lag {
-		return v // nothing comes out of the lag yet
-	}
-	old := ((slot-sh.lag)%sh.slots + sh.slots) % sh.slots
-	s.waiting(sh)[0] = sh.inSteps(math.Log1p(s.median(sh, old, exposure)))
-	return v
-}
-
-// median is what the series expects in a slot, 0 where it expects nothing.
-func (s *series) median(sh *shape, slot int, exposure float64) float64 {
-	if s.body == nil || s.n == 0 {
-		return 0
-	}
-	p := s.predict(sh, sh.fold(slot), exposure)
-	return p.median()
 }

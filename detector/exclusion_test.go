@@ -16,13 +16,13 @@ func levels(t *testing.T, exclude, withdraw bool) (before, after, burst float64)
 	random := rand.New(rand.NewPCG(3, 9))
 	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	x := memberwatch.Exclusion{ID: "c1-2", App: "crm", Since: start.AddDate(0, 0, 60).UnixNano(), Until: start.AddDate(0, 0, 70).UnixNano()}
-	slow := func() float64 { return r.states["crm"].slow[Records].median(&shapes[daySlow], 0, 1) }
+	slow := func() float64 { return r.states["crm"].slow[Records].Median(&shapes[daySlow], 0, 1) }
 	for day := range 91 {
 		if day == 60 {
 			before = slow()
 		}
 		if day == 73 {
-			burst = r.states["crm"].day[Records].median(&shapes[dayBurst], 0, 1)
+			burst = r.states["crm"].day[Records].Median(&shapes[dayBurst], 0, 1)
 		}
 		if day == 70 && exclude {
 			r.apply(memberwatch.Change{Exclusion: &x})

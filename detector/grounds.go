@@ -209,7 +209,7 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 	verdicts := make([]verdict, 0, len(g.trials))
 	for i := range g.trials {
 		t := g.trials[i]
-		if t.expected.ok {
+		if t.expected.OK {
 			expected := t.expected
 			t.weigh(g.cal, &expected, g.values.v[t.feature])
 			t.tell(g.cal, &expected)
@@ -277,7 +277,7 @@ func (t *trial) encode(e *codec.Encoder) {
 	e.F64(t.factor)
 	e.F64(t.shift)
 	e.F64(t.weight)
-	t.rise.encode(e)
+	t.rise.Encode(e)
 	e.Bool(t.crossed)
 	e.F64(t.peers.part)
 	e.F64(t.peers.days)
@@ -286,7 +286,7 @@ func (t *trial) encode(e *codec.Encoder) {
 func (t *trial) decode(d *codec.Decoder) {
 	t.comparison.decode(d)
 	t.factor, t.shift, t.weight = d.F64(), d.F64(), d.F64()
-	t.rise.decode(d)
+	t.rise.Decode(d)
 	t.crossed = d.Bool()
 	t.peers = standing{d.F64(), d.F64()}
 }

@@ -1,10 +1,6 @@
 package detector
 
-import (
-	"math"
-
-	"github.com/memberwatch/memberwatch"
-)
+import "github.com/memberwatch/memberwatch"
 
 // Growth that is accounted for. More acting users read more members, and an
 // agency that takes on groups reads groups it never read: both are honest, and
@@ -91,8 +87,8 @@ func (s *State) actorLoss(stream streamID, at memberwatch.Window, actors float64
 // reachLoss tells by how much the distinct share rises only because an app reads less:
 // who reads little meets few of its members twice.
 func (s *State) reachLoss(stream streamID, at memberwatch.Window, reach float64) float64 {
-	usual := s.seriesOf(stream, Reach).expect(&shapes[stream], slot(stream, at), 1)
-	return max(usual.center()/max(reach, 1), 1)
+	usual := s.seriesOf(stream, Reach).Expect(&shapes[stream], slot(stream, at), 1)
+	return max(usual.Center()/max(reach, 1), 1)
 }
 
 // usualActors is how many acting users the past expects in a window, 0 if it cannot
@@ -114,7 +110,7 @@ func (s *State) center(stream streamID, f Feature, at memberwatch.Window, known 
 	if known.of(stream, f) != nil {
 		return known.mid[f], true
 	}
-	return s.seriesOf(stream, f).center(&shapes[stream], slot(stream, at))
+	return s.seriesOf(stream, f).Center(&shapes[stream], slot(stream, at))
 }
 
 // adminGrowth compares the registered admins with their mean.
@@ -137,16 +133,6 @@ func (s *State) learnAdmins() {
 		return
 	}
 	s.admins = float32(float64(s.admins) + float64(adminRate*(now-float64(s.admins))))
-}
-
-// lift moves a prediction by a factor on the count.
-func (p *prediction) lift(factor float64) {
-	if factor == 1 {
-		return
-	}
-	for i := range experts {
-		p.mean[i] = math.Log1p(float64(factor * math.Expm1(p.mean[i])))
-	}
 }
 
 // mostGrowth is the most that growth can become in a window. Open windows wait for

@@ -151,10 +151,8 @@ func (h *habit) square(spread *float32, value float64, mean float32, season, mos
 
 // daily is the spread of an app's days, in ln units, and the offsets of weekdays.
 func (s *State) daily() (scale float32, season [7]float32) {
-	if x := &s.day[Records]; x.body != nil {
-		for i := range season {
-			season[i] = float32(x.body.season(&shapes[dayBurst], i))
-		}
+	for i := range season {
+		season[i] = float32(s.day[Records].Offset(&shapes[dayBurst], i))
 	}
 	return float32(max(math.Sqrt(float64(s.habit.spread)), leastScale)), season
 }

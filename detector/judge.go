@@ -2,6 +2,7 @@ package detector
 
 import (
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // Judge turns an app's pending window into evidence, now that the fleet has
@@ -49,10 +50,10 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 // from.
 type trial struct {
 	comparison
-	factor, shift float64  // the fleet's word
-	weight        float64  // share of the budget
-	rise          evidence // of the slow stream, before this window
-	crossed       bool     // the open window had raised a provisional finding
+	factor, shift float64         // the fleet's word
+	weight        float64         // share of the budget
+	rise          series.Evidence // of the slow stream, before this window
+	crossed       bool            // the open window had raised a provisional finding
 	peers         standing
 }
 
@@ -85,13 +86,13 @@ type verdict struct {
 }
 
 // settle turns a trial into its verdict, and into the slow evidence after it.
-func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, evidence) {
+func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, series.Evidence) {
 	v := verdict{comparison: t.comparison, factor: t.factor, peers: t.peers, crossed: t.crossed && t.stream != daySlow}
 	v.discount(cal, value, t.factor, t.shift)
 	rise := t.rise
 	if t.stream == daySlow {
 		law, threshold := cal.laws[t.feature], budget/t.weight
-		v.period = law.period(rise.update(v.p, law.at(threshold)))
+		v.period = law.period(rise.Update(v.p, law.at(threshold)))
 		v.hit = v.period >= threshold && v.p <= risenP
 		return v, rise
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // TestARiseSpeaksOnDaysThatRise: strong evidence of the days before does not make a
@@ -12,6 +13,10 @@ import (
 // one that is ordinary.
 func TestARiseSpeaksOnDaysThatRise(t *testing.T) {
 	e := New(DefaultConfig())
+	var risen series.Evidence
+	for range 30 {
+		risen.Update(1e-9, 1e9)
+	}
 	for name, c := range map[string]struct {
 		p          float64
 		open, want bool
@@ -31,7 +36,7 @@ func TestARiseSpeaksOnDaysThatRise(t *testing.T) {
 			}
 			day := trial{
 				comparison: comparison{stream: daySlow, feature: ReachPerActor, p: c.p, reach: [measures]float64{-math.Log10(c.p), 0}},
-				factor:     1, weight: 0.1, rise: evidence{m: 1e9},
+				factor:     1, weight: 0.1, rise: risen,
 			}
 			v, _ := day.settle(e.calibration(0), 10, 1400)
 			e.updates = nil

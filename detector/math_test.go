@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/memberwatch/memberwatch"
 )
 
@@ -103,100 +101,4 @@ func TestFleetFactor(t *testing.T) {
 		small.add(&comparison{stream: dayBurst, feature: Reach, reach: [measures]float64{1}, p: 0.001})
 	}
 	near(t, "factor of a fleet of 20", NewFleet(DefaultConfig()).Judge(small).Factor[Reach], 1, 0)
-}
-
-// TestSlowEvidence: a run of slightly small p-values multiplies up, quiet resets.
-func TestSlowEvidence(t *testing.T) {
-	var x evidence
-	for range 30 {
-		x.update(0.05, 1400)
-	}
-	if x.m < 100 {
-		t.Errorf("30 windows at p = 0.05 give M = %.1f, want strong evidence", x.m)
-	}
-	for range quietReset {
-		x.update(0.9, 1400)
-	}
-	if x.m != 0 {
-		t.Errorf("after %d quiet windows M = %v, want a new start", quietReset, x.m)
-	}
-	for range 300 {
-		x.update(1e-12, 1400)
-	}
-	near(t, "capped M", x.m, slowCap*1400, 1e-12)
-}
-
-// TestPredictionAgrees: tail, quantile and surprise speak of one distribution.
-func TestPredictionAgrees(t *testing.T) {
-	var s series
-	rng := rand.New(rand.NewPCG(3, 3))
-	for day := range 60 {
-		s.learn(&shapes[dayBurst], day%7, 100+20*rng.NormFloat64(), 1, nil)
-	}
-	p := s.predict(&shapes[dayBurst], 3, 1)
-	for _, q := range []float64{0.9, 0.5, 0.1, 1e-3, 1e-6} {
-		near(t, "tail(quantile)", p.tail(p.quantile(q))/q, 1, 1e-4)
-	}
-	mid, low, high := p.expected()
-	if mid < 80 || mid > 120 || low < 20 || low > mid || high < mid || high > 250 {
-		t.Errorf("expected %.0f in %.0f-%.0f after a level of 100", mid, low, high)
-	}
-	if a, b := p.surprise(120, false), p.surprise(240, false); a >= b {
-		t.Errorf("surprise does not rise: %v, %v", a, b)
-	}
-}
-
-// TestQuantileIsTheFirstAnswer: whatever the mixture, the quantile is the answer that
-// halving the bounds 26 times finds.
-func TestQuantileIsTheFirstAnswer(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p, sum := prediction{ok: true}, 0.0
-		for i := range experts {
-			p.mean[i] = rapid.Float64Range(0, 25).Draw(t, "mean")
-			p.sd[i] = math.Exp(rapid.Float64Range(-7, 2).Draw(t, "ln sd"))
-			p.w[i] = rapid.SampledFrom([]float64{0, 1e-12, 1e-3, 1}).Draw(t, "weight")
-			sum += p.w[i]
-		}
-		if sum == 0 {
-			t.Skip("nobody speaks")
-		}
-		for i := range experts {
-			p.w[i] /= sum
-		}
-		q := math.Pow(10, -rapid.Float64Range(0.01, 12).Draw(t, "decades"))
-		lo, hi := -1.0, 40.0
-		for range 26 {
-			if mid := (lo + hi) / 2; p.tail(mid) > q {
-				lo = mid
-			} else {
-				hi = mid
-			}
-		}
-		if got := p.quantile(q); got != hi {
-			t.Fatalf("quantile(%g) of %+v is %v, want %v", q, p, got, hi)
-		}
-	})
-}
-
-// TestZeroSeriesGrows: a feature that was always zero costs no body, and learns
-// like one that had it from the start.
-func TestZeroSeriesGrows(t *testing.T) {
-	for stream := range streams {
-		var lazy, full series
-		full.grow(&shapes[stream])
-		for day := range 20 {
-			lazy.learn(&shapes[stream], day%7, 0, 1, nil)
-			full.learn(&shapes[stream], day%7, 0, 1, nil)
-		}
-		if lazy.body != nil {
-			t.Fatal("a zero series has a body")
-		}
-		if lazy.n != full.n {
-			t.Errorf("stream %d: learnt %d and %d windows", stream, lazy.n, full.n)
-		}
-		lazy.learn(&shapes[stream], 6, 30, 1, nil)
-		if lazy.body == nil {
-			t.Fatal("a moved series has no body")
-		}
-	}
 }

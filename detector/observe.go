@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // Observe folds one event of an app into its state. late says that the event
@@ -164,21 +165,21 @@ func (e *Engine) setCritical(s *State, w *window) {
 			continue
 		}
 		x := s.seriesOf(stream, f)
-		p := x.expect(&shapes[stream], at, 1)
-		if !p.ok {
+		p := x.Expect(&shapes[stream], at, 1)
+		if !p.OK {
 			continue
 		}
-		mid := p.center()
+		mid := p.Center()
 		stratum := s.stratum(stream, f, mid)
 		surprise := e.alarmAt(s, w.Start, bySurprise, stream, f, stratum)
 		jump := e.alarmAt(s, w.Start, byJump, stream, f, stratum)
-		if x.body != nil {
-			w.critical[f] = p.critical(mid, surprise, jump)
+		if x.Moved() {
+			w.critical[f] = critical(&p, mid, surprise, jump)
 			continue
 		}
 		idle := &e.idle[stream][f]
-		if idle.n != x.n || idle.surprise != surprise || idle.jump != jump {
-			*idle = idleCritical{x.n, surprise, jump, p.critical(mid, surprise, jump)}
+		if idle.n != x.Learnt() || idle.surprise != surprise || idle.jump != jump {
+			*idle = idleCritical{x.Learnt(), surprise, jump, critical(&p, mid, surprise, jump)}
 		}
 		w.critical[f] = idle.critical
 	}
@@ -191,11 +192,12 @@ type idleCritical struct {
 	surprise, jump, critical float64
 }
 
-// critical is the count at which one of the measures reaches its alarm.
-func (p *prediction) critical(mid, surprise, jump float64) float64 {
+// critical is the count at which one of the measures reaches its alarm. mid is the
+// prediction's center.
+func critical(p *series.Prediction, mid, surprise, jump float64) float64 {
 	v := math.Inf(1)
 	if !math.IsInf(surprise, 1) { // the count v fires when ln(v - 0.5 + 1) reaches the quantile
-		v = math.Exp(p.quantile(math.Pow(10, -surprise))) - 0.5
+		v = math.Exp(p.Quantile(math.Pow(10, -surprise))) - 0.5
 	}
 	return math.Ceil(max(min(v, float64((mid+1)*math.Exp(jump))-1), minCritical))
 }

@@ -1,7 +1,6 @@
 package detector
 
 import (
-	"fmt"
 	"math"
 	"testing"
 
@@ -31,30 +30,6 @@ func TestKnowledgeBoundHolds(t *testing.T) {
 	}
 }
 
-// TestBlocksAreGumbel: the score of an evidence is the return period of a Gumbel
-// law with the moments of the maxima.
-func TestBlocksAreGumbel(t *testing.T) {
-	b := blocks{n: 40, mean: 2, vari: 0.3}
-	mean, variance := b.moments()
-	law := distuv.GumbelRight{Beta: math.Sqrt(6*variance) / math.Pi}
-	law.Mu = mean - law.Beta*euler
-	near(t, "mean", law.Mean(), mean, 1e-12)
-	near(t, "variance", law.Variance(), variance, 1e-12)
-	for _, e := range []float64{4, 5, 7} { // far out 1 - F is exp(-(e-mu)/beta)
-		near(t, "score", b.score(e), -math.Log10(1-law.CDF(e)), 0.02)
-	}
-}
-
-// TestSlowEvidenceIsALikelihoodRatio: e is the ratio of the densities of a normal
-// law shifted by a half and of one that is not, so under chance its mean is 1.
-func TestSlowEvidenceIsALikelihoodRatio(t *testing.T) {
-	shifted := distuv.Normal{Mu: slowShift, Sigma: 1}
-	for _, z := range []float64{-2, 0, 1, 3, 5} {
-		var x evidence
-		near(t, "e", x.update(distuv.UnitNormal.Survival(z), 1e9), shifted.Prob(z)/distuv.UnitNormal.Prob(z), 1e-6)
-	}
-}
-
 // TestBirthsAreLognormal compares the score of a new app with a lognormal law's
 // tail.
 func TestBirthsAreLognormal(t *testing.T) {
@@ -67,21 +42,6 @@ func TestBirthsAreLognormal(t *testing.T) {
 	_, low, high := m.central()
 	near(t, "low", law.CDF(low+1), 0.025, 1e-3)
 	near(t, "high", law.CDF(high+1), 0.975, 1e-3)
-}
-
-// TestPoissonFloor: the floor of a count's scale is the spread that Poisson counts
-// have in ln(v+1), by the law's own probabilities.
-func TestPoissonFloor(t *testing.T) {
-	for _, mean := range []float64{3, 20, 200} {
-		law, sum, squares := distuv.Poisson{Lambda: mean}, 0.0, 0.0
-		for k := 0.0; k < mean+20*math.Sqrt(mean)+20; k++ {
-			x, p := math.Log1p(k), law.Prob(k)
-			sum += p * x
-			squares += p * x * x
-		}
-		s := series{n: 1 << 30} // whose prior scale is gone
-		near(t, fmt.Sprintf("spread at %g", mean), s.scale(&shapes[dayBurst], 0, shapes[dayBurst].floor(math.Log1p(mean), 1)), math.Sqrt(squares-sum*sum), 0.13)
-	}
 }
 
 // TestFilterRate: a filter with n members takes a stranger for a known one as

@@ -5,6 +5,7 @@ import (
 
 	"github.com/memberwatch/memberwatch"
 	"github.com/memberwatch/memberwatch/detector/codec"
+	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // The parts of a state as they are stored, each with its version.
@@ -170,8 +171,8 @@ func (s *State) loadHot(b []byte) error {
 }
 
 // eachSeries visits all expectations in a fixed order.
-func (s *State) eachSeries(visit func(stream streamID, x *series)) {
-	for stream, all := range [streams]*[Features]series{&s.hour, &s.day, &s.slow} {
+func (s *State) eachSeries(visit func(stream streamID, x *series.Series)) {
+	for stream, all := range [streams]*[Features]series.Series{&s.hour, &s.day, &s.slow} {
 		for f := range all {
 			visit(streamID(stream), &all[f])
 		}
@@ -184,9 +185,9 @@ func (s *State) appendBaseline(b []byte) ([]byte, error) {
 	for _, t := range s.closed {
 		e.Int(t)
 	}
-	s.eachSeries(func(stream streamID, x *series) { x.encode(e, &shapes[stream]) })
+	s.eachSeries(func(stream streamID, x *series.Series) { x.Encode(e, &shapes[stream]) })
 	for f := range s.rise {
-		s.rise[f].encode(e)
+		s.rise[f].Encode(e)
 	}
 	e.F64(s.infant.reach)
 	e.F64(s.infant.actors)
@@ -214,9 +215,9 @@ func (s *State) loadBaseline(b []byte) error {
 	for i := range s.closed {
 		s.closed[i] = d.Int()
 	}
-	s.eachSeries(func(stream streamID, x *series) { x.decode(d, &shapes[stream]) })
+	s.eachSeries(func(stream streamID, x *series.Series) { x.Decode(d, &shapes[stream]) })
 	for f := range s.rise {
-		s.rise[f].decode(d)
+		s.rise[f].Decode(d)
 	}
 	s.infant = infancy{reach: d.F64(), actors: d.F64(), hours: [2]float64{d.F64(), d.F64()}, done: uint8(d.Uint())}
 	s.shape = d.U64()

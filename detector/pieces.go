@@ -156,7 +156,7 @@ func (s *State) piecesOf(w *window) pieces {
 // influences takes the window's pieces away one by one. The strongest trial decides
 // whether what is left would have been ordinary.
 func (g *judged) influences(t trial, v verdict) []memberwatch.Influence {
-	if !t.expected.ok {
+	if !t.expected.OK {
 		return nil
 	}
 	var list []memberwatch.Influence

@@ -134,9 +134,7 @@ func (t *Tally) countSpells(s *State, c *comparison) {
 		return
 	}
 	t.spells[c.feature].days++
-	x := &s.rise[c.feature]
-	if band, ok := spellBandOf(float64(x.ended)); ok {
+	if band, ok := spellBandOf(s.rise[c.feature].TakeEnded()); ok {
 		t.spells[c.feature].peaks[band]++
 	}
-	x.ended = 0
 }

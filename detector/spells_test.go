@@ -70,26 +70,16 @@ func TestPeaksBeyondTheBandsDoNotCount(t *testing.T) {
 	}
 }
 
-// A spell is counted once, with its largest evidence, when seven quiet windows
-// have ended it.
-func TestSpellsEnd(t *testing.T) {
+// TestSpellsAreCountedOnce, in the band of their largest evidence.
+func TestSpellsAreCountedOnce(t *testing.T) {
 	s, tally := new(State), new(Tally)
 	x := &s.rise[Reach]
 	c := comparison{stream: daySlow, feature: Reach, stratum: 3}
-	for range 40 {
-		x.update(0.01, 1e6)
+	for x.Update(0.01, 1e6) < spellLow {
 	}
-	highest := x.m
-	for i := range 2 * quietReset {
-		x.update(0.9, 1e6)
-		if i < quietReset-1 && x.ended != 0 {
-			t.Fatalf("ended after %d quiet windows", i+1)
-		}
+	for range 20 { // quiet windows end it
+		x.Update(0.9, 1e6)
 	}
-	if x.m > 1 || float64(x.ended) != float64(float32(highest)) {
-		t.Fatalf("after the end: %+v, its highest evidence was %g", *x, highest)
-	}
-	x.ended = 150
 	tally.countSpells(s, &c)
 	tally.countSpells(s, &c)
 	if got := tally.spells[Reach].peaks; got != [2]float64{1, 0} {

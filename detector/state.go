@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 	"github.com/memberwatch/memberwatch/detector/sketch"
 )
 
@@ -48,10 +49,10 @@ type State struct {
 	history  sketch.Sample
 
 	closed [memberwatch.Scales]int64 // start of the newest closed window; 0: none
-	hour   [Features]series
-	day    [Features]series
-	slow   [Features]series
-	rise   [Features]evidence // of the slow stream
+	hour   [Features]series.Series
+	day    [Features]series.Series
+	slow   [Features]series.Series
+	rise   [Features]series.Evidence // of the slow stream
 	infant infancy
 	shape  uint64 // of its first day; 0: not known
 	mix    mix
@@ -130,7 +131,7 @@ func (s *State) learning(cfg *Config, now int64) memberwatch.Learning {
 func (s *State) Late() uint64 { return s.late }
 
 // days is how many of its own days the baseline rests on.
-func (s *State) days() int32 { return int32(s.day[Records].n) }
+func (s *State) days() int32 { return int32(s.day[Records].Learnt()) }
 
 // LedgerDelta is what an app read of one data class by one endpoint on one day
 // since the last ResetLedger. It merges into the stored row: counts add, sketches
@@ -190,18 +191,6 @@ func (s *State) ResetLedger() {
 		rows[i].deltas = rows[i].deltas.moved(&place)
 	}
 	s.recent.bookedAll()
-}
-
-// seriesOf returns the expectation behind a stream of evidence.
-func (s *State) seriesOf(stream streamID, f Feature) *series {
-	switch stream {
-	case hourBurst:
-		return &s.hour[f]
-	case dayBurst:
-		return &s.day[f]
-	default:
-		return &s.slow[f]
-	}
 }
 
 // openAt returns the open window at a time, nil if there is none.

@@ -1,6 +1,9 @@
 package detector
 
-import "github.com/memberwatch/memberwatch/detector/tails"
+import (
+	"github.com/memberwatch/memberwatch/detector/series"
+	"github.com/memberwatch/memberwatch/detector/tails"
+)
 
 // Together: a harvest shows in several features at once, each a little, and honest
 // days hardly do. So the surprises of a day about whom an app reads are added up.
@@ -36,7 +39,7 @@ func together(cal *Calibration, tests []comparison) (c comparison, ok bool) {
 		if t == nil {
 			continue
 		}
-		sum += min(max(-tails.NormalQuantile(t.p), 0), slowMaxZ)
+		sum += min(max(-tails.NormalQuantile(t.p), 0), series.MostZ)
 		if !ok { // it is ranked among days like this by its first part
 			c.stratum, ok = t.stratum, true
 		}

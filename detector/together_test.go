@@ -1,6 +1,10 @@
 package detector
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/memberwatch/memberwatch/detector/series"
+)
 
 // TestTogether: what counts of the day's slow tests, and what does not.
 func TestTogether(t *testing.T) {
@@ -22,7 +26,7 @@ func TestTogether(t *testing.T) {
 		{"counts beside their ratios are not added", []comparison{day(Reach, twoSigma), day(ReachPerActor, twoSigma), day(Novelty, twoSigma)}, 4.0 / 3, int(ReachPerActor), true},
 		{"without acting users", []comparison{day(Reach, twoSigma), day(Novelty, twoSigma), day(DistinctShare, twoSigma)}, 2, int(Reach), true},
 		{"what is ordinary does not speak against the others", []comparison{day(ReachPerActor, twoSigma), day(NoveltyPerActor, 0.9)}, 2.0 / 3, int(ReachPerActor), true},
-		{"one is bounded", []comparison{day(DistinctShare, 1e-30)}, slowMaxZ / 3, int(DistinctShare), true},
+		{"one is bounded", []comparison{day(DistinctShare, 1e-30)}, series.MostZ / 3, int(DistinctShare), true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, ok := together(new(Calibration), test.tests)

@@ -1,5 +1,5 @@
 // Package nab reads the series of the Numenta Anomaly Benchmark, runs the
-// detector's stream model over them, and scores detections by the benchmark's
+// detector's model of a lone series over them, and scores detections by the benchmark's
 // rules. It is the yardstick for a single series without a fleet: it tells
 // whether a change of the model helps beyond our own scenarios.
 //

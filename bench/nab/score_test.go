@@ -129,7 +129,7 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// TestYardstick holds the stream model to what was promised of it: one setting
+// TestYardstick holds the model of a lone series to what was promised of it: one setting
 // and one threshold for every series.
 func TestYardstick(t *testing.T) {
 	files := devFiles(t)

@@ -21,8 +21,8 @@ type nabFlags struct {
 
 func newBenchNAB() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "nab", Short: "Score the stream model on the Numenta Anomaly Benchmark", Args: exactly(),
-		Long: "nab runs the stream model over every series of the Numenta Anomaly Benchmark, each from a fresh\n" +
+		Use: "nab", Short: "Score the model of a lone series on the Numenta Anomaly Benchmark", Args: exactly(),
+		Long: "nab runs the model of a lone series over every series of the Numenta Anomaly Benchmark, each from a fresh\n" +
 			"state, and scores its alarms under the benchmark's three profiles. The threshold is fixed before\n" +
 			"anything is scored; --optimise picks the best one with the labels in hand, as the benchmark's\n" +
 			"public table does, and the result says so. --scores judges another detector's published scores.",

@@ -1,4 +1,4 @@
-package detector
+package series
 
 import (
 	"math"
@@ -7,9 +7,9 @@ import (
 	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
-// Stream scores one series that has no fleet beside it: measurements at an even
-// pace. It predicts with the expectation that apps have, adds what prediction
-// misses, and calibrates on the series' own maxima instead of the fleet's ranks.
+// Lone scores one series that has no others beside it: measurements at an even
+// pace. It predicts with the expectation that counts have, adds what prediction
+// misses, and calibrates on the series' own maxima instead of the ranks of others.
 //
 //	x = asinh(v/u),  u = 0.2 mean |v| of the first 50 values
 //	S = -log10(2 min(P(X > x), P(X < x)))
@@ -20,10 +20,10 @@ import (
 // its maxima have taken it in.
 // Source: the project's recipe for single series; docs/decisions says what each
 // part is worth on the Numenta benchmark.
-type Stream struct {
+type Lone struct {
 	n        uint32
 	unit     float64 // mean |v| of the first values
-	series   series
+	series   Series
 	rarity   rarity
 	extremes extremes
 	surprise run
@@ -33,8 +33,8 @@ type Stream struct {
 
 // loneShape is the expectation of a series of its own: levels of 20 and 300
 // values, the last value, and the hour of day.
-var loneShape = shape{
-	fast: 1.0 / 20, slow: 1.0 / 300, spread: 1e-3, slot: 1.0 / 20, slots: 24, steps: 1 << 12, echoes: 1, measured: true,
+var loneShape = Shape{
+	Fast: 1.0 / 20, Slow: 1.0 / 300, Spread: 1e-3, Slot: 1.0 / 20, Slots: 24, Steps: 1 << 12, Echoes: 1, Measured: true,
 }
 
 // Constants of the recipe.
@@ -48,8 +48,8 @@ const (
 	rareRunLength = 30
 )
 
-// Score takes the next value and returns log10 of its return period in blocks.
-func (s *Stream) Score(at time.Time, v float64) float64 {
+// Score takes the next value, v at a time whose hour of day counts, and returns log10 of its return period in blocks.
+func (s *Lone) Score(at time.Time, v float64) float64 {
 	s.n++
 	if s.n <= unitValues {
 		s.unit += (math.Abs(v) - s.unit) / float64(s.n)
@@ -65,10 +65,11 @@ func (s *Stream) Score(at time.Time, v float64) float64 {
 }
 
 // evidence scores x with the old state, then learns it.
-func (s *Stream) evidence(slot int, x float64) float64 {
+func (s *Lone) evidence(slot int, x float64) float64 {
 	surprise := 0.0
 	if s.n > surpriseAfter {
-		expected := s.series.predict(&loneShape, slot, 1)
+		var expected Outlook
+		s.series.predict(&loneShape, slot, 1, &expected)
 		surprise = expected.oddity(x)
 	}
 	rare := s.rarity.score(x)
@@ -81,23 +82,23 @@ func (s *Stream) evidence(slot int, x float64) float64 {
 }
 
 // oddity is the surprise at x on either side, in decades.
-func (p *prediction) oddity(x float64) float64 {
-	if !p.ok {
+func (p *Prediction) oddity(x float64) float64 {
+	if !p.OK {
 		return 0
 	}
 	up := p.tail(x)
 	return max(0, -math.Log10(max(2*min(up, 1-up), 1e-30)))
 }
 
-const streamVersion = 2
+const loneVersion = 2
 
-// AppendBinary appends the stream's canonical encoding: a restored stream gives
-// the same scores, bit for bit.
-func (s *Stream) AppendBinary(b []byte) ([]byte, error) {
-	e := codec.NewEncoder(b, streamVersion)
+// AppendBinary appends the canonical encoding: a restored series gives the same
+// scores, bit for bit.
+func (s *Lone) AppendBinary(b []byte) ([]byte, error) {
+	e := codec.NewEncoder(b, loneVersion)
 	e.Uint(uint64(s.n))
 	e.F64(s.unit)
-	s.series.encode(e, &loneShape)
+	s.series.Encode(e, &loneShape)
 	s.rarity.encode(e)
 	s.extremes.encode(e)
 	s.surprise.encode(e)
@@ -107,10 +108,10 @@ func (s *Stream) AppendBinary(b []byte) ([]byte, error) {
 }
 
 // UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
-func (s *Stream) UnmarshalBinary(b []byte) error {
-	d := codec.NewDecoder(b, streamVersion, "stream")
-	*s = Stream{n: uint32(min(d.Uint(), math.MaxUint32)), unit: d.F64()}
-	s.series.decode(d, &loneShape)
+func (s *Lone) UnmarshalBinary(b []byte) error {
+	d := codec.NewDecoder(b, loneVersion, "lone series")
+	*s = Lone{n: uint32(min(d.Uint(), math.MaxUint32)), unit: d.F64()}
+	s.series.Decode(d, &loneShape)
 	s.rarity.decode(d)
 	s.extremes.decode(d)
 	s.surprise.decode(d, surpriseRun)
@@ -120,28 +121,3 @@ func (s *Stream) UnmarshalBinary(b []byte) error {
 }
 
 func cube(x float64) float64 { return x * x * x }
-
-// Alarm turns scores into alarms: one for each stretch above the threshold, and
-// none until the score has been below it for quietValues in a row. A long
-// incident is one alarm, not one for each value. The zero value is armed.
-type Alarm struct {
-	Threshold float64
-	silent    bool
-	quiet     int
-}
-
-// quietValues re-arm an alarm.
-const quietValues = 30
-
-// Next takes the next score and tells whether an alarm begins with it.
-func (a *Alarm) Next(score float64) bool {
-	if score >= a.Threshold {
-		begins := !a.silent
-		a.silent, a.quiet = true, 0
-		return begins
-	}
-	if a.quiet++; a.quiet >= quietValues {
-		a.silent, a.quiet = false, 0
-	}
-	return false
-}

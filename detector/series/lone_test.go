@@ -1,4 +1,4 @@
-package detector
+package series
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ func daily(rng *rand.Rand, i int) (time.Time, float64) {
 	return at, 50 + 30*math.Sin(2*math.Pi*float64(i)/288) + 2*rng.NormFloat64()
 }
 
-// TestStreamFindsWhatIsOdd: a quiet series raises nothing, a spike, a step and
+// TestLoneFindsWhatIsOdd: a quiet series raises nothing, a spike, a step and
 // a flat night each raise one alarm.
-func TestStreamFindsWhatIsOdd(t *testing.T) {
+func TestLoneFindsWhatIsOdd(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(i int, v float64) float64
@@ -46,7 +46,7 @@ func TestStreamFindsWhatIsOdd(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, 7))
-			var s Stream
+			var s Lone
 			alarm := Alarm{Threshold: 1.11}
 			alarms := 0
 			for i := range 4032 { // two weeks
@@ -62,10 +62,10 @@ func TestStreamFindsWhatIsOdd(t *testing.T) {
 	}
 }
 
-// TestStreamFlat: a series without change never scores, whatever its value.
-func TestStreamFlat(t *testing.T) {
+// TestLoneFlat: a series without change never scores, whatever its value.
+func TestLoneFlat(t *testing.T) {
 	for _, v := range []float64{0, 1, 45, -3.3, 1e12, 1e-12} {
-		var s Stream
+		var s Lone
 		for i := range 2000 {
 			if score := s.Score(time.Unix(int64(i)*300, 0), v); score != 0 {
 				t.Fatalf("value %v scores %v at row %d", v, score, i)
@@ -74,11 +74,11 @@ func TestStreamFlat(t *testing.T) {
 	}
 }
 
-// TestStreamRestored: a stream restored from its bytes at any time goes on with
+// TestLoneRestored: a series restored from its bytes at any time goes on with
 // bit-equal scores, and damaged bytes are refused.
-func TestStreamRestored(t *testing.T) {
+func TestLoneRestored(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
-	var kept Stream
+	var kept Lone
 	for i := range 3000 {
 		at, v := daily(rng, i)
 		v = math.Round(v) * math.Pow(10, float64(i/700))
@@ -86,13 +86,13 @@ func TestStreamRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var restored Stream
+		var restored Lone
 		if err := restored.UnmarshalBinary(b); err != nil {
 			t.Fatalf("row %d: %v", i, err)
 		}
 		if i%100 == 0 {
 			b[len(b)/2] ^= 1
-			if err := new(Stream).UnmarshalBinary(b); !errors.Is(err, codec.ErrCorrupt) {
+			if err := new(Lone).UnmarshalBinary(b); !errors.Is(err, codec.ErrCorrupt) {
 				t.Fatalf("damaged bytes are read: %v", err)
 			}
 		}
@@ -103,31 +103,10 @@ func TestStreamRestored(t *testing.T) {
 	}
 }
 
-// TestAlarm: one alarm for a stretch, re-armed by 30 quiet values in a row.
-func TestAlarm(t *testing.T) {
-	a := Alarm{Threshold: 1}
-	feed := func(score float64, times int) (alarms int) {
-		for range times {
-			if a.Next(score) {
-				alarms++
-			}
-		}
-		return alarms
-	}
-	for i, step := range []struct {
-		score       float64
-		times, want int
-	}{{0.9, 5, 0}, {1, 10, 1}, {0, 29, 0}, {2, 1, 0}, {0, 30, 0}, {1.5, 3, 1}} {
-		if got := feed(step.score, step.times); got != step.want {
-			t.Errorf("step %d: %d alarms, want %d", i, got, step.want)
-		}
-	}
-}
-
-// BenchmarkStream is the cost of one value.
-func BenchmarkStream(b *testing.B) {
+// BenchmarkLone is the cost of one value.
+func BenchmarkLone(b *testing.B) {
 	rng := rand.New(rand.NewPCG(7, 7))
-	var s Stream
+	var s Lone
 	i := 0
 	for b.Loop() {
 		at, v := daily(rng, i)
