@@ -172,7 +172,11 @@ func (l *loss) watching(day memberwatch.Window) bool {
 // of its developer.
 func (e *Engine) displacement(s *State, w *window, p *pending) {
 	if s.united != nil {
-		e.displace(s, w, p, s.united.moved.moves())
+		all, whole := s.united.moved.moves(), &s.united.moved.whole
+		if len(all) == 0 && whole.expected >= leastLost {
+			e.rankControl(w, whole, developers)
+		}
+		e.displace(s, w, p, all)
 		return
 	}
 	e.refresh(s)
@@ -200,8 +204,19 @@ func (e *Engine) displace(s *State, w *window, p *pending, all []comeback) {
 	if best.way != nil {
 		p.way = best.way.named(s.piecesOf(w))
 	}
-	p.tests = append(p.tests, best.compare(e.calibration(dayOf(p.Start)))...)
+	of := apps
+	if s.united != nil {
+		of = developers
+	}
+	p.tests = append(p.tests, best.compare(e.calibration(dayOf(p.Start)), of)...)
 }
+
+// Developers sum many small movements and have ranks of their own, which begin as those
+// of apps: they take the place of those of mature expectations, which displacement has not.
+const (
+	apps       = 0
+	developers = sizes
+)
 
 // surest is the most surprising of all that may count; nil if none does.
 func surest(all []comeback, may func(*comeback) bool) (best *comeback) {
@@ -229,18 +244,23 @@ func (e *Engine) control(s *State, w *window) {
 	l.scale, l.season = s.daily()
 	sum := e.against(s, &l, w)
 	best := surest(append(e.ways(s, &l, w, &sum), sum), func(m *comeback) bool { return !m.outgrown })
-	if best == nil {
+	e.rankControl(w, best, apps)
+}
+
+// rankControl counts a day among those of apps or developers from which nothing is taken.
+func (e *Engine) rankControl(w *window, m *comeback, of int) {
+	if m == nil {
 		return
 	}
-	for _, c := range best.compare(cal) {
+	for _, c := range m.compare(e.calibration(dayOf(w.Start)), of) {
 		e.tally(w.Window).rank(&c)
 	}
 }
 
 // compare tests what was read besides, in each stream of days.
-func (m *comeback) compare(cal *Calibration) (tests []comparison) {
+func (m *comeback) compare(cal *Calibration, of int) (tests []comparison) {
 	for _, stream := range dayStreams {
-		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: sizeOf(m.expected)}
+		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: of + sizeOf(m.expected)}
 		expected := m.prediction()
 		c.weigh(cal, &expected, m.besides)
 		tests = append(tests, c)
