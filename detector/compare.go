@@ -118,7 +118,11 @@ func (e *Engine) testAll(s *State, w *window, cal *Calibration, x *values, expec
 			}
 		}
 	}
-	if c, ok := together(cal, tests); ok && e.weight(s, Together, daySlow) > 0 {
+	for _, stream := range dayStreams {
+		c, ok := together(cal, tests, stream)
+		if !ok || e.weight(s, Together, stream) == 0 {
+			continue
+		}
 		if count(&c); s.seriesOf(daySlow, Reach).Learnt() >= matureAfter[daySlow] {
 			x.v[Together] = c.reach[bySurprise]
 			tests = append(tests, c)

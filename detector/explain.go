@@ -172,7 +172,7 @@ func sentence(p *pending, top verdict) string {
 	}
 	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), words, period)
 	switch {
-	case top.feature == Together:
+	case top.feature == Together && top.stream == daySlow:
 		fmt.Fprintf(&b, "%s, the latest of a lasting rise", span(top.low, top.high))
 	case top.stream == daySlow: // each day by itself may be ordinary
 		fmt.Fprintf(&b, "about %s (%s), the latest of a lasting rise", number(top.mid), span(top.low, top.high))

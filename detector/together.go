@@ -14,7 +14,7 @@ import (
 //	v     sum of z_f / 3
 //
 // v is ranked among the fleet's days like any other surprise, which accounts for how far
-// the three depend on each other, and goes through the slow stream. It has no
+// the three depend on each other, and goes through both streams. It has no
 // expectation of its own: the three have theirs. What one of them finds ordinary does
 // not speak against the others. Young expectations err more, and together, so it speaks
 // once an app's expectations are mature. Assumption: what makes one of them high on an honest day
@@ -27,10 +27,11 @@ import (
 var togetherParts = [3][2]Feature{{ReachPerActor, Reach}, {NoveltyPerActor, Novelty}, {DistinctShare, DistinctShare}}
 
 // together adds up what a day's slow tests say of whom an app reads; not ok if none of
-// them says anything.
-func together(cal *Calibration, tests []comparison) (c comparison, ok bool) {
+// them says anything. The burst stream asks how rare such a day is, the slow one what
+// such days come to.
+func together(cal *Calibration, tests []comparison, stream streamID) (c comparison, ok bool) {
 	sum := 0.0
-	c = comparison{stream: daySlow, feature: Together}
+	c = comparison{stream: stream, feature: Together}
 	for _, part := range togetherParts {
 		t := slowTest(tests, part[0])
 		if t == nil {

@@ -29,7 +29,7 @@ func TestTogether(t *testing.T) {
 		{"one is bounded", []comparison{day(DistinctShare, 1e-30)}, series.MostZ / 3, int(DistinctShare), true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, ok := together(new(Calibration), test.tests)
+			c, ok := together(new(Calibration), test.tests, daySlow)
 			if ok != test.ok || ok && c.stratum != test.stratum%strata {
 				t.Fatalf("says something: %t, of stratum %d, want %t, %d", ok, c.stratum, test.ok, test.stratum%strata)
 			}
