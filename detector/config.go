@@ -59,7 +59,7 @@ type Weight struct {
 }
 
 // DefaultConfig is the one default for everything. Features for each acting user, the
-// distinct share and what they add up to hold six tenths of the budget because they tell a
+// distinct share and what they add up to hold two thirds of the budget because they tell a
 // surge of users from a harvest; raw volume keeps a fifteenth because faked actors are seen
 // by volume alone.
 func DefaultConfig() Config {
