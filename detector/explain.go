@@ -167,8 +167,8 @@ func sentence(p *pending, top verdict) string {
 	}
 	var b strings.Builder
 	words := featureWords[top.feature]
-	if top.feature == Displaced {
-		words += p.way
+	if top.feature == Displaced && p.way != "" {
+		words += ", " + p.way + ","
 	}
 	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), words, period)
 	switch {

@@ -40,7 +40,7 @@ func (u use) covered(r *memberwatch.Restriction) bool {
 func (u use) named(names pieces) string {
 	var n newSet
 	n.name(u.classSet, names)
-	text := " of " + n.together()
+	text := "of " + n.together()
 	for i := range names {
 		if x := &names[i]; x.dimension() == endpoint && uint32(x.key) == u.endpoint {
 			return text + " through " + x.name
