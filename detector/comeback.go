@@ -84,13 +84,10 @@ func (s *State) whole(w *window) comeback {
 	return m
 }
 
-// surest is the most surprising of all that may count; nil if none does.
-func surest(all []comeback, may func(*comeback) bool) (best *comeback) {
+// surest is the most surprising of all; nil of none.
+func surest(all []comeback) (best *comeback) {
 	most := 0.0
 	for i := range all {
-		if !may(&all[i]) {
-			continue
-		}
 		expected := all[i].prediction()
 		if v := expected.Surprise(all[i].besides, true); best == nil || v > most {
 			best, most = &all[i], v
@@ -101,9 +98,9 @@ func surest(all []comeback, may func(*comeback) bool) (best *comeback) {
 
 // compare tests what was read besides, in each stream of days.
 func (m *comeback) compare(cal *Calibration, of int) (tests []comparison) {
+	expected := m.prediction()
 	for _, stream := range dayStreams {
 		c := comparison{stream: stream, feature: Displaced, mid: m.expected, stratum: of + sizeOf(m.expected)}
-		expected := m.prediction()
 		c.weigh(cal, &expected, m.besides)
 		tests = append(tests, c)
 	}

@@ -28,9 +28,9 @@ import (
 //
 // A way that an app hardly used shows a gain that drowns in all that it reads; a loss
 // that moves to many ways shows in their sum alone. What other ways have less is
-// expected of each, as honest apps that change how they read the same do. That one of many is chosen, and that
-// honest apps begin to read in new ways of their own accord, is in the ranks, for
-// there it is chosen alike. For two weeks after a certification only the sum counts.
+// expected of each, for honest apps change how they read the same. That one of many is
+// chosen, and that honest apps begin to read in new ways of their own accord, is in the
+// ranks, for there it is chosen alike. For two weeks after a certification only the sum counts.
 //
 // Honest apps stop and do not gain; a surge for another reason mostly gains far more
 // than was lost. The ranks are not those of whom a restriction hits: of them
@@ -155,9 +155,9 @@ func (e *Engine) displacement(s *State, w *window, p *pending) {
 // displace adds the comparison of a day with the loss whose share came back most
 // surely, by whichever way, to what waits for the fleet.
 func (e *Engine) displace(s *State, w *window, p *pending, all []comeback) {
-	best := surest(all, func(m *comeback) bool {
-		return !m.outgrown && m.share() >= leastShare && m.besides-m.expected <= mostGain*m.lost
-	})
+	best := surest(slices.DeleteFunc(all, func(m comeback) bool {
+		return m.outgrown || m.share() < leastShare || m.besides-m.expected > mostGain*m.lost
+	}))
 	if best == nil {
 		return
 	}
@@ -189,15 +189,13 @@ func (e *Engine) control(s *State, w *window) {
 	l := loss{besides: s.habit.total, actors: s.habit.actors, ways: s.habit.uses}
 	l.scale, l.season = s.daily()
 	sum := e.against(s, &l, w)
-	best := surest(append(e.ways(s, &l, w, &sum), sum), func(m *comeback) bool { return !m.outgrown })
-	e.rankControl(w, best, apps)
+	if !sum.outgrown {
+		e.rankControl(w, surest(append(e.ways(s, &l, w, &sum), sum)), apps)
+	}
 }
 
 // rankControl counts a day among those of apps or developers from which nothing is taken.
 func (e *Engine) rankControl(w *window, m *comeback, of int) {
-	if m == nil {
-		return
-	}
 	for _, c := range m.compare(e.calibration(dayOf(w.Start)), of) {
 		e.tally(w.Window).rank(&c)
 	}
