@@ -68,7 +68,7 @@ const (
 // read counts the records of an event. The 25th and further ways of a day are
 // not told apart and count as no restriction's.
 func (w *window) read(u use, records uint64) {
-	i, known := slices.BinarySearchFunc(w.uses, u, func(c useCount, u use) int { return c.compare(u) })
+	i, known := w.placeOf(u)
 	switch {
 	case known:
 		w.uses[i].records += records
@@ -79,10 +79,15 @@ func (w *window) read(u use, records uint64) {
 
 // by is how many records of a day were read one way.
 func (w *window) by(u use) uint64 {
-	if i, known := slices.BinarySearchFunc(w.uses, u, func(c useCount, u use) int { return c.compare(u) }); known {
+	if i, known := w.placeOf(u); known {
 		return w.uses[i].records
 	}
 	return 0
+}
+
+// placeOf is the place of a way of reading among those of a day, and whether it is there.
+func (w *window) placeOf(u use) (int, bool) {
+	return slices.BinarySearchFunc(w.uses, u, func(c useCount, u use) int { return c.compare(u) })
 }
 
 // placeOf is the place of a way of reading among others, and whether it is there.

@@ -66,12 +66,7 @@ func (d *Decoder) Int() int64 {
 
 // F64 reads a float, as F32 does.
 func (d *Decoder) F64() float64 {
-	if len(d.b) < 8 {
-		d.Fail("short float")
-		return 0
-	}
-	v := math.Float64frombits(binary.LittleEndian.Uint64(d.b))
-	d.b = d.b[8:]
+	v := math.Float64frombits(d.U64())
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		d.Fail("float is not finite")
 		return 0
