@@ -30,8 +30,9 @@ func (m *comeback) share() float64 {
 // against holds an app's closed day against one of its losses.
 func (e *Engine) against(s *State, l *loss, w *window) comeback {
 	m := comeback{rule: l.rule, lost: float64(l.lost)}
+	rule := e.covering(l.rule, s.App)
 	for _, c := range w.uses {
-		if e.covers(l.rule, s.App, c.use) {
+		if rule != nil && c.covered(rule) {
 			m.still += float64(c.records)
 		}
 	}
@@ -54,9 +55,10 @@ func (e *Engine) ways(s *State, l *loss, w *window, sum *comeback) (ways []comeb
 	for i := range l.ways {
 		changed += max(float64(float64(l.ways[i].records)*sum.grown)-float64(w.by(l.ways[i].use)), 0)
 	}
+	rule := e.covering(l.rule, s.App)
 	for i := range w.uses {
 		c := &w.uses[i]
-		if e.covers(l.rule, s.App, c.use) {
+		if rule != nil && c.covered(rule) {
 			continue
 		}
 		before := useMean{spread: mostUseSpread}

@@ -118,10 +118,13 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 	return l
 }
 
-// covers tells whether a restriction takes a way of reading from an app.
-func (e *Engine) covers(rule memberwatch.RestrictionID, app memberwatch.AppID, u use) bool {
+// covering returns a restriction if it is about an app, else nil.
+func (e *Engine) covering(rule memberwatch.RestrictionID, app memberwatch.AppID) *memberwatch.Restriction {
 	i, known := slices.BinarySearchFunc(e.rules, rule, func(r *memberwatch.Restriction, id memberwatch.RestrictionID) int { return compareStrings(r.ID, id) })
-	return known && e.rules[i].Covers(app) && u.covered(e.rules[i])
+	if !known || !e.rules[i].Covers(app) {
+		return nil
+	}
+	return e.rules[i]
 }
 
 // watching tells whether a loss is watched on a day.
