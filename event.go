@@ -80,9 +80,10 @@ func (e *Event) MissCount() uint64 {
 
 // Refused tells whether the platform turned the call away, for lack of permission
 // or for its rate.
-func (e *Event) Refused() bool {
-	return e.Outcome == OutcomeDenied || e.Outcome == OutcomeThrottled
-}
+func (e *Event) Refused() bool { return e.Outcome.Refused() }
+
+// Refused tells whether a call with this outcome was turned away.
+func (o Outcome) Refused() bool { return o == OutcomeDenied || o == OutcomeThrottled }
 
 // Bounds of a single event. A larger one is rejected, never cut.
 const (

@@ -102,11 +102,12 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 	e.touched = sum
 }
 
-// touchTab reads the lines of a state with what every event touches, and the first row.
+// touchTab reads the lines of a state with what every event touches, and the first row
+// with most of its names.
 func (s *State) touchTab() uint64 {
 	t := &s.tab
 	r := &t.memory[0]
-	return uint64(s.control) + t.span + uint64(t.room.unattended) + r.calls + uint64(r.names[0])
+	return uint64(s.control) + uint64(s.recent.heads) + t.span + r.calls + uint64(r.names[rowNames/6])
 }
 
 // touch reads the state's own lines.

@@ -78,35 +78,29 @@ func (r *recent) takes(ev *memberwatch.Event) bool {
 
 // add appends an event.
 func (r *recent) add(ev *memberwatch.Event, deltas deltaSet) {
-	h := head(len(ev.Disclosed)) | head(deltas)<<deltaShift
+	r.makeRoom(eventWords + len(ev.Disclosed))
+	sketch.MixTo(r.words[r.members:], ev.Disclosed)
+	r.members += int32(len(ev.Disclosed))
+	words := r.words[:len(r.words)-int(r.heads)]
+	h, at := head(len(ev.Disclosed))|head(deltas)<<deltaShift, len(words)-1
 	if ev.RecordCount() > 0 {
 		h |= hasRecords
 	}
-	if ev.Actor != 0 {
-		h |= hasActor
-	}
 	if ev.Group != "" {
 		h |= hasGroup
+		at--
+		words[at] = sketch.Mix(hash64(ev.Group))
+	}
+	if ev.Actor != 0 {
+		h |= hasActor
+		at--
+		words[at] = sketch.Mix(ev.Actor)
 	}
 	if h.reads() {
 		r.groups++
 	}
-	r.makeRoom(eventWords + len(ev.Disclosed))
-	sketch.MixTo(r.words[r.members:], ev.Disclosed)
-	r.members += int32(len(ev.Disclosed))
-	r.put(uint64(h))
-	if ev.Group != "" {
-		r.put(sketch.Mix(hash64(ev.Group)))
-	}
-	if ev.Actor != 0 {
-		r.put(sketch.Mix(ev.Actor))
-	}
-}
-
-// put adds a word to the heads.
-func (r *recent) put(word uint64) {
-	r.heads++
-	r.words[len(r.words)-int(r.heads)] = word
+	words[len(words)-1] = uint64(h)
+	r.heads += int32(len(words) - at)
 }
 
 // makeRoom sees to it that so many more words fit: few, or else a full run.
@@ -241,21 +235,24 @@ func (s *State) absorb() {
 	if hour.deltas == noDelta {
 		s.book()
 	}
-	var memory [2][recentWords / 2]uint64
-	groups, actors := memory[0][:0], memory[1][:0]
+	var groups, actors [recentWords / 2]uint64
+	read, acted := 0, 0
 	members, heads := r.since(0, 0)
-	for len(heads) > 0 {
-		h, group, actor, rest := next(heads)
-		heads = rest
-		if h.reads() {
-			groups = append(groups, group)
+	for i := len(heads) - 1; i >= 0; i-- {
+		h := head(heads[i])
+		if h&hasGroup != 0 && i > 0 {
+			i--
+			groups[read%len(groups)] = heads[i]
+			read += int(h & hasRecords / hasRecords)
 		}
-		if h&hasActor != 0 {
-			actors = append(actors, actor)
+		if h&hasActor != 0 && i > 0 {
+			i--
+			actors[acted%len(actors)] = heads[i]
+			acted++
 		}
 	}
-	hour.groups.InsertMixed(groups)
-	hour.actors.InsertMixed(actors)
+	hour.groups.InsertMixed(groups[:read])
+	hour.actors.InsertMixed(actors[:acted])
 	stamp := hourStamp(hour.Start)
 	if !hour.members.Exact() { // mostly all have been met in this hour, as the sample knows
 		members = s.fresh.Unsettled(members, stamp)
@@ -347,6 +344,10 @@ func (r *recent) decode(d *codec.Decoder, s *State) {
 	if r.hour == nil {
 		d.Fail("recent events of a window that is not open")
 	}
+	if n > recentWords {
+		d.Fail("more recent events than wait")
+		return
+	}
 	members := d.Count(8)
 	r.makeRoom(members + n)
 	for i := range members {
@@ -354,7 +355,8 @@ func (r *recent) decode(d *codec.Decoder, s *State) {
 	}
 	r.members = int32(members)
 	for range n {
-		r.put(d.U64())
+		r.heads++
+		r.words[len(r.words)-int(r.heads)] = d.U64()
 	}
 	for _, heads := r.since(0, 0); len(heads) > 0 && d.Err() == nil; {
 		h := head(heads[len(heads)-1])

@@ -15,8 +15,15 @@ import (
 // once for each further hour, when it closes.
 
 // meetRules holds an event against the rules; restriction is the one it breaks,
-// if any. hour is nil for a late event.
+// if any. hour is nil for a late event. One look tells that most calls cannot meet any.
 func (e *Engine) meetRules(s *State, restriction *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
+	if s.bound || len(e.canaries.members) > 0 || s.attested != nil || len(ev.Requested) > 0 {
+		e.checkRules(s, restriction, ev, hour)
+	}
+}
+
+// checkRules is meetRules for a call that might.
+func (e *Engine) checkRules(s *State, restriction *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
 	if restriction != nil {
 		e.breakRule(s, memberwatch.KindRestricted, string(restriction.ID), ev, ev.Disclosed, hour)
 	}
@@ -29,7 +36,15 @@ func (e *Engine) meetRules(s *State, restriction *memberwatch.Restriction, ev *m
 // that disclosed something counts: a refused call shows that the platform
 // enforces the restriction, and honest apps try until they are updated.
 func (s *State) broken(ev *memberwatch.Event) *memberwatch.Restriction {
-	if !s.bound || ev.Outcome > memberwatch.OutcomeOK {
+	if !s.bound {
+		return nil
+	}
+	return s.breaks(ev)
+}
+
+// breaks is broken for an app that something binds.
+func (s *State) breaks(ev *memberwatch.Event) *memberwatch.Restriction {
+	if ev.Outcome > memberwatch.OutcomeOK {
 		return nil
 	}
 	for _, r := range s.rules {

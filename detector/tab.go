@@ -35,22 +35,25 @@ func (t *tab) rows() []row { return t.memory[:t.used] }
 type room struct{ reach, records, breadth, misses, denials, unattended uint32 }
 
 // takes tells whether a call leaves room, and takes away what it needs if so.
-func (r *room) takes(ev *memberwatch.Event, x *sums) bool {
-	members, group := uint64(len(ev.Disclosed)), uint64(0)
-	if ev.Group != "" && x.records > 0 {
-		group = 1
+func (r *room) takes(ev *memberwatch.Event, l like, records, misses, unattended uint64) bool {
+	members, groups, denials := uint64(len(ev.Disclosed)), uint64(0), uint64(0)
+	if ev.Group != "" && records > 0 {
+		groups = 1
+	}
+	if l.outcome().Refused() {
+		denials = 1
 	}
 	// A call may fit in exactly where it needs nothing and there is nothing.
-	if members >= uint64(r.reach) || group >= uint64(r.breadth) || x.records >= uint64(r.records) || x.misses >= uint64(r.misses) ||
-		x.denials >= uint64(r.denials) || x.unattended >= uint64(r.unattended) {
+	if members >= uint64(r.reach) || groups >= uint64(r.breadth) || records >= uint64(r.records) || misses >= uint64(r.misses) ||
+		denials >= uint64(r.denials) || unattended >= uint64(r.unattended) {
 		return false
 	}
 	r.reach -= uint32(members)
-	r.breadth -= uint32(group)
-	r.records -= uint32(x.records)
-	r.misses -= uint32(x.misses)
-	r.denials -= uint32(x.denials)
-	r.unattended -= uint32(x.unattended)
+	r.breadth -= uint32(groups)
+	r.records -= uint32(records)
+	r.misses -= uint32(misses)
+	r.denials -= uint32(denials)
+	r.unattended -= uint32(unattended)
 	return true
 }
 
@@ -60,8 +63,23 @@ type row struct {
 	deltas deltaSet
 	ends   [rowParts]uint8 // where each of the names ends
 	parts  uint8           // how many there are
-	sums
+
+	calls, records, misses, unattended, disclosed uint64 // see sums; the others follow
+
 	names [rowNames]byte // network, credential, endpoint and data classes, one after the other
+}
+
+// take takes the sums of the calls out of the row.
+func (r *row) take() sums {
+	x := sums{calls: r.calls, records: r.records, misses: r.misses, unattended: r.unattended, disclosed: r.disclosed}
+	if r.outcome().Refused() {
+		x.denials = r.calls
+	}
+	if r.like&likeLists != 0 {
+		x.listed = r.records
+	}
+	r.calls, r.records, r.misses, r.unattended, r.disclosed = 0, 0, 0, 0, 0
+	return x
 }
 
 // like is what alike calls have in common beside their names: the outcome and marks.
@@ -71,6 +89,7 @@ const (
 	likeBroken like = 1 << (8 + iota) // a restriction
 	likeReads                         // records
 	likeShares                        // members or a group, with the ledger's deltas
+	likeLists                         // members
 )
 
 func likeOf(ev *memberwatch.Event, broken bool) like {
@@ -81,7 +100,10 @@ func likeOf(ev *memberwatch.Event, broken bool) like {
 	if ev.RecordCount() > 0 {
 		l |= likeReads
 	}
-	if len(ev.Disclosed) > 0 || ev.Group != "" {
+	if len(ev.Disclosed) > 0 {
+		l |= likeShares | likeLists
+	}
+	if ev.Group != "" {
 		l |= likeShares
 	}
 	return l
@@ -184,12 +206,19 @@ func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 		s.absorb()
 		t.measureReach(&s.recent)
 	}
-	var x sums // filled in place: a copy made at once would wait for the memory
-	if x.include(ev); !t.room.takes(ev, &x) {
+	records, misses, unattended := ev.RecordCount(), ev.MissCount(), uint64(0)
+	if ev.Actor == 0 {
+		unattended = records
+	}
+	if !t.room.takes(ev, r.like, records, misses, unattended) {
 		return false
 	}
 	s.pass(ev)
-	r.plus(&x)
+	r.calls++
+	r.records += records
+	r.misses += misses
+	r.unattended += unattended
+	r.disclosed += uint64(len(ev.Disclosed))
 	s.recent.add(ev, r.deltas)
 	if len(ev.Disclosed) <= touchFew {
 		t.day.touched.add(ev)
@@ -273,9 +302,9 @@ func (s *State) bookTab() {
 	rows := t.rows()
 	for i := range rows {
 		if r := &rows[i]; r.calls > 0 {
-			s.bookRow(r)
-			all.plus(&r.sums)
-			r.sums = sums{}
+			x := r.take()
+			s.bookRow(r, &x)
+			all.plus(&x)
 		}
 	}
 	if all.calls == 0 {
@@ -287,26 +316,26 @@ func (s *State) bookTab() {
 	t.day.plus(&all)
 }
 
-// bookRow books a row in the ledger's deltas and the breakdowns of the windows.
-func (s *State) bookRow(r *row) {
+// bookRow books the sums of a row in the ledger's deltas and the breakdowns of the windows.
+func (s *State) bookRow(r *row, x *sums) {
 	for set := uint32(r.deltas); set != 0; set &= set - 1 {
 		d := &s.ledger[bits.TrailingZeros32(set)]
-		d.Calls += r.calls
-		d.Records += r.records
-		d.Denials += r.denials
+		d.Calls += x.calls
+		d.Records += x.records
+		d.Denials += x.denials
 	}
 	p, set, hash := s.tab.hour.pieces, classSet{}, hash32(r.name(rowEndpoint))
-	p.more(network, r.name(rowNetwork), &r.sums)
-	p.more(credential, r.name(rowCredential), &r.sums)
-	p.more(endpoint, r.name(rowEndpoint), &r.sums)
+	p.more(network, r.name(rowNetwork), x)
+	p.more(credential, r.name(rowCredential), x)
+	p.more(endpoint, r.name(rowEndpoint), x)
 	for i := rowClasses; i < int(r.parts); i++ {
-		p.more(class, r.name(i), &r.sums)
+		p.more(class, r.name(i), x)
 		set.add(hash32(r.name(i)))
 	}
 	if r.parts > rowClasses && r.outcome() <= memberwatch.OutcomeOK {
-		s.tab.hour.count(set, uint32(r.calls))
+		s.tab.hour.count(set, uint32(x.calls))
 	}
-	s.tab.day.read(use{hash, set}, r.records)
+	s.tab.day.read(use{hash, set}, x.records)
 }
 
 // closeTab books the tab and forgets what its rows are bound to.

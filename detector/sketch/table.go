@@ -98,25 +98,23 @@ func (t *table) find(key uint64) (slot int, found bool) {
 // nothing here waits for what was found before, the processor fetches many homes at
 // once. Keys whose tail is all zeros are left to others.
 func (t *table) unsettled(keys []uint64, stamp uint16) []uint64 {
-	slots, scale, n := t.slots, uint64(t.homes)<<(t.shift&63), 0
+	slots, scale, tag, n := t.slots, uint64(t.homes)<<(t.shift&63), uint64(stamp), 0
 	if len(slots) < nearest || stamp == math.MaxUint16 { // a free slot looks like a key with that stamp
 		return keys
 	}
 	last := len(slots) - nearest
 	for _, key := range keys {
-		entry := key&^math.MaxUint16 | uint64(stamp)
-		hi, _ := bits.Mul64(key, scale)
-		home := min(int(hi), last)
-		held := equal(slots[home], entry) | equal(slots[home+1], entry) | equal(slots[home+2], entry) | equal(slots[home+3], entry)
 		keys[n] = key
-		n += int(1 - held&^equal(entry<<precision&^tailless, 0))
+		home := int(key >> 32 * scale >> 32) // or a slot before, or none to be found when it overflows
+		if home > last || key<<precision>>(stampBits+precision) == 0 {
+			n++
+			continue
+		}
+		entry := key>>stampBits<<stampBits | tag
+		n += int(1 ^ (equal(slots[home], entry) | equal(slots[home+1], entry) | equal(slots[home+2], entry) | equal(slots[home+3], entry)))
 	}
 	return keys[:n]
 }
-
-// tailless are the bits of a mixed key, behind the part that tells the register, that
-// a sample does not keep.
-const tailless = 1<<(stampBits+precision) - 1
 
 // equal returns 1 if a is b, else 0, without a jump.
 func equal(a, b uint64) uint8 {
