@@ -65,7 +65,7 @@ func BenchmarkObserve(b *testing.B) {
 			began, _ := cpu.Time()
 			if i&(1<<20-1) == 0 {
 				for _, s := range states {
-					s.Ledger()
+					e.Ledger(s)
 					s.ResetLedger()
 				}
 			}

@@ -66,11 +66,14 @@ func (e *Engine) newDelta(s *State, day int32, class string, after bool) int {
 }
 
 // clear empties the delta, all but its key, and keeps its memory, unless some burst
-// made it large.
+// made it large or it is lent.
 func (d *LedgerDelta) clear() {
 	d.Calls, d.Records, d.Denials, d.Late = 0, 0, 0, 0
-	if !d.Members.Exact() {
+	if d.lent || !d.Members.Exact() {
 		d.Members = sketch.Distinct{}
+	}
+	if d.lent {
+		d.Groups, d.lent = sketch.Distinct{}, false
 	}
 	d.Members.Reset()
 	d.Groups.Reset()

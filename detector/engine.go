@@ -48,6 +48,7 @@ type Engine struct {
 
 	idle     [streams][counts]idleCritical
 	touched  uint64       // see touch
+	ledger   lender       // memory of Ledger
 	found    []uint64     // memory of checkCanaries
 	asked    []uint64     // memory of checkKnowledge
 	tests    []comparison // memory of compare

@@ -21,8 +21,8 @@ func (r rows) of(class, endpoint string, day int32) *LedgerDelta {
 	return r[key]
 }
 
-func (r rows) gather(s *State) {
-	for _, d := range s.Ledger() {
+func (r rows) gather(e *Engine, s *State) {
+	for _, d := range e.Ledger(s) {
 		if d.Calls > 0 {
 			r.of(string(d.Key.Class), d.Endpoint, d.Key.Day).take(&d)
 		}
@@ -61,14 +61,14 @@ func TestLedgerDeltasAddUp(t *testing.T) {
 			}
 			switch rapid.IntRange(0, 9).Draw(t, "then") {
 			case 0, 1:
-				got.gather(s)
+				got.gather(e, s)
 			case 2:
 				for w, _, ok := e.NextDue(at - 1e9); ok; w, _, ok = e.NextDue(at - 1e9) {
 					e.Close(s, w)
 					e.EndWindow(w)
 				}
 			case 3:
-				got.gather(s) // what is stored goes together
+				got.gather(e, s) // what is stored goes together
 				reloaded, err := s.CloneAs("a")
 				if err != nil {
 					t.Fatal(err)
@@ -76,7 +76,7 @@ func TestLedgerDeltasAddUp(t *testing.T) {
 				s = reloaded
 			}
 		}
-		got.gather(s)
+		got.gather(e, s)
 		for key, w := range want {
 			g := got[key]
 			if g == nil || g.Calls != w.Calls || !bytes.Equal(encodedSketch(&g.Members), encodedSketch(&w.Members)) ||

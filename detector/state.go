@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
@@ -147,19 +148,49 @@ type LedgerDelta struct {
 	Late    uint64
 	Members sketch.Distinct
 	Groups  sketch.Distinct
+	lent    bool // the sketches are in the engine's memory
 }
 
-// Ledger returns the deltas gathered since ResetLedger; those without calls hold
-// nothing. They belong to the state and are valid until then.
-func (s *State) Ledger() []LedgerDelta {
+// Ledger returns an app's deltas gathered since ResetLedger; those without calls hold
+// nothing. They are valid until then, or until the next app's are asked for.
+func (e *Engine) Ledger(s *State) []LedgerDelta {
 	s.bookTab()
+	e.ledger.used = 0
 	for _, w := range s.open {
 		if w.Scale == memberwatch.Hour {
+			s.lend(w, &e.ledger)
 			s.bookHour(w)
 		}
 	}
 	s.book()
 	return s.ledger
+}
+
+// lender has memory for sketches of ledger deltas that are made up only to be read.
+type lender struct {
+	pieces [][]uint64
+	used   int
+}
+
+func (l *lender) piece() []uint64 {
+	if l.used == len(l.pieces) {
+		l.pieces = append(l.pieces, make([]uint64, sketch.WordsAtMost))
+	}
+	l.used++
+	return l.pieces[l.used-1]
+}
+
+// lend gives memory to the deltas that all calls of an hour have in common, until
+// ResetLedger: mostly they hold nothing of their own.
+func (s *State) lend(hour *window, memory *lender) {
+	for set := uint32(hour.deltas &^ anyDelta); set != 0; set &= set - 1 {
+		d := &s.ledger[bits.TrailingZeros32(set)]
+		if d.Calls > 0 && !d.lent && d.Members.Empty() && d.Groups.Empty() {
+			d.Members.Lend(memory.piece())
+			d.Groups.Lend(memory.piece())
+			d.lent = true
+		}
+	}
 }
 
 // ResetLedger empties the deltas and keeps their memory, but for that of sketches

@@ -183,7 +183,7 @@ func TestLateEventsOnlyCount(t *testing.T) {
 	if s.late != 1 || s.events != before+1 {
 		t.Errorf("late %d events %d, want 1 and %d", s.late, s.events, before+1)
 	}
-	if l := s.Ledger(); len(l) != 1 || l[0].Late != 1 || l[0].Members.Estimate() != 2 || l[0].Key.Day != dayOf(late.Time) {
+	if l := r.engine.Ledger(s); len(l) != 1 || l[0].Late != 1 || l[0].Members.Estimate() != 2 || l[0].Key.Day != dayOf(late.Time) {
 		t.Errorf("ledger %+v, want one late row of the event's own day", l)
 	}
 }

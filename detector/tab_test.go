@@ -38,11 +38,11 @@ func TestTabChangesNothing(t *testing.T) {
 				}
 			}
 			if random.IntN(20) == 0 {
-				ledger.gather(r.states[ev.App])
+				ledger.gather(r.engine, r.states[ev.App])
 			}
 		}
 		for _, app := range slices.Sorted(maps.Keys(r.states)) { // sketches remember in what order they were united
-			ledger.gather(r.states[app])
+			ledger.gather(r.engine, r.states[app])
 		}
 		return r, ledger, taken
 	}

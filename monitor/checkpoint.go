@@ -174,7 +174,7 @@ func (p *partition) encode(c *checkpoint, r *resident) {
 		}
 	}
 	r.state.MarkClean()
-	ledger := r.state.Ledger()
+	ledger := p.engine.Ledger(r.state)
 	for i := range ledger {
 		if ledger[i].Calls > 0 {
 			p.encodeRow(c, &ledger[i])
