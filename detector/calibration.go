@@ -18,8 +18,8 @@ import (
 // Young expectations err more than mature ones, so each have ranks of their own;
 // those of mature ones begin as those of young ones, which begin as the default.
 //
-// p is taken times N/(N + N0) where N0 more windows had nothing to compare: no member missed,
-// nobody read for. The budget is a part of all windows. The tail is fitted to those
+// p is taken times (N + 1)/(N + N0 + 1) where N0 more windows had nothing to compare: no member
+// missed, nobody read for. The budget is a part of all windows. The tail is fitted to those
 // that had something, as nothing has no shape.
 //
 // Assumption: windows of one cell are exchangeable. It lies for a fleet of few
@@ -35,8 +35,9 @@ type Calibration struct {
 	cells   [cellCount]cell
 	births  births
 	peers   map[string]*ranking
-	laws    [Features]law    // of slow evidence
-	marked  map[uint64]int32 // shapes of cohorts, which teach nothing
+	laws    [Features]law     // of slow evidence
+	calm    [Features]float64 // see calm; 0: nothing is known
+	marked  map[uint64]int32  // shapes of cohorts, which teach nothing
 }
 
 // Ranks are kept in bins of the surprise.
@@ -131,13 +132,12 @@ func (c *Calibration) before(id int, s float64) float64 {
 	return priorP(id, s)
 }
 
-// speaks is the part of all windows that had something to compare. Only counts may
-// have nothing, and they have one ranking for all ages.
+// speaks is the part of all windows that had something to compare, the one that asks
+// among them: where none ever had, to be the first is rare by itself. Only counts may have
+// nothing, and they have one ranking for all ages.
 func (c *Calibration) speaks(id int) float64 {
-	if cell := &c.cells[id]; cell.n > 0 {
-		return cell.n / cell.all
-	}
-	return 1
+	cell := &c.cells[id]
+	return (cell.n + 1) / (cell.all + 1)
 }
 
 // priorWorth is how many windows what was known before counts for beside n own.

@@ -49,8 +49,12 @@ func (e *Engine) against(s *State, l *loss, w *window) comeback {
 }
 
 // ways holds what an app's closed day has of each way of reading against what that was
-// before, and what other ways have less: that did not come from what is restricted.
+// before, and what other ways have less: that did not come from what is restricted. Of an
+// app certified anew it says nothing, for then other ways are what it may have.
 func (e *Engine) ways(s *State, l *loss, w *window, sum *comeback) (ways []comeback) {
+	if s.certifiedAnew(dayOf(w.Start)) {
+		return nil
+	}
 	changed := 0.0 // from one way to another: what is read less by those of before
 	for i := range l.ways {
 		changed += max(float64(float64(l.ways[i].records)*sum.grown)-float64(w.by(l.ways[i].use)), 0)

@@ -306,8 +306,9 @@ func (c *comparison) usual(cal *Calibration, p *series.Prediction) float64 {
 // window in twenty, for memory. What is above it is called ordinary.
 const explainedP = 0.05
 
-// discount answers for the fleet: multiply p by its factor, and if everybody
-// moved, ask how surprising the value is beside what the others did.
+// discount answers for the fleet: multiply p by its word, and if everybody
+// moved, ask how surprising the value is beside what the others did. What is ordinary
+// stays so, however calm the day.
 func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
 	if shift > 0 && c.expected.OK {
 		moved := c.expected
@@ -315,7 +316,9 @@ func (c *comparison) discount(cal *Calibration, value, factor, shift float64) {
 		beside := *c
 		c.p = max(c.p, beside.calibrate(cal, moved.Surprise(value, c.feature >= counts), c.reach[byJump]-shift))
 	}
-	c.p = min(c.p*factor, 1)
+	if factor > 1 || c.p <= explainedP {
+		c.p = min(c.p*factor, 1)
+	}
 }
 
 func (p *pending) encode(e *codec.Encoder) {

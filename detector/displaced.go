@@ -211,7 +211,7 @@ func (e *Engine) moves(s *State, w *window) (sums, ways []comeback) {
 		if l := &s.losses[i]; l.watching(w.Window) {
 			sum := e.against(s, l, w)
 			sums = append(sums, sum)
-			if l.lost >= leastLost && !s.certifiedAnew(dayOf(w.Start)) { // when other ways are what it may have
+			if l.lost >= leastLost {
 				ways = append(ways, e.ways(s, l, w, &sum)...)
 			}
 		}

@@ -224,8 +224,9 @@ func (e *Engine) alarmAt(s *State, start int64, m measure, stream streamID, f Fe
 	x, i, id := e.on(start), e.calibrationFor(dayOf(start)), cellID(m, stream, f, stratum)
 	at := &x.alarms[i][s.sort()][id]
 	if *at == 0 {
-		p := x.weight(s, f, stream) / (x.cfg.Budget * stream.perDay())
-		*at = e.calibrations[i].reachAt(id, p*shares[m])
+		cal := e.calibrations[i]
+		p := x.weight(s, f, stream) / (x.cfg.Budget * stream.perDay() * cal.word(f, stream))
+		*at = cal.reachAt(id, p*shares[m])
 	}
 	return *at
 }

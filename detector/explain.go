@@ -40,7 +40,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, x values, now int64) 
 	if f == ClassShift {
 		p.sets = s.mix.newSets(w.sets, p.pieces)
 	}
-	open := trial{comparison: t, factor: 1, weight: e.on(w.Start).weight(s, f, stream), crossed: true}
+	open := trial{comparison: t, factor: cal.word(f, stream), weight: e.on(w.Start).weight(s, f, stream), crossed: true}
 	e.raise(s, "", e.ground(s, &judged{kind: f.kind(stream), raised: now, pending: p, ready: e.cfg.ReadyDays, trials: []trial{open}, cal: cal}))
 }
 

@@ -18,6 +18,7 @@ type Fleet struct {
 	births  births
 	peers   peers
 	spells  allSpells
+	calm    [Features]calm
 	day     dayTally
 	control int64 // newest control change that the tally in hand rests on
 
@@ -94,6 +95,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 			j.Shift[g] = max(t.medianMove(g), 0)
 		}
 	}
+	f.watchCalm(t, &j)
 	f.control = t.control
 	f.endQuiet(t.Window.Start)
 	f.watchPopulation(t)
@@ -155,6 +157,9 @@ func (f *Fleet) fade(days float64) {
 	older := f.spells
 	f.spells = allSpells{}
 	f.spells.merge(&older, math.Pow(spellMemory, days))
+	for i := range f.calm {
+		f.calm[i].fade(math.Pow(spellMemory, days))
+	}
 }
 
 func (f *Fleet) fold(t *Tally) {
@@ -188,12 +193,13 @@ func (f *Fleet) Calibration() *Calibration {
 	}
 	for i := range f.spells {
 		c.laws[i] = f.spells[i].fit()
+		c.calm[i] = f.calm[i].word()
 	}
 	return c
 }
 
 const (
-	fleetVersion     = 5
+	fleetVersion     = 6
 	judgementVersion = 2
 )
 
@@ -210,6 +216,9 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 	f.births.encode(e)
 	f.peers.encode(e)
 	f.spells.encode(e)
+	for i := range f.calm {
+		f.calm[i].encode(e)
+	}
 	e.Uint(uint64(f.population.days))
 	e.Uint(uint64(f.population.moved))
 	f.coordination.encode(e)
@@ -236,6 +245,9 @@ func (f *Fleet) UnmarshalBinary(b []byte) error {
 	f.births.decode(d)
 	f.peers.decode(d)
 	f.spells.decode(d)
+	for i := range f.calm {
+		f.calm[i].decode(d)
+	}
 	f.population = population{uint32(d.Uint()), uint32(d.Uint())}
 	f.coordination.decode(d)
 	f.cohorts.decode(d)

@@ -12,8 +12,8 @@ import "github.com/memberwatch/memberwatch"
 //	g_a  min(max(a/a0, 1), 4)            for members, records, new members, groups
 //	     (10 in the slow stream)
 //	g_r  min(1 + 3 max(admins/mean - 1, 0), 16)  for these, and for members and new
-//	                                     members per acting user: who joins reads its
-//	                                     groups whole once
+//	                                     members per acting user, and the distinct share:
+//	                                     who joins reads its groups whole once
 //	expected count = max(g_a, g_r) times what the past says
 //	g_a                                  for refused calls
 //	g_s  max(E[reach]/reach, 1)          for the distinct share: who reads less meets fewer
@@ -54,7 +54,7 @@ func (s *State) growth(stream streamID, f Feature, at memberwatch.Window, x *val
 	case RecordsPerActor:
 		return s.actorLoss(stream, at, actors, known)
 	case DistinctShare:
-		return s.reachLoss(stream, at, x.v[Reach])
+		return max(s.reachLoss(stream, at, x.v[Reach]), s.adminGrowth())
 	case Denials:
 		return s.actorGrowth(stream, at, actors, known)
 	default:

@@ -30,7 +30,7 @@ func (e *Engine) judge(s *State, p *pending, j *Judgement) {
 	for i := range p.tests {
 		c := &p.tests[i]
 		trials = append(trials, trial{
-			comparison: *c, factor: j.Factor[c.feature.moves()], shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
+			comparison: *c, factor: j.word(cal, c.feature, c.stream), shift: j.Shift[c.feature.moves()], rise: s.rise[c.feature],
 			weight: on.weight(s, c.feature, c.stream), crossed: p.fired&c.feature.mark() != 0,
 		})
 		t := &trials[i]

@@ -64,6 +64,38 @@ func TestCalibrationKeepsItsWord(t *testing.T) {
 	}
 }
 
+// TestSilentWindows: the p-value of having anything is at most the part of the windows that
+// had, and the first of a fleet is one of all windows so far.
+func TestSilentWindows(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		silent, speaks int
+		want           float64
+	}{
+		{"no windows yet", 0, 0, 1},
+		{"the first", 9_999, 0, 1e-4},
+		{"one in ten", 900, 100, 101.0 / 1001},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tally := newTally(memberwatch.Window{Scale: memberwatch.Day, Start: dayLength})
+			for range c.silent {
+				tally.addSilent(dayBurst, Unattended, 0)
+			}
+			for range c.speaks {
+				tally.add(&comparison{stream: dayBurst, feature: Unattended})
+			}
+			f := NewFleet(DefaultConfig())
+			f.Judge(tally)
+			cal := f.EndDay(1)
+			id := cellID(bySurprise, dayBurst, Unattended, 0)
+			near(t, "p of having any", cal.p(id, 0)/c.want, 1, 1e-6)
+			if p, q := cal.p(id, 3), cal.p(id, 0); !(p < q) {
+				t.Errorf("p of much is %g, of any %g", p, q)
+			}
+		})
+	}
+}
+
 // TestPValuesFall: over every cell p falls with the surprise and stays in (0, 1].
 func TestPValuesFall(t *testing.T) {
 	var c Calibration

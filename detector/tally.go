@@ -19,8 +19,9 @@ type Tally struct {
 	control int64
 	// ready is the number of ready apps with the window, by feature.
 	ready [Features]uint64
-	// hot counts those whose p-value was at most commonP[i].
-	hot [Features][2]uint64
+	// hot counts those whose p-value was at most commonP[i], rare those at most calmP.
+	hot  [Features][2]uint64
+	rare [Features]uint64
 	// ranks holds the surprises: rank = cell*bins + bin, count; behind them, from
 	// cellCount*bins on, windows that had nothing to compare, by cell.
 	ranks map[uint32]uint64
@@ -67,6 +68,9 @@ func (t *Tally) add(c *comparison) {
 		if c.p <= level {
 			t.hot[f][i]++
 		}
+	}
+	if c.p <= calmP {
+		t.rare[f]++
 	}
 }
 
@@ -116,6 +120,7 @@ func (t *Tally) Merge(o *Tally) {
 	t.control = max(t.control, o.control)
 	for f := range Features {
 		t.ready[f] += o.ready[f]
+		t.rare[f] += o.rare[f]
 		for i := range commonP {
 			t.hot[f][i] += o.hot[f][i]
 		}
@@ -149,7 +154,7 @@ func (t *Tally) empty() bool {
 	return len(t.ranks) == 0 && len(t.births.byCategory) == 0 && len(t.touched)+len(t.litters)+len(t.arrived) == 0
 }
 
-const tallyVersion = 5
+const tallyVersion = 6
 
 // AppendBinary appends the tally's canonical encoding.
 func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
@@ -160,6 +165,7 @@ func (t *Tally) AppendBinary(b []byte) ([]byte, error) {
 		e.Uint(t.ready[f])
 		e.Uint(t.hot[f][0])
 		e.Uint(t.hot[f][1])
+		e.Uint(t.rare[f])
 	}
 	encodeCounts(e, t.ranks)
 	encodeCounts(e, t.moves)
@@ -182,7 +188,7 @@ func (t *Tally) UnmarshalBinary(b []byte) error {
 	t.control = d.Int()
 	for f := range Features {
 		t.ready[f] = d.Uint()
-		t.hot[f] = [2]uint64{d.Uint(), d.Uint()}
+		t.hot[f], t.rare[f] = [2]uint64{d.Uint(), d.Uint()}, d.Uint()
 	}
 	decodeCounts(d, t.ranks, cellCount*(bins+1))
 	decodeCounts(d, t.moves, int(Features)*moveBins)
