@@ -171,13 +171,13 @@ func sentence(p *pending, top verdict) string {
 		words += ", " + p.way + ","
 	}
 	fmt.Fprintf(&b, "%s %s %s %s, expected ", verb(top.feature), number(p.values.v[top.feature]), words, period)
-	switch {
-	case top.feature == Together && top.stream == daySlow:
-		fmt.Fprintf(&b, "%s, the latest of a lasting rise", span(top.low, top.high))
-	case top.stream == daySlow: // each day by itself may be ordinary
-		fmt.Fprintf(&b, "about %s (%s), the latest of a lasting rise", number(top.mid), span(top.low, top.high))
-	default:
+	if top.stream == daySlow && top.feature != Together { // each day by itself may be ordinary
+		fmt.Fprintf(&b, "about %s (%s)", number(top.mid), span(top.low, top.high))
+	} else {
 		b.WriteString(span(top.low, top.high))
+	}
+	if top.long > 1 {
+		fmt.Fprintf(&b, ", day %d of a rise", top.long)
 	}
 	if top.feature == Displaced {
 		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)

@@ -75,7 +75,7 @@ func sortOf(g grounds) uint64 {
 	}
 }
 
-const groundsVersion = 4
+const groundsVersion = 5
 
 // ground makes the finding about an app that follows from grounds, with their
 // record.

@@ -80,6 +80,7 @@ type verdict struct {
 	comparison
 	factor  float64
 	period  float64 // return period in app-days
+	long    int     // days of a rise, of which this is the last
 	hit     bool    // it meets its share of the budget
 	crossed bool
 	peers   standing
@@ -93,6 +94,7 @@ func (t *trial) settle(cal *Calibration, value, budget float64) (verdict, series
 	if t.stream == daySlow {
 		law, threshold := cal.laws[t.feature], budget/t.weight
 		v.period = law.period(rise.Update(v.p, law.at(threshold)))
+		v.long = rise.Long()
 		v.hit = v.period >= threshold && v.p <= risenP
 		return v, rise
 	}

@@ -10,7 +10,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 10
+const stateVersion = 11
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.

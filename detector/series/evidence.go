@@ -23,6 +23,9 @@ import (
 type Evidence struct {
 	m     float64 // 0 stands for 1, so that the zero value is no evidence
 	quiet uint8   // windows in a row without p <= quietP
+	// long is how many windows M has been above 1, this one included. Its first is the
+	// CUSUM's estimate of when the rise began (Page, 1954).
+	long uint16
 	// The largest M of the running spell, and of the last one that has ended and
 	// has not been taken yet.
 	peak, ended float32
@@ -46,6 +49,9 @@ func (x *Evidence) Update(p, threshold float64) float64 {
 	x.m = min(e*max(1, math.Pow(max(x.m, 1), evidenceForget)), evidenceCap*threshold)
 	x.peak = max(x.peak, float32(x.m))
 	m := x.m
+	if x.long++; m <= 1 {
+		x.long = 0
+	}
 	if p <= quietP {
 		x.quiet = 0
 	} else if x.quiet++; x.quiet >= quietReset {
@@ -53,6 +59,9 @@ func (x *Evidence) Update(p, threshold float64) float64 {
 	}
 	return m
 }
+
+// Long is how many windows the rise has lasted up to the last one; 0: there is none.
+func (x *Evidence) Long() int { return int(x.long) }
 
 // TakeEnded returns the largest M of a spell that has ended, once; 0: none has.
 func (x *Evidence) TakeEnded() float64 {
@@ -65,10 +74,11 @@ func (x *Evidence) TakeEnded() float64 {
 func (x *Evidence) Encode(e *codec.Encoder) {
 	e.F64(x.m)
 	e.Uint(uint64(x.quiet))
+	e.Uint(uint64(x.long))
 	e.Floats([]float32{x.peak, x.ended})
 }
 
 // Decode reads what Encode wrote.
 func (x *Evidence) Decode(d *codec.Decoder) {
-	*x = Evidence{m: d.F64(), quiet: uint8(d.Uint()), peak: d.F32(), ended: d.F32()}
+	*x = Evidence{m: d.F64(), quiet: uint8(d.Uint()), long: uint16(d.Uint()), peak: d.F32(), ended: d.F32()}
 }

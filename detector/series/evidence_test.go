@@ -37,6 +37,33 @@ func TestSlowEvidenceIsALikelihoodRatio(t *testing.T) {
 	}
 }
 
+// TestHowLongARiseLasts: from the first window above the ordinary, whatever came before, up
+// to the last; on a first day there is no rise yet.
+func TestHowLongARiseLasts(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		p    []float64
+		want int
+	}{
+		{"nothing", nil, 0},
+		{"an ordinary day", []float64{0.5}, 0},
+		{"a first day", []float64{0.5, 0.5, 1e-6}, 1},
+		{"three days", []float64{1e-6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.05, 0.05, 0.05}, 3},
+		{"an ordinary day between", []float64{0.9, 0.001, 0.001, 0.5, 0.001}, 4},
+		{"over", []float64{0.05, 0.9, 0.9, 0.9}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var x Evidence
+			for _, p := range c.p {
+				x.Update(p, 1e6)
+			}
+			if got := x.Long(); got != c.want {
+				t.Errorf("%d windows, want %d", got, c.want)
+			}
+		})
+	}
+}
+
 // TestSpellsEnd: a spell is taken once, with its largest evidence, when seven quiet
 // windows have ended it.
 func TestSpellsEnd(t *testing.T) {
