@@ -251,7 +251,7 @@ type Finding struct {
 	Stream       Stream
 	Sentence     string
 	ReturnPeriod float64 // in app-days; 0 for rules
-	FleetFactor  float64 // by how much the whole fleet moved; 1 when it did not
+	FleetFactor  float64 // by what p-values were multiplied: above 1 the whole fleet moved, below 1 it was calm
 	Provisional  bool    // the window is still open, the fleet's part unknown
 	Members      Estimate
 	Factors      []Factor

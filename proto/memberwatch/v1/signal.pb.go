@@ -1394,7 +1394,8 @@ type Finding struct {
 	Stream string `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
 	// How often such a finding happens by chance, in app-days; 0 for rules.
 	ReturnPeriodDays float64 `protobuf:"fixed64,5,opt,name=return_period_days,json=returnPeriodDays,proto3" json:"return_period_days,omitempty"`
-	// The factor by which the whole fleet moved in the window; 1 when it did not.
+	// By what p-values were multiplied: above 1 when the whole fleet moved in the
+	// window, below 1 on days on which it was calm.
 	FleetFactor float64 `protobuf:"fixed64,6,opt,name=fleet_factor,json=fleetFactor,proto3" json:"fleet_factor,omitempty"`
 	// True while the fleet's part is not yet known.
 	Provisional bool `protobuf:"varint,7,opt,name=provisional,proto3" json:"provisional,omitempty"`
