@@ -148,9 +148,12 @@ func (e *Engine) category(app memberwatch.AppID) string {
 // refresh gives a state what the platform has declared of its app since the
 // app's newest event.
 func (e *Engine) refresh(s *State) {
-	if s.control == e.revision {
-		return
+	if s.control != e.revision {
+		e.renew(s)
 	}
+}
+
+func (e *Engine) renew(s *State) {
 	s.control = e.revision
 	s.declared = e.apps[s.App]
 	if s.ruleRev != e.ruleRev {

@@ -188,6 +188,9 @@ func (s *State) bookHour(hour *window) {
 // book puts members and groups of recent events into the ledger's deltas.
 func (s *State) book() {
 	r := &s.recent
+	if r.booked.heads == r.heads {
+		return
+	}
 	var memory [2][recentWords]uint64 // for all but huge events
 	for members, heads := r.since(r.booked.members, r.booked.heads); len(heads) > 0; {
 		deltas, n, groups := head(heads[len(heads)-1]).deltas(), 0, memory[0][:0]
