@@ -41,8 +41,8 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	}
 	strange := e.acquaint(s, ev, uint16(day), hour, whole)
 	e.wakeAlarm(s, whole, ev.Time)
-	if s.wake != 0 || s.attested != nil {
-		s.dirty |= PartHot // what these note of an event is in no other part
+	if s.attested != nil {
+		s.dirty |= PartHot // what it notes of an event is in no other part
 	}
 	s.openTab(ev, hour, whole, rule != nil, strange, deltas)
 }

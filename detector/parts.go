@@ -10,7 +10,7 @@ import (
 
 // The parts of a state as they are stored, each with its version.
 
-const stateVersion = 11
+const stateVersion = 12
 
 // AppendPart appends the canonical encoding of one part. An empty addition
 // means that there is nothing to keep and the stored value should go.
@@ -57,6 +57,8 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 	e.Uint(s.late)
 	e.Bool(s.actors)
 	e.Int(int64(s.back))
+	e.Int(s.wake)
+	e.Uint(uint64(s.silence))
 	e.Uint(s.asking)
 	for i := range s.names {
 		s.names[i].encode(e)
@@ -85,7 +87,7 @@ func (s *State) appendTotals(b []byte) ([]byte, error) {
 func (s *State) loadTotals(b []byte) error {
 	d := codec.NewDecoder(b, stateVersion, "totals")
 	s.first, s.last, s.events, s.late, s.actors = d.Int(), d.Int(), d.Uint(), d.Uint(), d.Bool()
-	s.back, s.asking = int32(d.Int()), d.Uint()
+	s.back, s.wake, s.silence, s.asking = int32(d.Int()), d.Int(), int32(d.Uint()), d.Uint()
 	for i := range s.names {
 		s.names[i].decode(d)
 	}
@@ -130,8 +132,6 @@ func (s *State) loadHistory(b []byte) error {
 
 func (s *State) appendHot(b []byte) ([]byte, error) {
 	e := codec.NewEncoder(b, stateVersion)
-	e.Int(s.wake)
-	e.Uint(uint64(s.silence))
 	e.Uint(uint64(len(s.open)))
 	for _, w := range s.open {
 		w.encode(e)
@@ -147,8 +147,6 @@ func (s *State) appendHot(b []byte) ([]byte, error) {
 
 func (s *State) loadHot(b []byte) error {
 	d := codec.NewDecoder(b, stateVersion, "hot state")
-	s.wake = d.Int()
-	s.silence = int32(d.Uint())
 	s.open, s.pending = nil, nil
 	for range d.Count(10) {
 		w := new(window)

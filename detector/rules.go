@@ -188,12 +188,11 @@ func (e *Engine) wakeUp(s *State, ev *memberwatch.Event) {
 	silent := dayOf(ev.Time) - dayOf(s.last)
 	if silent > maxSilentDays {
 		s.back = dayOf(ev.Time)
-		s.dirty |= PartTotals
 	}
 	if silent >= e.cfg.DormantDays {
 		s.wake, s.silence = ev.Time, silent
-		s.dirty |= PartHot
 	}
+	s.dirty |= PartTotals
 }
 
 // wakeAlarm raises a dormant app that, back for less than a week, reads more
@@ -202,7 +201,7 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 	if s.wake == 0 {
 		return
 	}
-	s.dirty |= PartHot
+	s.dirty |= PartTotals
 	if now-s.wake > 7*memberwatch.Day.Length() {
 		s.wake = 0
 		return

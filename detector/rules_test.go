@@ -164,3 +164,31 @@ func TestCertificationsExpireByDataClass(t *testing.T) {
 		})
 	}
 }
+
+// TestAWakingOutlastsARestart: an app wakes with a probe, and before it reads much
+// its state is stored at a time when no window of it is open.
+func TestAWakingOutlastsARestart(t *testing.T) {
+	for name, restart := range map[string]bool{"no restart": false, "a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, DefaultConfig())
+			at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC).UnixNano()
+			read := func(app memberwatch.AppID, day int64, members int) {
+				ev := memberwatch.Event{App: app, Time: at + day*dayLength}
+				for m := range members {
+					ev.Disclosed = append(ev.Disclosed, uint64(m+1))
+				}
+				r.observe(&ev)
+			}
+			read("a", 0, 1)
+			read("a", 100, 1)
+			read("clock", 101, 0)
+			if restart {
+				r.reload()
+			}
+			read("a", 102, 3000)
+			if list := r.opened(); len(list) != 1 || list[0].Kind != memberwatch.KindDormant {
+				t.Errorf("raised %v, want a dormant app that woke", list)
+			}
+		})
+	}
+}
