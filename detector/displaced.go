@@ -70,9 +70,16 @@ type loss struct {
 
 // beginLosses measures what restrictions will take, before the day is learnt, and
 // forgets those whose time is over. Of an app with siblings it keeps what it reads
-// even where nothing is taken: it may be what another's loss moves to.
+// even where nothing is taken: it may be what another's loss moves to. Of too many the
+// largest are kept.
 func (e *Engine) beginLosses(s *State, day memberwatch.Window) {
-	s.losses = slices.DeleteFunc(s.losses, func(l loss) bool { return l.end <= day.Start })
+	kept := s.losses[:0]
+	for _, l := range s.losses {
+		if e.follow(s, &l) && l.end > day.Start {
+			kept = append(kept, l)
+		}
+	}
+	s.losses = kept
 	if s.habit.days < habitDays {
 		return
 	}
@@ -83,7 +90,7 @@ func (e *Engine) beginLosses(s *State, day memberwatch.Window) {
 	}
 	for _, r := range rules {
 		begin := memberwatch.WindowAt(memberwatch.Day, r.Effective.UnixNano()).Start
-		if !r.Lifted.IsZero() || day.Start > begin+lateDays*memberwatch.Day.Length() {
+		if !r.Lifted.IsZero() && r.Lifted.UnixNano() <= day.Start || day.Start > begin+lateDays*memberwatch.Day.Length() {
 			continue
 		}
 		i := slices.IndexFunc(s.losses, func(l loss) bool { return l.rule == r.ID })
@@ -93,18 +100,46 @@ func (e *Engine) beginLosses(s *State, day memberwatch.Window) {
 		case i >= 0 && day.Start < begin: // the habit changes now, but the better known the spread the better
 			scale, _ := s.daily()
 			s.losses[i].scale = min(s.losses[i].scale, scale)
-		case i < 0 && len(s.losses) < mostLosses:
+		case i < 0:
 			l := s.lossTo(r)
 			if siblings || l.lost >= leastLost && l.lost >= leastLostPart*s.habit.total {
-				s.losses = append(s.losses, l)
+				s.keepLoss(l)
 			}
 		}
 	}
 }
 
+// keepLoss keeps a loss, if need be in place of the smallest.
+func (s *State) keepLoss(l loss) {
+	if len(s.losses) < mostLosses {
+		s.losses = append(s.losses, l)
+		return
+	}
+	least := 0
+	for i := range s.losses {
+		if s.losses[i].lost < s.losses[least].lost {
+			least = i
+		}
+	}
+	if l.lost > s.losses[least].lost {
+		s.losses[least] = l
+	}
+}
+
+// follow moves a loss with its restriction, whose days may change, and tells whether the
+// restriction still takes it.
+func (e *Engine) follow(s *State, l *loss) bool {
+	r := e.rule(l.rule)
+	if r == nil || l.lost > 0 && !r.Covers(s.App) {
+		return false
+	}
+	l.watch(r)
+	return true
+}
+
 // lossTo measures what a restriction takes.
 func (s *State) lossTo(r *memberwatch.Restriction) loss {
-	l := loss{rule: r.ID, actors: s.habit.actors, effective: r.Effective.UnixNano()}
+	l := loss{rule: r.ID, actors: s.habit.actors}
 	for _, m := range s.habit.uses {
 		if r.Covers(s.App) && m.covered(r) {
 			l.lost += m.records
@@ -112,19 +147,40 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 			l.ways = append(l.ways, m)
 		}
 	}
+	if l.lost < leastLost { // only sums are asked for
+		l.ways = nil
+	}
 	l.besides = max(s.habit.total-l.lost, 0)
-	l.end = memberwatch.WindowAt(memberwatch.Day, r.Effective.Add(r.Grace).UnixNano()).End() + watchedDays*memberwatch.Day.Length()
+	l.watch(r)
 	l.scale, l.season = s.daily()
 	return l
 }
 
-// covering returns a restriction if it is about an app, else nil.
-func (e *Engine) covering(rule memberwatch.RestrictionID, app memberwatch.AppID) *memberwatch.Restriction {
-	i, known := slices.BinarySearchFunc(e.rules, rule, func(r *memberwatch.Restriction, id memberwatch.RestrictionID) int { return compareStrings(r.ID, id) })
-	if !known || !e.rules[i].Covers(app) {
+// watch sets the days in which a loss is watched: until the restriction is lifted, at
+// the longest.
+func (l *loss) watch(r *memberwatch.Restriction) {
+	l.effective = r.Effective.UnixNano()
+	l.end = memberwatch.WindowAt(memberwatch.Day, r.Effective.Add(r.Grace).UnixNano()).End() + watchedDays*memberwatch.Day.Length()
+	if !r.Lifted.IsZero() {
+		l.end = min(l.end, memberwatch.WindowAt(memberwatch.Day, r.Lifted.UnixNano()).Start)
+	}
+}
+
+// rule returns a restriction, nil if there is none of that name.
+func (e *Engine) rule(id memberwatch.RestrictionID) *memberwatch.Restriction {
+	i, known := slices.BinarySearchFunc(e.rules, id, func(r *memberwatch.Restriction, id memberwatch.RestrictionID) int { return compareStrings(r.ID, id) })
+	if !known {
 		return nil
 	}
 	return e.rules[i]
+}
+
+// covering returns a restriction if it is about an app, else nil.
+func (e *Engine) covering(id memberwatch.RestrictionID, app memberwatch.AppID) *memberwatch.Restriction {
+	if r := e.rule(id); r != nil && r.Covers(app) {
+		return r
+	}
+	return nil
 }
 
 // watching tells whether a loss is watched on a day.
