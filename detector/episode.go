@@ -4,6 +4,7 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/memberwatch/memberwatch"
@@ -18,11 +19,12 @@ import (
 type episode struct {
 	Signal memberwatch.Signal
 	Dim    string // the restriction or data class, empty for other kinds
-	// Provisional is the start of the newest window that only an open window
-	// has spoken for; 0 when the fleet has confirmed all.
-	Provisional int64
-	Confirmed   bool // some finding has been confirmed, or needed no confirmation
-	Days        bool // some finding was about a day
+	// Open are the findings of windows that are open, the strongest of each, until one
+	// is confirmed or needs no confirmation: from then on the signal's strongest is the
+	// strongest of those, and nothing that is withdrawn can take it away.
+	Open      []memberwatch.Finding `json:",omitempty"`
+	Confirmed bool
+	Days      bool // some finding was about a day
 }
 
 // episode returns the app's open signal that findings of a kind belong to. What is
@@ -57,7 +59,7 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 		ep = nil
 	}
 	if ep == nil {
-		s.episodes = append(s.episodes, newEpisode(s, dim, &f, shadow))
+		s.episodes = append(s.episodes, e.newEpisode(s, dim, &f, shadow))
 		ep = &s.episodes[len(s.episodes)-1]
 	}
 	if f.Severity == memberwatch.SeverityUnspecified {
@@ -72,13 +74,13 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 
 // newEpisode opens a signal. One in shadow has an id of its own, beside the one
 // that might have been raised.
-func newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
+func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
 	about := dim
 	if shadow {
 		about += "\x00shadow"
 	}
 	ep := episode{Dim: dim, Signal: memberwatch.Signal{
-		ID:  signalID(s.App, f.Kind, about, f.Window.Start),
+		ID:  signalID(s.App, f.Kind, about, e.sinceWhen(f)),
 		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow,
 	}}
 	if s.joint() {
@@ -87,38 +89,69 @@ func newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episo
 	return ep
 }
 
+// sinceWhen tells two signals of one kind apart: by the window that a signal begins with,
+// whose order of events does not matter, or, if a late event begins it, by that event, as
+// an earlier signal may have begun with its window.
+func (e *Engine) sinceWhen(f *memberwatch.Finding) memberwatch.Window {
+	at := f.Window
+	if f.Time < at.End()-1 && at.End() <= e.through {
+		at.Start = f.Time
+	}
+	return at
+}
+
 // signalID derives an id from what the signal is about, so that a replay
 // derives the same one: 64 bits in base 32.
-func signalID(app memberwatch.AppID, kind memberwatch.Kind, dim string, start int64) memberwatch.SignalID {
+func signalID(app memberwatch.AppID, kind memberwatch.Kind, dim string, since memberwatch.Window) memberwatch.SignalID {
 	var b [8]byte
 	h := hashName(string(app) + "\x00" + string(kind) + "\x00" + dim)
-	h = (h ^ uint64(start)) * 0x9e3779b97f4a7c15 // Fibonacci hashing spreads the start time
+	h = (h ^ uint64(since.Start) ^ uint64(since.Scale)) * 0x9e3779b97f4a7c15 // Fibonacci hashing spreads the start time
 	h ^= h >> 29
 	binary.BigEndian.PutUint64(b[:], h)
 	return memberwatch.SignalID("s" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
 }
 
-// add counts a finding and keeps it if it is the strongest so far, or if it
-// settles what the strongest had left provisional.
+// add counts a finding, and keeps it if it is the strongest so far of those that count.
 func (ep *episode) add(f *memberwatch.Finding) {
 	sig := &ep.Signal
-	settles := ep.Provisional != 0 && !f.Provisional && f.Window.Start == ep.Provisional
-	if settles {
-		ep.Provisional = 0
-	}
-	if f.Provisional {
-		ep.Provisional = f.Window.Start
-	} else {
-		ep.Confirmed = true
-	}
 	ep.Days = ep.Days || f.Window.Scale == memberwatch.Day
 	sig.Occurrences++
 	f.Number = sig.Occurrences
 	sig.Last = max(sig.Last, f.Time)
-	if sig.Occurrences == 1 || settles && sig.Strongest.Window == f.Window || stronger(f, &sig.Strongest) {
-		sig.Strongest = *f
-		sig.Strongest.Record = nil
+	kept := *f
+	kept.Record = nil
+	switch {
+	case f.Provisional && !ep.Confirmed:
+		ep.keepOpen(kept)
+	case !f.Provisional && (!ep.Confirmed || stronger(f, &sig.Strongest)):
+		ep.Confirmed, ep.Open, sig.Strongest = true, nil, kept
 	}
+}
+
+// keepOpen keeps a finding of an open window if it is the strongest of its window.
+func (ep *episode) keepOpen(f memberwatch.Finding) {
+	switch i := ep.openAt(f.Window); {
+	case i < 0:
+		ep.Open = append(ep.Open, f)
+	case stronger(&f, &ep.Open[i]):
+		ep.Open[i] = f
+	}
+	ep.strongestOpen()
+}
+
+func (ep *episode) openAt(at memberwatch.Window) int {
+	return slices.IndexFunc(ep.Open, func(f memberwatch.Finding) bool { return f.Window == at })
+}
+
+// strongestOpen makes the strongest finding of an open window that of the signal.
+func (ep *episode) strongestOpen() {
+	best := &ep.Open[0]
+	for i := range ep.Open {
+		if stronger(&ep.Open[i], best) {
+			best = &ep.Open[i]
+		}
+	}
+	ep.Signal.Strongest = *best
 }
 
 // stronger orders findings by return period, then by members.
@@ -175,19 +208,27 @@ func severityOf(f *memberwatch.Finding, budget float64) memberwatch.Severity {
 	return min(level, memberwatch.SeverityCritical)
 }
 
-// withdraw settles a provisional finding that the fleet explains: everybody
+// withdraw takes back what an open window has spoken for and the fleet explains: everybody
 // moved. A signal that rests on nothing else ends.
 func (e *Engine) withdraw(s *State, kind memberwatch.Kind, at memberwatch.Window) {
 	ep := s.episode(kind, "", e.shadowed(kind, at.Start))
-	if ep == nil || ep.Provisional != at.Start {
+	if ep == nil {
 		return
 	}
-	ep.Provisional = 0
-	if ep.Confirmed {
-		return
+	i := ep.openAt(at)
+	switch {
+	case i < 0:
+	case len(ep.Open) == 1:
+		ep.Signal.Strongest = Withdraw(ep.Signal.Strongest)
+		e.end(s, ep)
+	default:
+		ep.Open = slices.Delete(ep.Open, i, i+1)
+		ep.strongestOpen()
+		ep.Signal.Sentence = subject(&ep.Signal) + " " + ep.Signal.Strongest.Sentence
+		ep.Signal.Revision++
+		e.updates = append(e.updates, memberwatch.Update{Signal: ep.Signal})
+		s.dirty |= PartHot
 	}
-	ep.Signal.Strongest = Withdraw(ep.Signal.Strongest)
-	e.end(s, ep)
 }
 
 // end closes an episode and says so.

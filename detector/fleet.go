@@ -199,7 +199,7 @@ func (f *Fleet) Calibration() *Calibration {
 }
 
 const (
-	fleetVersion     = 6
+	fleetVersion     = 7
 	judgementVersion = 2
 )
 

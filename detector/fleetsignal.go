@@ -38,7 +38,7 @@ func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.
 	if at < 0 {
 		at = len(f.episodes)
 		f.episodes = append(f.episodes, episode{Dim: dim, Signal: memberwatch.Signal{
-			ID: signalID("", found.Kind, dim, found.Window.Start), Kind: found.Kind, Opened: found.Time,
+			ID: signalID("", found.Kind, dim, found.Window), Kind: found.Kind, Opened: found.Time,
 		}})
 		if found.Kind == memberwatch.KindNetwork {
 			f.episodes[at].Signal.Network = dim

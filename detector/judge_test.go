@@ -32,7 +32,7 @@ func TestARiseSpeaksOnDaysThatRise(t *testing.T) {
 			s := NewState("app", "dev")
 			if c.open {
 				f := memberwatch.Finding{Kind: memberwatch.KindPerActorSlow, Time: 1, Stream: memberwatch.StreamSlow}
-				s.episodes = append(s.episodes, newEpisode(s, "", &f, false))
+				s.episodes = append(s.episodes, e.newEpisode(s, "", &f, false))
 			}
 			day := trial{
 				comparison: comparison{stream: daySlow, feature: ReachPerActor, p: c.p, reach: [measures]float64{-math.Log10(c.p), 0}},
