@@ -49,28 +49,38 @@ func (c *Config) Decide(clues []memberwatch.Clue) []memberwatch.TrialSignal {
 	clues = slices.Clone(clues)
 	slices.SortStableFunc(clues, func(a, b memberwatch.Clue) int {
 		return cmp.Or(strings.Compare(string(a.App), string(b.App)), strings.Compare(string(a.Developer), string(b.Developer)),
-			strings.Compare(string(a.Kind), string(b.Kind)), cmp.Compare(a.Window.End(), b.Window.End()), int(a.Window.Scale)-int(b.Window.Scale))
+			cmp.Compare(a.Window.End(), b.Window.End()), int(a.Window.Scale)-int(b.Window.Scale),
+			slices.Index(judgedKinds, a.Kind)-slices.Index(judgedKinds, b.Kind))
 	})
 	var signals []memberwatch.TrialSignal
-	quiet := int64(0)
+	days := make(map[int]bool) // signals of which a clue is about a day
 	for i := range clues {
 		x := &clues[i]
 		if slices.Contains(c.Shadow, x.Kind) || x.Period*x.Share*c.factor(x.Feature) < c.Budget {
 			continue
 		}
-		at, last := x.Window.End()-1, len(signals)-1
-		if last < 0 || signals[last].App != x.App || signals[last].Developer != x.Developer || signals[last].Kind != x.Kind || at >= quiet {
+		at, of := x.Window.End()-1, len(signals)-1
+		for of >= 0 && signals[of].App == x.App && signals[of].Developer == x.Developer && !x.Kind.Joins(signals[of].Kind) {
+			of--
+		}
+		if of < 0 || signals[of].App != x.App || signals[of].Developer != x.Developer || at >= signals[of].Last+c.quiet(days[of]) {
+			of = len(signals)
 			signals = append(signals, memberwatch.TrialSignal{App: x.App, Developer: x.Developer, Kind: x.Kind, Opened: at})
-			last++
 		}
-		signals[last].Last = at
-		quiet = at + c.QuietDays*memberwatch.Day.Length()
-		if x.Window.Scale == memberwatch.Hour {
-			quiet = at + c.QuietHours*memberwatch.Hour.Length()
-		}
+		signals[of].Last = at
+		days[of] = days[of] || x.Window.Scale == memberwatch.Day
 	}
 	slices.SortStableFunc(signals, func(a, b memberwatch.TrialSignal) int { return cmp.Compare(a.Opened, b.Opened) })
 	return signals
+}
+
+// quiet is after how long without a finding a signal is over, by whether one was about a
+// day.
+func (c *Config) quiet(days bool) int64 {
+	if days {
+		return c.QuietDays * memberwatch.Day.Length()
+	}
+	return c.QuietHours * memberwatch.Hour.Length()
 }
 
 // factor is that of a feature by name.

@@ -41,10 +41,7 @@ func (s *State) episode(kind memberwatch.Kind, dim string, shadow bool) *episode
 // quietAfter is the event time from which on the signal has been quiet for long
 // enough to be over.
 func (ep *episode) quietAfter(cfg *Config) int64 {
-	if ep.Signal.Strongest.Stream == memberwatch.StreamBurst && !ep.Days {
-		return ep.Signal.Last + cfg.QuietHours*memberwatch.Hour.Length()
-	}
-	return ep.Signal.Last + cfg.QuietDays*memberwatch.Day.Length()
+	return ep.Signal.Last + cfg.quiet(ep.Days || ep.Signal.Strongest.Stream != memberwatch.StreamBurst)
 }
 
 // raise adds a finding to the app's open signal of its kind, or opens one.

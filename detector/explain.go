@@ -101,12 +101,12 @@ func factors(p *pending, all []verdict) []memberwatch.Factor {
 		if total > 0 {
 			share = weightOf(v) / total
 		}
-		observed, text := p.values.v[v.feature], ""
+		observed, text := p.values.v[v.feature], v.lasting()
 		switch {
 		case v.peers.part == 1:
-			text = ", more than on any day of apps like it"
+			text += ", more than on any day of apps like it"
 		case v.peers.part >= 0.5:
-			text = fmt.Sprintf(", more than on %g %% of the days of apps like it", math.Floor(1000*v.peers.part)/10)
+			text += fmt.Sprintf(", more than on %g %% of the days of apps like it", math.Floor(1000*v.peers.part)/10)
 		}
 		if v.feature == ClassShift {
 			text += p.ofClasses()
@@ -176,9 +176,7 @@ func sentence(p *pending, top verdict) string {
 	} else {
 		b.WriteString(span(top.low, top.high))
 	}
-	if top.long > 1 {
-		fmt.Fprintf(&b, ", day %d of a rise", top.long)
-	}
+	b.WriteString(top.lasting())
 	if top.feature == Displaced {
 		fmt.Fprintf(&b, ": %.0f %% of what restriction %s took comes back", 100*p.moved, p.rule)
 	}
@@ -192,6 +190,14 @@ func sentence(p *pending, top verdict) string {
 		fmt.Fprintf(&b, "; misses %.0f %%", 100*p.misses)
 	}
 	return b.String()
+}
+
+// lasting says which day of a rise a verdict is about, as each by itself may be ordinary.
+func (v *verdict) lasting() string {
+	if v.long < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", day %d of a rise", v.long)
 }
 
 // repeats says how often a window showed each member, and which part it showed for

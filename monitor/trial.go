@@ -148,7 +148,7 @@ func without(signals, others []memberwatch.TrialSignal) []memberwatch.TrialSigna
 	for i := range signals {
 		s := &signals[i]
 		overlaps := func(o memberwatch.TrialSignal) bool {
-			return o.App == s.App && o.Developer == s.Developer && o.Kind == s.Kind && o.Opened <= s.Last && s.Opened <= o.Last
+			return o.App == s.App && o.Developer == s.Developer && s.Kind.Joins(o.Kind) && o.Opened <= s.Last && s.Opened <= o.Last
 		}
 		if !slices.ContainsFunc(others, overlaps) {
 			rest = append(rest, *s)
