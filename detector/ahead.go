@@ -106,7 +106,7 @@ func (e *Engine) touchClosing(states []*State, at memberwatch.Window) {
 // with most of its names.
 func (s *State) touchTab() uint64 {
 	t := &s.tab
-	r := &t.memory[0]
+	r := &t.first
 	return uint64(s.control) + uint64(s.recent.heads) + t.span + r.calls + uint64(r.names[rowNames/6])
 }
 

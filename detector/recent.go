@@ -131,9 +131,9 @@ func (r *recent) since(members, heads int32) (m, h []uint64) {
 	return r.words[members:r.members], r.words[len(r.words)-int(r.heads) : len(r.words)-int(heads)]
 }
 
-// next cuts the first event off the heads, that is, off their back. The group and the
-// actor are 0 if there is none.
-func next(heads []uint64) (h head, group, actor uint64, rest []uint64) {
+// next cuts the first event off the heads, that is, off their back. The group is 0 if
+// there is none.
+func next(heads []uint64) (h head, group uint64, rest []uint64) {
 	last := len(heads) - 1
 	h = head(heads[last])
 	if h&hasGroup != 0 {
@@ -142,9 +142,8 @@ func next(heads []uint64) (h head, group, actor uint64, rest []uint64) {
 	}
 	if h&hasActor != 0 {
 		last--
-		actor = heads[last]
 	}
-	return h, group, actor, heads[:last]
+	return h, group, heads[:last]
 }
 
 // share notes the deltas of a call in an hour. As long as all calls of the hour
@@ -195,7 +194,7 @@ func (s *State) book() {
 	for members, heads := r.since(r.booked.members, r.booked.heads); len(heads) > 0; {
 		deltas, n, groups := head(heads[len(heads)-1]).deltas(), 0, memory[0][:0]
 		for len(heads) > 0 { // mostly all
-			h, group, _, rest := next(heads)
+			h, group, rest := next(heads)
 			if h.deltas() != deltas {
 				break
 			}
@@ -325,7 +324,7 @@ func (r *recent) encode(e *codec.Encoder) {
 		e.U64(m)
 	}
 	for len(heads) > 0 {
-		h, _, _, rest := next(heads)
+		h, _, rest := next(heads)
 		e.U64(uint64(h & (1<<deltaShift - 1))) // the deltas are written already
 		for i := len(heads) - 2; i >= len(rest); i-- {
 			e.U64(heads[i])

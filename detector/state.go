@@ -198,12 +198,12 @@ func (s *State) lend(hour *window, memory *lender) {
 // common, or that the tab's rows are booked in, stay, empty, in front.
 func (s *State) ResetLedger() {
 	s.bookTab()
-	shared, rows := noDelta, s.tab.rows()
+	shared := noDelta
 	for _, w := range s.open {
 		shared |= w.deltas &^ anyDelta
 	}
-	for i := range rows {
-		shared |= rows[i].deltas
+	for r := range s.tab.rows {
+		shared |= r.deltas
 	}
 	var place [mostDeltas]int
 	kept := 0
@@ -218,8 +218,8 @@ func (s *State) ResetLedger() {
 	for _, w := range s.open {
 		w.deltas = w.deltas.moved(&place)
 	}
-	for i := range rows {
-		rows[i].deltas = rows[i].deltas.moved(&place)
+	for r := range s.tab.rows {
+		r.deltas = r.deltas.moved(&place)
 	}
 	s.recent.bookedAll()
 }

@@ -25,11 +25,27 @@ type tab struct {
 	room      room    // what is left of it
 	used      uint8   // rows in use
 	next      uint8   // the row that makes room for another
-	memory    [mostRows]row
+	first     row     // of most apps the only one
+	tags      [mostRows]tag
+	others    []row
 }
 
 // rows are those in use.
-func (t *tab) rows() []row { return t.memory[:t.used] }
+func (t *tab) rows(yield func(*row) bool) {
+	for i := range t.used {
+		if !yield(t.row(i)) {
+			return
+		}
+	}
+}
+
+// row returns one of the rows.
+func (t *tab) row(i uint8) *row {
+	if i == 0 {
+		return &t.first
+	}
+	return &t.others[i-1]
+}
 
 // room is how far the counts can grow before a window has to be looked at.
 type room struct{ reach, records, breadth, misses, denials, unattended uint32 }
@@ -112,7 +128,7 @@ func likeOf(ev *memberwatch.Event, broken bool) like {
 func (l like) outcome() memberwatch.Outcome { return memberwatch.Outcome(l) }
 
 // mostRows is how many sorts of calls an app's tab tells apart.
-const mostRows = 4
+const mostRows = 16
 
 // rowNames is how many bytes of names a row holds. Calls with longer ones are in no row.
 const rowNames = 192
@@ -180,14 +196,43 @@ func (r *row) carries(ev *memberwatch.Event) bool {
 
 // find returns the row of calls like this one, nil if there is none.
 func (t *tab) find(ev *memberwatch.Event, broken bool) *row {
+	if t.used == 0 {
+		return nil
+	}
 	alike := likeOf(ev, broken)
-	rows := t.rows()
-	for i := range rows {
-		if r := &rows[i]; r.like == alike && r.carries(ev) {
+	if t.first.like == alike && t.first.carries(ev) {
+		return &t.first
+	}
+	if t.used == 1 {
+		return nil
+	}
+	tag := tagOf(ev)
+	for i, other := range t.tags[1:min(t.used, mostRows)] {
+		if r := &t.others[i]; other == tag && r.like == alike && r.carries(ev) {
 			return r
 		}
 	}
 	return nil
+}
+
+// tag tells most rows of an app apart without a look at them.
+type tag uint32
+
+func tagOf(ev *memberwatch.Event) tag {
+	t := tag(0).with(ev.Network).with(ev.Credential).with(ev.Endpoint)
+	for _, class := range ev.DataClasses {
+		t = t.with(class)
+	}
+	return t
+}
+
+// with takes in a name: its length and two letters, of which names that are numbered or
+// hashed differ in one.
+func (t tag) with(name string) tag {
+	if n := len(name); n > 0 {
+		t ^= tag(n)<<16 | tag(name[n/2])<<8 | tag(name[n-1])
+	}
+	return t * 0x9e3779b1 // odd, near 2^32 over the golden ratio
 }
 
 // repeat takes an event that is like earlier ones into the tab, and tells whether
@@ -245,19 +290,22 @@ func (s *State) openTab(ev *memberwatch.Event, hour, day *window, broken, specia
 	if special || !rowHolds(ev) || bits.OnesCount32(uint32(deltas)) != max(len(ev.DataClasses), 1) || t.find(ev, broken) != nil {
 		return
 	}
-	r := t.newRow()
+	r := t.newRow(tagOf(ev))
 	r.like, r.deltas = likeOf(ev, broken), deltas
 	r.fill(ev)
 }
 
-// newRow returns a row to fill, with the memory of one that was.
-func (t *tab) newRow() *row {
-	if t.used == mostRows {
+// newRow returns a row to fill, with the memory of one that was if there are too many.
+func (t *tab) newRow(tag tag) *row {
+	i := t.used
+	if i == mostRows {
 		t.next = (t.next + 1) % mostRows
-		return &t.memory[t.next]
+		i = t.next
+	} else if t.used++; int(i) > len(t.others) {
+		t.others = append(t.others, row{})
 	}
-	t.used++
-	return &t.memory[t.used-1]
+	t.tags[i] = tag
+	return t.row(i)
 }
 
 // measure finds out how much the tab can take.
@@ -299,9 +347,8 @@ func whole(v float64) uint32 { return uint32(min(max(v, 0), math.MaxUint32)) }
 func (s *State) bookTab() {
 	t := &s.tab
 	var all sums
-	rows := t.rows()
-	for i := range rows {
-		if r := &rows[i]; r.calls > 0 {
+	for r := range t.rows {
+		if r.calls > 0 {
 			x := r.take()
 			s.bookRow(r, &x)
 			all.plus(&x)
