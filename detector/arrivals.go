@@ -100,7 +100,7 @@ func (w *window) mainNetwork() string {
 // ends with a day.
 func (s *State) cameTo(name string, day int32) bool {
 	i, known := s.names[network].place(hash32(name))
-	return known && int32(s.names[network][i].first) > day-youth
+	return known && int32(s.names[network][i].day) > day-youth
 }
 
 // amongNewcomers compares what a new app has read since birth with what new apps

@@ -66,8 +66,11 @@ func (e *Engine) close(s *State, w *window, x values) {
 	s.dirty |= PartBaseline | PartHot
 	if at.Scale == memberwatch.Day {
 		s.foldHistory(at)
-		s.learnMix(w)
-		s.learnHabit(w)
+		if !e.excludes(s, at) {
+			s.learnMix(w)
+			s.learnHabit(w)
+		}
+		e.hide(s)
 		s.learnAdmins()
 		for i := range s.names {
 			s.names[i].forget(uint16(dayOf(at.Start)))

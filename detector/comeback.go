@@ -84,7 +84,8 @@ func (s *State) whole(w *window) comeback {
 	m := comeback{besides: float64(w.records)}
 	if s.habit.days >= habitDays {
 		scale, season := s.daily()
-		m.expected = float64(s.habit.total) * math.Exp(float64(season[slot(dayBurst, w.Window)]))
+		_, total := s.habit.known()
+		m.expected = float64(total) * math.Exp(float64(season[slot(dayBurst, w.Window)]))
 		m.variance = float64(m.expected*m.expected) * float64(scale*scale)
 	}
 	return m

@@ -140,7 +140,8 @@ func (e *Engine) follow(s *State, l *loss) bool {
 // lossTo measures what a restriction takes.
 func (s *State) lossTo(r *memberwatch.Restriction) loss {
 	l := loss{rule: r.ID, actors: s.habit.actors}
-	for _, m := range s.habit.uses {
+	uses, total := s.habit.known()
+	for _, m := range uses {
 		if r.Covers(s.App) && m.covered(r) {
 			l.lost += m.records
 		} else {
@@ -150,7 +151,7 @@ func (s *State) lossTo(r *memberwatch.Restriction) loss {
 	if l.lost < leastLost { // only sums are asked for
 		l.ways = nil
 	}
-	l.besides = max(s.habit.total-l.lost, 0)
+	l.besides = max(total-l.lost, 0)
 	l.watch(r)
 	l.scale, l.season = s.daily()
 	return l
@@ -242,10 +243,11 @@ const (
 // its habit as if one did: in what way honest apps begin to read more of their own accord.
 func (e *Engine) control(s *State, w *window) {
 	cal := e.calibration(dayOf(w.Start))
-	if s.habit.days < habitDays || s.habit.total < leastLost || s.days() < e.cfg.ReadyDays || !s.teaches(cal) {
+	uses, total := s.habit.known()
+	if s.habit.days < habitDays || total < leastLost || s.days() < e.cfg.ReadyDays || !s.teaches(cal) {
 		return
 	}
-	l := loss{besides: s.habit.total, actors: s.habit.actors, ways: s.habit.uses}
+	l := loss{besides: total, actors: s.habit.actors, ways: uses}
 	l.scale, l.season = s.daily()
 	sum := e.against(s, &l, w)
 	if !sum.outgrown {

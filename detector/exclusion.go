@@ -4,13 +4,21 @@ import (
 	"slices"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 	"github.com/memberwatch/memberwatch/detector/series"
 )
 
 // An excluded window teaches the expectations what they expected anyway: the
 // median of their own prediction stands in for what was counted. So levels,
-// scales and the places in a queue stay in step with the calendar, and nothing of
-// the window becomes normal.
+// scales and the places in a queue stay in step with the calendar, and no level
+// comes from the window.
+//
+// Nor does anything become familiar by it. A name, a set of data classes or a way of
+// reading that was first met on an excluded day is hidden: it counts as never met,
+// until it is met on another day, and comes back when the exclusion is withdrawn. A day
+// that is excluded when it closes is not taken into shares and habits at all. What was
+// familiar before and grew in days that were excluded later keeps the share it has
+// come to, which fades by a 28th a day. Members stay known, for they were disclosed.
 //
 // What days have been learnt is unlearnt, as far as the slow stream's lag reaches:
 // it is what the burst stream of days was 14 days ago, and has the values since. So
@@ -97,6 +105,53 @@ func (e *Engine) unlearn(s *State, x *values) {
 		}
 		s.day[f].Relearn(&shapes[dayBurst], &s.slow[f], &shapes[daySlow], past, max(x.exposure(f), 1))
 	}
+}
+
+// metOn is the day on which something became familiar to an app.
+type metOn struct {
+	day    uint16 // since the epoch
+	hidden bool   // the day is excluded
+}
+
+// anew lets what is hidden begin anew when it is met on another day, and tells whether
+// it did.
+func (m *metOn) anew(day uint16) bool {
+	if !m.hidden || day == m.day {
+		return false
+	}
+	*m = metOn{day: day}
+	return true
+}
+
+// hide looks after each closed day for what became familiar on an excluded day.
+func (e *Engine) hide(s *State) {
+	hide := func(m *metOn) {
+		m.hidden = e.excludes(s, memberwatch.Window{Scale: memberwatch.Day, Start: int64(m.day) * memberwatch.Day.Length()})
+	}
+	for i := range s.mix.sets {
+		hide(&s.mix.sets[i].metOn)
+	}
+	for i := range s.habit.uses {
+		hide(&s.habit.uses[i].metOn)
+	}
+	for d := range s.names {
+		for i := range s.names[d] {
+			hide(&s.names[d][i].metOn)
+		}
+	}
+}
+
+func (m metOn) encode(e *codec.Encoder) {
+	both := uint64(m.day) << 1
+	if m.hidden {
+		both |= 1
+	}
+	e.Uint(both)
+}
+
+func decodeMetOn(d *codec.Decoder) metOn {
+	both := d.Uint()
+	return metOn{uint16(both >> 1), both&1 != 0}
 }
 
 // learnt says on which of the last 32 days a feature was learnt, the newest lowest:

@@ -87,3 +87,66 @@ func TestExclusionKeepsToItsWindows(t *testing.T) {
 		t.Error("an app of another developer is excluded")
 	}
 }
+
+// TestNothingOfExcludedDaysIsFamiliar plays 40 days of one kind of call and four of
+// another from elsewhere, whose exclusion comes afterwards, and asks two days later
+// what the app is taken to know.
+func TestNothingOfExcludedDaysIsFamiliar(t *testing.T) {
+	for name, tc := range map[string]struct{ exclude, withdraw, again, familiar bool }{
+		"not excluded": {familiar: true},
+		"excluded":     {exclude: true},
+		"withdrawn":    {exclude: true, withdraw: true, familiar: true},
+		"met again":    {exclude: true, again: true, familiar: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, DefaultConfig())
+			start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+			day := func(n int, classes []string, network, endpoint string) {
+				for range 20 {
+					r.observe(&memberwatch.Event{
+						App: "crm", Time: start.AddDate(0, 0, n).Add(10 * time.Hour).UnixNano(), Records: 50, Disclosed: []uint64{1},
+						DataClasses: classes, Network: network, Endpoint: endpoint,
+					})
+				}
+			}
+			stolen := func(n int) { day(n, []string{"name", "picture"}, "elsewhere", "/export") }
+			for n := range 47 {
+				switch {
+				case n >= 40 && n < 44 || n == 46 && tc.again:
+					stolen(n)
+				default:
+					day(n, []string{"activity"}, "home", "/feed")
+				}
+				if n == 44 && tc.exclude {
+					x := memberwatch.Exclusion{ID: "c1-2", App: "crm", Since: start.AddDate(0, 0, 40).UnixNano(), Until: start.AddDate(0, 0, 44).UnixNano()}
+					r.apply(memberwatch.Change{Exclusion: &x})
+				}
+				if n == 45 && tc.withdraw {
+					r.apply(memberwatch.Change{Exclusion: &memberwatch.Exclusion{ID: "c1-2", App: "crm", Withdrawn: true}})
+				}
+			}
+			if tc.again {
+				for n := range 3 {
+					stolen(47 + n)
+				}
+			} else {
+				day(47, []string{"activity"}, "home", "/feed")
+			}
+			s := r.states["crm"]
+			known, _ := s.habit.known()
+			set := classSet{}
+			set.add(hash32("name"))
+			set.add(hash32("picture"))
+			_, way := placeOf(known, use{hash32("/export"), set})
+			on := uint16(dayOf(start.UnixNano()) + 51)
+			for what, got := range map[string]bool{
+				"class set": s.mix.familiar(set), "way of reading": way,
+				"network": !s.names[network].meet(hash32("elsewhere"), on), "endpoint": !s.names[endpoint].meet(hash32("/export"), on),
+			} {
+				if got != tc.familiar {
+					t.Errorf("%s familiar: %v, want %v", what, got, tc.familiar)
+				}
+			}
+		})
+	}
+}

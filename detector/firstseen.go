@@ -51,8 +51,9 @@ const (
 
 // name is a name an app has used, by its hash.
 type name struct {
-	hash        uint32
-	first, last uint16 // days since the epoch
+	hash uint32
+	metOn
+	last uint16 // day since the epoch
 }
 
 // names are the names of one dimension, by hash.
@@ -65,15 +66,15 @@ func (n *names) meet(hash uint32, day uint16) bool {
 		if len(*n) == mostNames {
 			return false
 		}
-		*n = slices.Insert(*n, i, name{hash, day, day})
+		*n = slices.Insert(*n, i, name{hash, metOn{day: day}, day})
 		return true
 	}
 	o := &(*n)[i]
-	if day > o.last+lookBack {
-		o.first = day
+	if !o.anew(day) && day > o.last+lookBack {
+		o.day = day
 	}
-	o.first, o.last = min(o.first, day), max(o.last, day)
-	return day <= o.first+newFor
+	o.day, o.last = min(o.day, day), max(o.last, day)
+	return day <= o.day+newFor
 }
 
 // met is the name of a dimension that an app used last: mostly the next call has
@@ -109,7 +110,7 @@ func (n names) place(hash uint32) (i int, known bool) {
 func (n names) since(from, to uint16) int {
 	count := 0
 	for _, o := range n {
-		if o.first >= from && o.first < to {
+		if !o.hidden && o.day >= from && o.day < to {
 			count++
 		}
 	}
@@ -342,16 +343,16 @@ func (n names) encode(e *codec.Encoder) {
 	e.Uint(uint64(len(n)))
 	for _, o := range n {
 		e.Uint(uint64(o.hash))
-		e.Uint(uint64(o.first))
-		e.Uint(uint64(o.last - o.first))
+		o.encode(e)
+		e.Uint(uint64(o.last - o.day))
 	}
 }
 
 func (n *names) decode(d *codec.Decoder) {
 	*n = nil
 	for range d.Count(3) {
-		o := name{hash: uint32(d.Uint()), first: uint16(d.Uint())}
-		o.last = o.first + uint16(d.Uint())
+		o := name{hash: uint32(d.Uint()), metOn: decodeMetOn(d)}
+		o.last = o.day + uint16(d.Uint())
 		if last := len(*n) - 1; last >= 0 && (*n)[last].hash >= o.hash || last+1 >= mostNames {
 			d.Fail("names out of order")
 			return

@@ -12,13 +12,13 @@ func TestNamesForgetOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	uses := make([]name, 40)
 	for i := range uses {
-		uses[i] = name{hash: uint32(rng.IntN(12)), first: uint16(100 + rng.IntN(3))}
+		uses[i] = name{hash: uint32(rng.IntN(12)), metOn: metOn{day: uint16(100 + rng.IntN(3))}}
 	}
 	var first names
 	for range 20 {
 		var n names
 		for _, u := range uses {
-			n.meet(u.hash, u.first)
+			n.meet(u.hash, u.day)
 		}
 		if first == nil {
 			first = n

@@ -107,6 +107,7 @@ type useMean struct {
 	use
 	records float32
 	spread  float32 // as that of all, of days with this way
+	metOn
 }
 
 // learn moves the means towards a closed day, whose weekday has an offset.
@@ -120,9 +121,15 @@ func (h *habit) learn(w *window, season float64) {
 
 // learnUses moves the means of all ways of reading, and drops what is next to nothing.
 func (h *habit) learnUses(w *window, season float64) {
+	day := uint16(dayOf(w.Start))
 	for _, c := range w.uses {
-		if i, known := placeOf(h.uses, c.use); !known {
-			h.uses = slices.Insert(h.uses, i, useMean{use: c.use})
+		i, known := placeOf(h.uses, c.use)
+		if !known {
+			h.uses = slices.Insert(h.uses, i, useMean{use: c.use, metOn: metOn{day: day}})
+		}
+		if m := &h.uses[i]; m.anew(day) {
+			h.total = max(h.total-m.records, 0)
+			m.records, m.spread = 0, 0
 		}
 	}
 	for i := range h.uses {
@@ -137,6 +144,20 @@ func (h *habit) learnUses(w *window, season float64) {
 		h.uses = h.uses[:mostUses]
 		slices.SortFunc(h.uses, func(a, b useMean) int { return a.compare(b.use) })
 	}
+}
+
+// known returns the ways of reading that are not hidden, and the mean of all records
+// but those of ways that are.
+func (h *habit) known() (ways []useMean, total float32) {
+	ways, total = make([]useMean, 0, len(h.uses)), h.total
+	for _, m := range h.uses {
+		if m.hidden {
+			total -= m.records
+		} else {
+			ways = append(ways, m)
+		}
+	}
+	return ways, max(total, 0)
 }
 
 // move moves a mean towards a day's value.
@@ -186,8 +207,9 @@ func (h *habit) encode(e *codec.Encoder) {
 func encodeWays(e *codec.Encoder, ways []useMean) {
 	e.Uint(uint64(len(ways)))
 	for _, m := range ways {
-		m.encode(e)
+		m.use.encode(e)
 		e.Floats([]float32{m.records, m.spread})
+		m.metOn.encode(e)
 	}
 }
 
@@ -196,8 +218,8 @@ func (h *habit) decode(d *codec.Decoder) {
 }
 
 func decodeWays(d *codec.Decoder) (ways []useMean) {
-	for range d.Count(11) {
-		m := useMean{decodeUse(d), d.F32(), d.F32()}
+	for range d.Count(12) {
+		m := useMean{decodeUse(d), d.F32(), d.F32(), decodeMetOn(d)}
 		if last := len(ways) - 1; last >= 0 && ways[last].compare(m.use) >= 0 || last+1 >= mostUses {
 			d.Fail("ways of reading out of order")
 			return nil

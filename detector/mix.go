@@ -43,6 +43,7 @@ type mix struct {
 type setShare struct {
 	classSet
 	part float32
+	metOn
 }
 
 // setCount counts the calls of a day with one set of classes.
@@ -170,19 +171,20 @@ func (m *mix) deviance(c setCount, calls float64) float64 {
 // familiar tells whether a set is among what the app mostly reads, or less than
 // that.
 func (m *mix) familiar(set classSet) bool {
-	return slices.ContainsFunc(m.sets, func(s setShare) bool { return s.part >= familiarPart && set.within(s.classSet) })
+	return slices.ContainsFunc(m.sets, func(s setShare) bool { return !s.hidden && s.part >= familiarPart && set.within(s.classSet) })
 }
 
 func (m *mix) part(hash uint32) float64 {
 	i, known := slices.BinarySearchFunc(m.sets, hash, func(s setShare, hash uint32) int { return cmp.Compare(s.hash, hash) })
-	if !known {
+	if !known || m.sets[i].hidden {
 		return 0
 	}
 	return float64(m.sets[i].part)
 }
 
-// learn moves the shares towards the day's.
-func (m *mix) learn(today []setCount, rate float64) {
+// learn moves the shares towards the day's. A set whose days so far are hidden begins
+// anew.
+func (m *mix) learn(today []setCount, day uint16, rate float64) {
 	total := 0.0
 	for _, c := range today {
 		total += float64(c.calls)
@@ -199,7 +201,10 @@ func (m *mix) learn(today []setCount, rate float64) {
 	for _, c := range today {
 		i, known := slices.BinarySearchFunc(m.sets, c.hash, func(s setShare, hash uint32) int { return cmp.Compare(s.hash, hash) })
 		if !known {
-			m.sets = slices.Insert(m.sets, i, setShare{classSet: c.classSet})
+			m.sets = slices.Insert(m.sets, i, setShare{classSet: c.classSet, metOn: metOn{day: day}})
+		}
+		if m.sets[i].anew(day) {
+			m.sets[i].part = 0
 		}
 		m.sets[i].part += float32(rate * float64(c.calls) / total)
 	}
@@ -233,7 +238,7 @@ func (s *State) learnMix(w *window) {
 	if s.certifiedAnew(dayOf(w.Start)) {
 		rate = mixRelearn
 	}
-	s.mix.learn(w.sets, rate)
+	s.mix.learn(w.sets, uint16(dayOf(w.Start)), rate)
 }
 
 func (m *mix) encode(e *codec.Encoder) {
@@ -241,15 +246,16 @@ func (m *mix) encode(e *codec.Encoder) {
 	e.F32(m.calls)
 	e.Uint(uint64(len(m.sets)))
 	for _, s := range m.sets {
-		s.encode(e)
+		s.classSet.encode(e)
 		e.F32(s.part)
+		s.metOn.encode(e)
 	}
 }
 
 func (m *mix) decode(d *codec.Decoder) {
 	*m = mix{days: uint32(d.Uint()), calls: d.F32()}
-	for range d.Count(6) {
-		s := setShare{decodeSet(d), d.F32()}
+	for range d.Count(7) {
+		s := setShare{decodeSet(d), d.F32(), decodeMetOn(d)}
 		if last := len(m.sets) - 1; last >= 0 && m.sets[last].hash >= s.hash || last+1 >= mostSets {
 			d.Fail("class sets out of order")
 			return

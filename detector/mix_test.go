@@ -50,7 +50,7 @@ func TestMixShift(t *testing.T) {
 func usualMix() mix {
 	var m mix
 	for range 40 {
-		m.learn(sorted(setCount{set32(1), 62}, setCount{set32(2), 30}, setCount{set32(3), 2}), mixRate)
+		m.learn(sorted(setCount{set32(1), 62}, setCount{set32(2), 30}, setCount{set32(3), 2}), 0, mixRate)
 	}
 	return m
 }
@@ -142,7 +142,7 @@ func TestMixIsBounded(t *testing.T) {
 			today = append(today, setCount{set32(day*10 + i), 5})
 		}
 		slices.SortFunc(today, func(a, b setCount) int { return cmp.Compare(a.hash, b.hash) })
-		m.learn(today, mixRate)
+		m.learn(today, 0, mixRate)
 	}
 	if len(m.sets) != mostSets {
 		t.Errorf("%d sets, want %d", len(m.sets), mostSets)

@@ -26,7 +26,7 @@ func TestNewSets(t *testing.T) {
 	var learnt mix
 	for range 40 {
 		sets, _ := day(map[string]int{"activity": 97, "birthday": 3})
-		learnt.learn(sets, mixRate)
+		learnt.learn(sets, 0, mixRate)
 	}
 	eight := "c1 c2 c3 c4 c5 c6 c7 c8 c9"
 	for _, c := range []struct {
