@@ -221,12 +221,7 @@ func (g *judged) finding(budget float64) memberwatch.Finding {
 		verdicts = append(verdicts, v)
 	}
 	f := judgedFinding(&g.pending, g.kind, verdicts, g.ready)
-	top := verdicts[0] // judgedFinding has put the strongest first
-	for _, t := range g.trials {
-		if t.stream == top.stream && t.feature == top.feature {
-			f.Influences = g.influences(t, top)
-		}
-	}
+	f.Influences = g.influences(verdicts) // judgedFinding has put the strongest first
 	if g.raised != 0 {
 		f.Time, f.Provisional = g.raised, true
 		f.Caveats = append(f.Caveats, stillOpen)

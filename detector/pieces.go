@@ -153,9 +153,22 @@ func (s *State) piecesOf(w *window) pieces {
 	return all
 }
 
-// influences takes the window's pieces away one by one. The strongest trial decides
-// whether what is left would have been ordinary.
-func (g *judged) influences(t trial, v verdict) []memberwatch.Influence {
+// influences takes the window's pieces away one by one. The strongest verdict about
+// something that has parts decides whether what is left would have been ordinary.
+func (g *judged) influences(verdicts []verdict) []memberwatch.Influence {
+	for _, v := range verdicts {
+		if !v.feature.parted() {
+			continue
+		}
+		i := slices.IndexFunc(g.trials, func(t trial) bool { return t.stream == v.stream && t.feature == v.feature })
+		return g.ordinaryWithout(g.trials[i], v)
+	}
+	return nil
+}
+
+// ordinaryWithout returns the pieces without which a trial's window would have been
+// ordinary.
+func (g *judged) ordinaryWithout(t trial, v verdict) []memberwatch.Influence {
 	if !t.expected.OK {
 		return nil
 	}
@@ -184,18 +197,26 @@ func (g *judged) influences(t trial, v verdict) []memberwatch.Influence {
 	return list[:min(len(list), mostInfluences)]
 }
 
+// parted tells whether a feature is broken down by the names of calls.
+func (f Feature) parted() bool {
+	switch f {
+	case Reach, Records, Novelty, ReachPerActor, RecordsPerActor, NoveltyPerActor, Misses, Denials:
+		return true
+	default:
+		return false
+	}
+}
+
 // share is a part's share of what a feature counts.
 func (g *judged) share(f Feature, x *piece) (share float64, ok bool) {
 	of := func(part, whole float64) (float64, bool) { return min(part/whole, 1), part > 0 && whole > 0 }
 	switch f {
-	case Reach, Records, Novelty, ReachPerActor, RecordsPerActor:
-		return of(float64(x.records), g.total.records)
 	case Misses:
 		return of(float64(x.misses), g.total.misses)
 	case Denials:
 		return of(float64(x.denials), g.total.denials)
 	default:
-		return 0, false
+		return of(float64(x.records), g.total.records)
 	}
 }
 

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/series"
 	"pgregory.net/rapid"
 )
 
@@ -96,5 +98,33 @@ func TestInfluences(t *testing.T) {
 				t.Errorf("%d signals, influences %q, want %q", len(r.opened()), said.String(), c.want)
 			}
 		})
+	}
+}
+
+// TestInfluencesOfSums: what has no parts of its own is broken down by the strongest that has.
+func TestInfluencesOfSums(t *testing.T) {
+	var calls pieces
+	for name, records := range map[string]uint64{"/export": 970, "/members": 30} {
+		calls.name(endpoint, name, &piece{records: records})
+	}
+	g := &judged{kind: memberwatch.KindNovelty, cal: new(Calibration), pending: pending{
+		Window: memberwatch.WindowAt(memberwatch.Day, 1_767_571_200e9), pieces: calls, total: totals{records: 1000},
+	}}
+	g.values.v[Together], g.values.v[NoveltyPerActor], g.values.v[DistinctShare] = 5, 100, 98
+	for _, f := range []Feature{Together, NoveltyPerActor, DistinctShare} {
+		x := trial{comparison: comparison{stream: dayBurst, feature: f, p: 1e-3, reach: [measures]float64{3, 3}}, factor: 1, weight: 0.1}
+		if f != Together {
+			x.expected = series.Unanimous(math.Log1p(g.values.v[f]/20), 0.3)
+		} else {
+			x.reach = [measures]float64{9, 9}
+		}
+		g.trials = append(g.trials, x)
+	}
+	found := g.finding(1400)
+	if found.Factors[0].Feature != Together.String() {
+		t.Fatalf("the strongest is %s, want the sum", found.Factors[0].Feature)
+	}
+	if len(found.Influences) != 1 || !strings.Contains(found.Influences[0].Text, "/export, 97 % of it all, it would be ordinary: 3 members never read before") {
+		t.Errorf("influences %v, want /export", found.Influences)
 	}
 }
