@@ -45,7 +45,9 @@ import (
 // siblings unknown.
 // Source: I5 of the catalogue; measured in docs/decisions/0076-back-by-which-way.md.
 
-// Limits of displacement.
+// Limits of displacement. The days of notice are those by which a change of an interface is
+// mostly announced, those after the effect the days by which S15 of the catalogue is
+// sought; the others are ours, and 0076 has what they come to.
 const (
 	watchedDays   = 30
 	noticeDays    = 14  // days before the effect in which honest apps may stop already

@@ -30,7 +30,9 @@ const hourParts = 6
 // partLength is that of a part, ten minutes.
 const partLength = int64(time.Hour) / hourParts
 
-// Limits of regularity.
+// Limits of regularity. Ours: a mean of one call to a part, below which the chi-square law
+// fits X badly, and twenty degrees of freedom, with which D of independent calls is within a third
+// of 1.
 const (
 	fewestInHour  = 6 // calls, below which an hour says nothing
 	fewestRegular = 4 // such hours in a day
