@@ -24,6 +24,8 @@ type Options struct {
 	// Sync makes every checkpoint wait for the disk, as in production. It
 	// changes the time a run takes and nothing else.
 	Sync bool
+	// Partitions is their number; 0: as in production.
+	Partitions int
 }
 
 // producer is who the feed says it is.
@@ -65,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Feed, error) {
 // producer's silence is the harness's, so it never moves the watermark.
 func MonitorOptions(dir string, o Options) monitor.Options {
 	return monitor.Options{
-		Dir: dir, Detector: o.Detector, NoSync: !o.Sync, IdleTimeout: 24 * time.Hour,
+		Dir: dir, Detector: o.Detector, NoSync: !o.Sync, Partitions: o.Partitions, IdleTimeout: 24 * time.Hour,
 		MaxQueuedBytes: 16 << 20, MaxUncommittedBytes: 64 << 20,
 	}
 }

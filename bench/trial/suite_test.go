@@ -66,12 +66,12 @@ func TestSuite(t *testing.T) {
 }
 
 // TestSameBytes: the same seeds give the same result, whether or not checkpoints
-// wait for the disk.
+// wait for the disk, and however many partitions share the apps.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	p := trial.Plan{Only: []string{"S04", "S17", "B2"}, Apps: 50, Days: 20, Members: 50_000, EventsPerApp: 30, Seeds: 1, Rates: []float64{0.3}}
 	var first string
-	for name, o := range map[string]feed.Options{"not synced": {}, "synced": {Sync: true}} {
+	for name, o := range map[string]feed.Options{"not synced": {}, "synced": {Sync: true}, "in one partition": {Partitions: 1}, "in three": {Partitions: 3}} {
 		encoded, err := json.Marshal(run(t, p, o))
 		if err != nil {
 			t.Fatal(err)
