@@ -50,39 +50,49 @@ func (e *Engine) close(s *State, w *window, x values) {
 	p := e.compare(s, w, x, expected)
 	e.gather(s, w)
 	if at.Scale == memberwatch.Day {
-		e.bring(s, w)
-		e.displacement(s, w, &p)
-		e.infancy(s, w, x)
-		e.arrive(s, w, &x)
-		if !s.joint() {
-			e.tally(w.Window).touch(s.App, w.touched)
-		}
-		if s.days() >= e.cfg.ReadyDays && s.teaches(e.calibration(dayOf(at.Start))) {
-			e.tally(w.Window).peers.add(e.category(s.App), &x)
-		}
+		e.compareDay(s, w, x, &p)
 	}
 	e.learn(s, at, x, expected)
 	s.closed[at.Scale] = at.Start
 	s.dirty |= PartBaseline | PartHot
 	if at.Scale == memberwatch.Day {
-		s.foldHistory(at)
-		if !e.excludes(s, at) {
-			s.learnMix(w)
-			s.learnHabit(w)
-		}
-		e.hide(s)
-		s.learnAdmins()
-		for i := range s.names {
-			s.names[i].forget(uint16(dayOf(at.Start)))
-		}
-		s.met = [dimensions]met{}
-		s.dirty |= PartTotals
+		e.learnDay(s, w)
 	}
 	e.remove(s, w)
 	if len(p.tests) > 0 || p.first {
 		s.pending = append(s.pending, p)
 		e.waiting[at] = append(e.waiting[at], s.App)
 	}
+}
+
+// compareDay compares what only days are asked for, and tells the fleet of the day.
+func (e *Engine) compareDay(s *State, w *window, x values, p *pending) {
+	e.bring(s, w)
+	e.displacement(s, w, p)
+	e.infancy(s, w, x)
+	e.arrive(s, w, &x)
+	if !s.joint() {
+		e.tally(w.Window).touch(s.App, w.touched)
+	}
+	if s.days() >= e.cfg.ReadyDays && s.teaches(e.calibration(dayOf(w.Start))) {
+		e.tally(w.Window).peers.add(e.category(s.App), &x)
+	}
+}
+
+// learnDay takes a closed day into what is kept beside expectations.
+func (e *Engine) learnDay(s *State, w *window) {
+	s.foldHistory(w.Window)
+	if !e.excludes(s, w.Window) {
+		s.learnMix(w)
+		s.learnHabit(w)
+	}
+	e.hide(s)
+	s.learnAdmins()
+	for i := range s.names {
+		s.names[i].forget(uint16(dayOf(w.Start)))
+	}
+	s.met = [dimensions]met{}
+	s.dirty |= PartTotals
 }
 
 // keptWindows bounds the closed windows whose memory an engine keeps.
