@@ -13,10 +13,11 @@ import (
 func TestStateIsBounded(t *testing.T) {
 	const days, calls = 4, 500
 	for name, most := range map[string]struct{ sample, rest int }{
-		"ordinary": {10 << 10, 12 << 10}, "hostile": {32 << 10, 56 << 10},
+		"ordinary": {10 << 10, 12 << 10}, "hostile": {32 << 10, 80 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, rng := newReplay(t, DefaultConfig()), rand.New(rand.NewPCG(1, 1))
+			r.apply(memberwatch.Change{App: &memberwatch.App{ID: "a", Purposes: []memberwatch.Purpose{{Class: "profile_name"}}}})
 			start := memberwatch.WindowAt(memberwatch.Day, 1_767_571_200e9).Start
 			for i := range days * calls {
 				ev := memberwatch.Event{
@@ -51,6 +52,11 @@ func TestStateIsBounded(t *testing.T) {
 						sample = len(b)
 					} else {
 						rest += len(b)
+					}
+				}
+				for at, apps := range r.engine.open {
+					if len(apps) > 4 {
+						t.Fatalf("after %d calls the app is listed %d times for window %v", i, len(apps), at)
 					}
 				}
 				if sample > most.sample || rest > most.rest {

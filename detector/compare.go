@@ -25,7 +25,7 @@ func (e *Engine) compare(s *State, w *window, x values, expected *outlooks) pend
 	cal := e.calibration(dayOf(w.Start))
 	e.tests = e.tests[:0]
 	p := pending{
-		Window: w.Window, values: x, members: distinct(&w.members), fired: w.fired,
+		Window: w.Window, values: x, members: w.exposed(), fired: w.fired,
 		days: s.days(), through: cal.Through,
 	}
 	if s.united != nil {

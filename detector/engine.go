@@ -158,7 +158,7 @@ func (e *Engine) renew(s *State) {
 	s.declared = e.apps[s.App]
 	if s.ruleRev != e.ruleRev {
 		s.ruleRev = e.ruleRev
-		s.rules = s.rules[:0]
+		s.rules, s.ruled = s.rules[:0], ruled{}
 		for _, r := range e.rules {
 			if r.Covers(s.App) {
 				s.rules = append(s.rules, r)

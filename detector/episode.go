@@ -66,7 +66,7 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 	e.describe(s, ep, &f)
 	e.updates = append(e.updates, memberwatch.Update{Signal: ep.Signal, Finding: &f})
 	s.dirty |= PartHot
-	e.watchEpisodes(s)
+	e.watchEpisode(s, ep)
 }
 
 // newEpisode opens a signal. One in shadow has an id of its own, beside the one
@@ -156,7 +156,7 @@ func stronger(a, b *memberwatch.Finding) bool {
 	if a.ReturnPeriod != b.ReturnPeriod {
 		return a.ReturnPeriod > b.ReturnPeriod
 	}
-	return a.Members.Value > b.Members.Value
+	return people(a) > people(b)
 }
 
 // describe refreshes what people see of a signal.
@@ -178,16 +178,26 @@ const (
 	criticalMembers = 200_000
 )
 
+// people is how many members a finding exposed at least. Where most records name
+// nobody each counts as one: a gateway that names no members must not make a harvest
+// look small.
+func people(f *memberwatch.Finding) float64 {
+	if f.Members.High > 2*f.Members.Value {
+		return f.Members.High
+	}
+	return f.Members.Low
+}
+
 // severityOf ranks a finding: by how many members it exposed, one step up for a
 // rule, which leaves nothing to chance.
 func severityOf(f *memberwatch.Finding, budget float64) memberwatch.Severity {
-	level := memberwatch.SeverityLow
+	level, exposed := memberwatch.SeverityLow, people(f)
 	switch {
-	case f.Members.Low >= criticalMembers:
+	case exposed >= criticalMembers:
 		level = memberwatch.SeverityCritical
-	case f.Members.Low >= highMembers:
+	case exposed >= highMembers:
 		level = memberwatch.SeverityHigh
-	case f.Members.Low >= mediumMembers || f.ReturnPeriod >= 10*budget:
+	case exposed >= mediumMembers || f.ReturnPeriod >= 10*budget:
 		level = memberwatch.SeverityMedium
 	}
 	switch f.Kind {
@@ -261,12 +271,18 @@ func (e *Engine) endQuiet(s *State, at memberwatch.Window) {
 // are over, even if the app falls silent.
 func (e *Engine) watchEpisodes(s *State) {
 	for i := range s.episodes {
-		e.watchNext(s, memberwatch.WindowAt(memberwatch.Day, max(s.episodes[i].Signal.Last, e.through)))
+		e.watchEpisode(s, &s.episodes[i])
 	}
 }
 
+func (e *Engine) watchEpisode(s *State, ep *episode) {
+	e.watchNext(s, memberwatch.WindowAt(memberwatch.Day, max(ep.Signal.Last, e.through)))
+}
+
+// watchNext has a day ask, once.
 func (e *Engine) watchNext(s *State, day memberwatch.Window) {
-	if len(s.episodes) > 0 {
+	if len(s.episodes) > 0 && s.asks != day.Start {
+		s.asks = day.Start
 		e.open[day] = append(e.open[day], s.App)
 	}
 }

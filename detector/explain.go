@@ -17,6 +17,18 @@ func distinct(d *sketch.Distinct) memberwatch.Estimate {
 	return memberwatch.Estimate{Value: d.Estimate(), Low: low, High: high}
 }
 
+// atMost widens an estimate of members that were named by records that name nobody:
+// so many more people they may be about, and nobody knows how many are among those.
+func atMost(named memberwatch.Estimate, unnamed uint64) memberwatch.Estimate {
+	named.High += float64(unnamed)
+	return named
+}
+
+// exposed estimates how many members a window's calls were about.
+func (w *window) exposed() memberwatch.Estimate {
+	return atMost(distinct(&w.members), w.records-w.listed)
+}
+
 // openValues reads off an open window what every finding about it tells.
 func (w *window) openValues() values {
 	var x values
@@ -34,7 +46,7 @@ func (e *Engine) raiseOpen(s *State, w *window, f Feature, x values, now int64) 
 		return
 	}
 	p := pending{
-		Window: w.Window, values: x, members: distinct(&w.members), days: s.days(), through: cal.Through,
+		Window: w.Window, values: x, members: w.exposed(), days: s.days(), through: cal.Through,
 		total: w.totals(), pieces: s.piecesOf(w),
 	}
 	if f == ClassShift {

@@ -75,7 +75,7 @@ func sortOf(g grounds) uint64 {
 	}
 }
 
-const groundsVersion = 5
+const groundsVersion = 6
 
 // ground makes the finding about an app that follows from grounds, with their
 // record.

@@ -72,7 +72,7 @@ func (e *Engine) newborns(s *State, w *window) {
 		return
 	}
 	g := &brood{
-		at: w.Window, members: distinct(&w.members), apps: uint64(n.apps), age: uint64(n.age), days: uint64(days),
+		at: w.Window, members: w.exposed(), apps: uint64(n.apps), age: uint64(n.age), days: uint64(days),
 		total: n.reach * float64(days) / float64(n.age), peers: volume, shared: s.united.shared(),
 	}
 	if ratio, known := born.infants(allCategories, group, true); known && n.actors >= 1 {

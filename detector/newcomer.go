@@ -120,7 +120,7 @@ func (e *Engine) coldStart(s *State, w *window, age int, total float64, actors b
 	if !ok || tails.Normal(peers.score(math.Log1p(total))) > coldWeight/e.on(w.Start).cfg.Budget {
 		return false
 	}
-	e.raise(s, "", e.ground(s, &outgrown{w.Window, distinct(&w.members), peers, uint64(age), total, actors}))
+	e.raise(s, "", e.ground(s, &outgrown{w.Window, w.exposed(), peers, uint64(age), total, actors}))
 	return true
 }
 

@@ -25,16 +25,16 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	if s.pass(ev); s.first == 0 || ev.Time < s.first {
 		s.first = ev.Time
 	}
-	rule := s.broken(ev)
-	deltas := e.account(s, ev, day, rule != nil, late)
+	restricted := s.restricted(ev)
+	deltas := e.account(s, ev, day, restricted, late)
 	if late {
 		s.late++
-		e.meetRules(s, rule, ev, nil)
+		e.meetRules(s, restricted, ev, nil)
 		return
 	}
 	hour, whole := e.window(s, memberwatch.Hour, ev.Time), e.window(s, memberwatch.Day, ev.Time)
 	s.fold(hour, whole, ev, deltas)
-	e.meetRules(s, rule, ev, hour)
+	e.meetRules(s, restricted, ev, hour)
 	for _, w := range [2]*window{hour, whole} {
 		e.arm(s, w)
 		e.watch(s, w, ev.Time)
@@ -44,7 +44,7 @@ func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
 	if s.attested != nil {
 		s.dirty |= PartHot // what it notes of an event is in no other part
 	}
-	s.openTab(ev, hour, whole, rule != nil, strange, deltas)
+	s.openTab(ev, hour, whole, restricted, strange, deltas)
 }
 
 // pass notes that an event of the app has passed.

@@ -3,6 +3,7 @@ package detector
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -14,46 +15,86 @@ import (
 // the event itself, late ones included: at once for the first event, and then
 // once for each further hour, when it closes.
 
-// meetRules holds an event against the rules; restriction is the one it breaks,
-// if any. hour is nil for a late event. One look tells that most calls cannot meet any.
-func (e *Engine) meetRules(s *State, restriction *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
+// meetRules holds an event against the rules; restricted tells that it breaks a
+// restriction. hour is nil for a late event. One look tells that most calls cannot
+// meet any.
+func (e *Engine) meetRules(s *State, restricted bool, ev *memberwatch.Event, hour *window) {
 	if s.bound || len(e.canaries.members) > 0 || s.attested != nil || len(ev.Requested) > 0 {
-		e.checkRules(s, restriction, ev, hour)
+		e.checkRules(s, restricted, ev, hour)
 	}
 }
 
 // checkRules is meetRules for a call that might.
-func (e *Engine) checkRules(s *State, restriction *memberwatch.Restriction, ev *memberwatch.Event, hour *window) {
-	if restriction != nil {
-		e.breakRule(s, memberwatch.KindRestricted, string(restriction.ID), ev, ev.Disclosed, hour)
+func (e *Engine) checkRules(s *State, restricted bool, ev *memberwatch.Event, hour *window) {
+	if restricted {
+		for _, r := range s.restrictionsAt(ev.Time) {
+			if restricts(r, ev) {
+				e.breakRule(s, memberwatch.KindRestricted, string(r.ID), ev, ev.Disclosed, hour)
+			}
+		}
 	}
 	e.checkPurposes(s, ev, hour)
 	e.checkCanaries(s, ev, hour)
 	e.checkKnowledge(s, ev, hour)
 }
 
-// broken returns the first restriction, by id, that an event breaks. Only access
-// that disclosed something counts: a refused call shows that the platform
-// enforces the restriction, and honest apps try until they are updated.
-func (s *State) broken(ev *memberwatch.Event) *memberwatch.Restriction {
-	if !s.bound {
-		return nil
-	}
-	return s.breaks(ev)
+// discloses tells whether a call showed anything. Only such access breaks a
+// restriction or a purpose: a refused call, and an empty answer, show that the
+// platform enforces them, and honest apps try until they are updated.
+func discloses(ev *memberwatch.Event) bool {
+	return ev.Outcome <= memberwatch.OutcomeOK && ev.RecordCount() > 0
 }
 
-// breaks is broken for an app that something binds.
-func (s *State) breaks(ev *memberwatch.Event) *memberwatch.Restriction {
-	if ev.Outcome > memberwatch.OutcomeOK {
-		return nil
+// restricted tells whether an event breaks a restriction.
+func (s *State) restricted(ev *memberwatch.Event) bool {
+	if len(s.rules) == 0 || !discloses(ev) {
+		return false
 	}
-	for _, r := range s.rules {
-		if r.InForce(ev.Time) && (r.Endpoint == "" || r.Endpoint == ev.Endpoint) &&
-			(r.Class == "" || slices.Contains(ev.DataClasses, string(r.Class))) {
-			return r
+	for _, r := range s.restrictionsAt(ev.Time) {
+		if restricts(r, ev) {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// restricts tells whether a restriction in force is about what an event read.
+func restricts(r *memberwatch.Restriction, ev *memberwatch.Event) bool {
+	return (r.Endpoint == "" || r.Endpoint == ev.Endpoint) && (r.Class == "" || slices.Contains(ev.DataClasses, string(r.Class)))
+}
+
+// ruled are the restrictions in force throughout a span of event time, so that
+// those to come and those lifted cost an event nothing.
+type ruled struct {
+	from, until int64
+	rules       []*memberwatch.Restriction // by id
+}
+
+// restrictionsAt returns the restrictions of the app that are in force at an event
+// time.
+func (s *State) restrictionsAt(t int64) []*memberwatch.Restriction {
+	if x := &s.ruled; t < x.from || t >= x.until {
+		x.from, x.until, x.rules = math.MinInt64, math.MaxInt64, x.rules[:0]
+		for _, r := range s.rules {
+			if r.InForce(t) {
+				x.rules = append(x.rules, r)
+			}
+			x.narrow(t, r.Effective.Add(r.Grace).UnixNano())
+			if !r.Lifted.IsZero() {
+				x.narrow(t, r.Lifted.UnixNano())
+			}
+		}
+	}
+	return s.ruled.rules
+}
+
+// narrow keeps a turning point out of the span around t.
+func (x *ruled) narrow(t, turn int64) {
+	if turn <= t {
+		x.from = max(x.from, turn)
+	} else {
+		x.until = min(x.until, turn)
+	}
 }
 
 // checkPurposes raises access to data classes outside the purposes for which the
@@ -61,17 +102,48 @@ func (s *State) breaks(ev *memberwatch.Event) *memberwatch.Restriction {
 // that declares no purpose is not certified for anything in particular and meets
 // neither.
 func (e *Engine) checkPurposes(s *State, ev *memberwatch.Event, hour *window) {
-	if !s.bound || s.declared == nil || len(s.declared.Purposes) == 0 || len(ev.DataClasses) == 0 || ev.Outcome > memberwatch.OutcomeOK {
+	if !s.bound || s.declared == nil || len(s.declared.Purposes) == 0 || len(ev.DataClasses) == 0 || !discloses(ev) {
 		return
 	}
+	further := false
 	for _, class := range ev.DataClasses {
-		if !s.declared.MayRead(memberwatch.DataClass(class)) {
+		switch {
+		case s.declared.MayRead(memberwatch.DataClass(class)):
+		case s.singles(class):
 			e.breakRule(s, memberwatch.KindUncertified, class, ev, ev.Disclosed, hour)
+		default:
+			further = true
 		}
+	}
+	if further {
+		e.breakRule(s, memberwatch.KindUncertified, furtherClasses, ev, ev.Disclosed, hour)
 	}
 	if s.expired(ev) {
 		e.breakRule(s, memberwatch.KindExpired, "", ev, ev.Disclosed, hour)
 	}
+}
+
+const (
+	// mostSingled data classes outside its purposes have a signal each of an app at a
+	// time, and all further ones share one: for memory, as names can be made up. Ours.
+	mostSingled = 8
+	// furtherClasses stands for them where a class is named. No class is called so.
+	furtherClasses = "\x00further"
+)
+
+// singles tells whether a data class outside the app's purposes has a signal of its
+// own, or may open one.
+func (s *State) singles(class string) bool {
+	n := 0
+	for i := range s.episodes {
+		if ep := &s.episodes[i]; ep.Signal.Kind == memberwatch.KindUncertified {
+			if ep.Dim == class {
+				return true
+			}
+			n++
+		}
+	}
+	return n < mostSingled
 }
 
 // expired tells whether the certification for one of an event's data classes is
@@ -87,10 +159,15 @@ func (s *State) expired(ev *memberwatch.Event) bool {
 
 // breakRule notes one call that broke a rule and the members it cost.
 func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memberwatch.Event, members []uint64, hour *window) {
+	unnamed := uint64(0)
+	if len(ev.Disclosed) == 0 {
+		unnamed = ev.RecordCount()
+	}
 	if hour != nil {
 		s.dirty |= PartHot
 		b := hour.breachOf(kind, dim)
 		b.calls++
+		b.unnamed += unnamed
 		for _, m := range members {
 			b.members.Insert(m)
 		}
@@ -100,7 +177,7 @@ func (e *Engine) breakRule(s *State, kind memberwatch.Kind, dim string, ev *memb
 		return
 	}
 	dim = strings.Clone(dim) // it may be the receive buffer's
-	e.raise(s, dim, e.ground(s, &broken{at, ev.Time, kind, dim, 1, exactly(len(members))}))
+	e.raise(s, dim, e.ground(s, &broken{at, ev.Time, kind, dim, 1, exactly(len(members)), unnamed}))
 }
 
 // exactly is an estimate without doubt.
@@ -129,7 +206,7 @@ func (e *Engine) breachesClosed(s *State, w *window) {
 				continue // the opening finding already said all there is
 			}
 		}
-		e.raise(s, b.dim, e.ground(s, &broken{w.Window, w.End() - 1, b.kind, b.dim, b.calls, distinct(&b.members)}))
+		e.raise(s, b.dim, e.ground(s, &broken{w.Window, w.End() - 1, b.kind, b.dim, b.calls, distinct(&b.members), b.unnamed}))
 	}
 }
 
@@ -140,20 +217,25 @@ type broken struct {
 	kind    memberwatch.Kind
 	dim     string
 	calls   uint64
-	members memberwatch.Estimate
+	members memberwatch.Estimate // that were named
+	unnamed uint64               // records of calls that named nobody
 }
 
 // finding words the breaking of a rule.
 func (g *broken) finding(float64) memberwatch.Finding {
-	members := g.members
+	members := atMost(g.members, g.unnamed)
 	f := memberwatch.Finding{Kind: g.kind, Window: g.at, Time: g.raised, Stream: memberwatch.StreamRule, FleetFactor: 1, Members: members}
-	feature, text, people := "", plural(float64(g.calls), "call", "calls"), "disclosing "+plural(members.Value, "distinct member", "distinct members")
+	feature, text, people := "", plural(float64(g.calls), "call", "calls"), "disclosing "+g.people()
 	switch g.kind {
 	case memberwatch.KindRestricted:
 		f.Restriction = memberwatch.RestrictionID(g.dim)
 		feature, text = "calls_after_restriction", text+" after restriction "+g.dim+" took effect"
 	case memberwatch.KindUncertified:
-		feature, text = "calls_outside_purpose", text+" for data class "+g.dim+", outside its certified purposes"
+		about := "data class " + g.dim
+		if g.dim == furtherClasses {
+			about = "further data classes"
+		}
+		feature, text = "calls_outside_purpose", text+" for "+about+", outside its certified purposes"
 	case memberwatch.KindExpired:
 		feature, text = "calls_after_expiry", text+" after its certification had expired"
 	case memberwatch.KindCanary:
@@ -167,6 +249,19 @@ func (g *broken) finding(float64) memberwatch.Finding {
 	return f
 }
 
+// people says whose data the calls disclosed, as far as they named them.
+func (g *broken) people() string {
+	named, unnamed := plural(g.members.Value, "distinct member", "distinct members"), plural(float64(g.unnamed), "record", "records")+" of members not named"
+	switch {
+	case g.unnamed == 0:
+		return named
+	case g.members.Value == 0:
+		return unnamed
+	default:
+		return named + " and " + unnamed
+	}
+}
+
 func (g *broken) encode(e *codec.Encoder) {
 	encodeWindow(e, g.at)
 	e.Int(g.raised)
@@ -174,10 +269,11 @@ func (g *broken) encode(e *codec.Encoder) {
 	e.Text(g.dim)
 	e.Uint(g.calls)
 	encodeEstimate(e, g.members)
+	e.Uint(g.unnamed)
 }
 
 func (g *broken) decode(d *codec.Decoder) {
-	*g = broken{decodeWindow(d), d.Int(), memberwatch.Kind(d.Text()), d.Text(), d.Uint(), decodeEstimate(d)}
+	*g = broken{decodeWindow(d), d.Int(), memberwatch.Kind(d.Text()), d.Text(), d.Uint(), decodeEstimate(d), d.Uint()}
 }
 
 // wakeUp notes that an app returns after a long silence.
@@ -212,7 +308,7 @@ func (e *Engine) wakeAlarm(s *State, w *window, now int64) {
 		return
 	}
 	s.wake = 0
-	e.raise(s, "", e.ground(s, &woken{w.Window, now, distinct(&w.members), s.silence, e.cfg.DormantDays}))
+	e.raise(s, "", e.ground(s, &woken{w.Window, now, w.exposed(), s.silence, e.cfg.DormantDays}))
 }
 
 // woken are the grounds of a finding about a dormant app that woke.

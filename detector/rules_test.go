@@ -3,6 +3,8 @@ package detector
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,5 +192,74 @@ func TestAWakingOutlastsARestart(t *testing.T) {
 				t.Errorf("raised %v, want a dormant app that woke", list)
 			}
 		})
+	}
+}
+
+// TestRulesWeighWhatIsDisclosed: an empty answer shows that a restriction is
+// enforced, and records count as members where nobody is named.
+func TestRulesWeighWhatIsDisclosed(t *testing.T) {
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		ev       memberwatch.Event
+		severity memberwatch.Severity // unspecified: no signal
+		says     string
+	}{
+		"nothing":           {memberwatch.Event{}, memberwatch.SeverityUnspecified, ""},
+		"a refusal":         {memberwatch.Event{Outcome: memberwatch.OutcomeDenied, Records: 3}, memberwatch.SeverityUnspecified, ""},
+		"members":           {memberwatch.Event{Disclosed: []uint64{1, 2}}, memberwatch.SeverityHigh, "disclosing 2 distinct members in an hour"},
+		"a few records":     {memberwatch.Event{Records: 3}, memberwatch.SeverityHigh, "disclosing 3 records of members not named in an hour"},
+		"a million records": {memberwatch.Event{Records: 1e6}, memberwatch.SeverityCritical, "disclosing 1,000,000 records of members not named in an hour"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, DefaultConfig())
+			r.apply(memberwatch.Change{Restriction: &memberwatch.Restriction{ID: "r", Class: "x", Effective: at}})
+			test.ev.App, test.ev.Time, test.ev.DataClasses = "a", at.UnixNano(), []string{"x"}
+			r.observe(&test.ev)
+			var got memberwatch.Signal
+			for _, got = range r.opened() {
+			}
+			if got.Severity != test.severity || !strings.HasSuffix(got.Sentence, test.says) {
+				t.Errorf("%v: %q, want %v: %q", got.Severity, got.Sentence, test.severity, test.says)
+			}
+		})
+	}
+}
+
+// TestEveryRestrictionBrokenIsTold, at its time, whatever was asked about before.
+func TestEveryRestrictionBrokenIsTold(t *testing.T) {
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	e := New(DefaultConfig())
+	for i, r := range []memberwatch.Restriction{
+		{ID: "class", Class: "x", Effective: at, Grace: time.Hour},
+		{ID: "endpoint", Endpoint: "/e", Effective: at.Add(2 * time.Hour)},
+		{ID: "lifted", Class: "x", Effective: at, Lifted: at.Add(2 * time.Hour)},
+		{ID: "other", Class: "y", Effective: at},
+	} {
+		e.Apply(&memberwatch.Change{Revision: int64(i + 1), Restriction: &r})
+	}
+	for _, step := range []struct {
+		after time.Duration
+		want  []memberwatch.RestrictionID
+	}{
+		{3 * time.Hour, []memberwatch.RestrictionID{"class", "endpoint"}},
+		{-time.Nanosecond, nil},
+		{time.Hour, []memberwatch.RestrictionID{"class", "lifted"}},
+		{0, []memberwatch.RestrictionID{"lifted"}},
+		{2 * time.Hour, []memberwatch.RestrictionID{"class", "endpoint"}},
+	} {
+		s := NewState("a", "")
+		ev := memberwatch.Event{App: "a", Endpoint: "/e", DataClasses: []string{"x"}, Disclosed: []uint64{1}}
+		for _, ev.Time = range []int64{at.UnixNano(), at.Add(step.after).UnixNano()} {
+			s.episodes = nil
+			e.TakeUpdates()
+			e.Observe(s, &ev, true)
+		}
+		var told []memberwatch.RestrictionID
+		for _, u := range e.TakeUpdates() {
+			told = append(told, u.Finding.Restriction)
+		}
+		if !slices.Equal(told, step.want) {
+			t.Errorf("%v after: told of %q, want %q", step.after, told, step.want)
+		}
 	}
 }

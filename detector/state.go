@@ -30,6 +30,7 @@ type State struct {
 	wake     int64 // end of the silence the app woke from; 0: awake as usual
 	declared *memberwatch.App
 	rules    []*memberwatch.Restriction
+	ruled    ruled  // those in force now
 	asking   uint64 // calls that asked for members by id, before any attestation
 
 	App       memberwatch.AppID
@@ -46,6 +47,7 @@ type State struct {
 	united   *union    // while a developer's window is being closed
 	pending  []pending // closed windows that wait for the fleet, oldest first
 	episodes []episode // open signals
+	asks     int64     // start of the newest day that was told to ask whether they are over
 	fresh    sketch.Sample
 	history  sketch.Sample
 

@@ -242,8 +242,8 @@ func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 	if uint64(ev.Time-t.from) >= t.span || e.through >= t.arms {
 		return false
 	}
-	rule := s.broken(ev)
-	r := t.find(ev, rule != nil)
+	restricted := s.restricted(ev)
+	r := t.find(ev, restricted)
 	if r == nil {
 		return false
 	}
@@ -268,7 +268,7 @@ func (e *Engine) repeat(s *State, ev *memberwatch.Event) bool {
 	if len(ev.Disclosed) <= touchFew {
 		t.day.touched.add(ev)
 	}
-	e.meetRules(s, rule, ev, t.hour)
+	e.meetRules(s, restricted, ev, t.hour)
 	return true
 }
 

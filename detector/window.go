@@ -94,6 +94,7 @@ type breach struct {
 	dim     string
 	calls   uint64
 	members sketch.Distinct
+	unnamed uint64 // records of calls that named nobody
 }
 
 // reset makes a used window ready for another time, keeping its memory.
@@ -183,7 +184,7 @@ func (w *window) breachOf(kind memberwatch.Kind, dim string) *breach {
 		w.broken = append(w.broken, breach{})
 	}
 	b := &w.broken[len(w.broken)-1]
-	b.kind, b.calls = kind, 0
+	b.kind, b.calls, b.unnamed = kind, 0, 0
 	if b.dim != dim { // a reused breach mostly is of the same rule: copy the name only if not
 		b.dim = strings.Clone(dim)
 	}
@@ -214,6 +215,7 @@ func (w *window) encode(e *codec.Encoder) {
 		e.Text(w.broken[i].dim)
 		e.Uint(w.broken[i].calls)
 		e.Nested(&w.broken[i].members)
+		e.Uint(w.broken[i].unnamed)
 	}
 	w.questions.encode(e)
 	w.strange.encode(e)
@@ -244,6 +246,7 @@ func (w *window) decode(d *codec.Decoder) {
 	for range d.Count(4) {
 		b := breach{kind: memberwatch.Kind(d.Text()), dim: d.Text(), calls: d.Uint()}
 		d.Nested(&b.members)
+		b.unnamed = d.Uint()
 		w.broken = append(w.broken, b)
 	}
 	w.questions.decode(d)
