@@ -107,26 +107,33 @@ func TestSilenceMatchesAndBounds(t *testing.T) {
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	signal := memberwatch.Signal{App: "crm", Severity: memberwatch.SeverityHigh, Strongest: memberwatch.Finding{Members: memberwatch.Estimate{Value: 100}}}
+	signal := memberwatch.Signal{App: "crm", Severity: memberwatch.SeverityHigh, Exposed: 100}
 	if !s.Match.Matches(&signal) || !s.Hides(&signal) || !s.Active(now) || s.Active(s.End) || !s.Expiring(now) {
 		t.Error("does not hide what it is for")
 	}
-	signal.Strongest.Members.Value = 101
+	signal.Exposed = 101
 	if s.Hides(&signal) {
 		t.Error("hides what is above its bound")
+	}
+	about := memberwatch.Matcher{App: "crm", Kind: memberwatch.KindRestricted, About: "r1"}
+	for r, want := range map[string]bool{"r1": true, "r2": false} {
+		if got := about.Matches(&memberwatch.Signal{App: "crm", Kind: memberwatch.KindRestricted, About: r}); got != want {
+			t.Errorf("a silence of access against r1 matches %s: %v", r, got)
+		}
 	}
 	signal.Severity = memberwatch.SeverityCritical
 	if s.Match.Matches(&signal) {
 		t.Error("matches above its severity")
 	}
 	for name, broken := range map[string]func(*memberwatch.Silence){
-		"all apps":     func(s *memberwatch.Silence) { s.Match.App = "" },
-		"no such kind": func(s *memberwatch.Silence) { s.Match.Kind = "volume-brust" },
-		"no end":       func(s *memberwatch.Silence) { s.End = time.Time{} },
-		"too long":     func(s *memberwatch.Silence) { s.End = now.Add(memberwatch.MaxSilence + 1) },
-		"no bound":     func(s *memberwatch.Silence) { s.Bound = math.Inf(1) },
-		"no author":    func(s *memberwatch.Silence) { s.Author = "" },
-		"no why":       func(s *memberwatch.Silence) { s.Comment = "" },
+		"all apps":      func(s *memberwatch.Silence) { s.Match.App = "" },
+		"no such kind":  func(s *memberwatch.Silence) { s.Match.Kind = "volume-brust" },
+		"about no kind": func(s *memberwatch.Silence) { s.Match.About = "r1" },
+		"no end":        func(s *memberwatch.Silence) { s.End = time.Time{} },
+		"too long":      func(s *memberwatch.Silence) { s.End = now.Add(memberwatch.MaxSilence + 1) },
+		"no bound":      func(s *memberwatch.Silence) { s.Bound = math.Inf(1) },
+		"no author":     func(s *memberwatch.Silence) { s.Author = "" },
+		"no why":        func(s *memberwatch.Silence) { s.Comment = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := s

@@ -270,20 +270,28 @@ type Finding struct {
 // app it is about all of a developer's apps together, without either about the
 // whole fleet.
 type Signal struct {
-	ID           SignalID
-	App          AppID
-	Developer    DeveloperID
-	Apps         []AppID // that one of the fleet names, in order; possibly not all it is about
-	Network      string  // that one of the fleet is about, as events name it
-	Kind         Kind
-	Severity     Severity
-	Sentence     string
-	Opened       int64 // event time of the first finding
-	Last         int64 // event time of the newest finding
-	Ended        int64 // event time of its end; 0 while open
-	Occurrences  int64
-	Revision     int64 // updates so far, from 1
-	Strongest    Finding
+	ID          SignalID
+	App         AppID
+	Developer   DeveloperID
+	Apps        []AppID // that one of the fleet names, in order; possibly not all it is about
+	Network     string  // that one of the fleet is about, as events name it
+	Kind        Kind
+	Severity    Severity
+	Sentence    string
+	Opened      int64 // event time of the first finding
+	Last        int64 // event time of the newest finding
+	Ended       int64 // event time of its end; 0 while open
+	Occurrences int64
+	Revision    int64 // updates so far, from 1
+	Strongest   Finding
+	// About tells the signals of a kind about one app apart: the restriction or the data
+	// class. Empty where the kind has neither.
+	About string `json:",omitempty"`
+	// Exposed is how many members were disclosed at least while it went on: the most of a
+	// window, or those of its first and the new ones of the days after it. Where records
+	// do not name their members it counts the records of a window. It is what the bound of
+	// an expectation is held against.
+	Exposed      float64 `json:",omitempty"`
 	Learning     Learning
 	LearningDays int32
 	Model        string

@@ -26,7 +26,8 @@ const ExpiryWarning = 3 * day
 
 // Silence hides signals from the queue for a time. They are still scored,
 // stored, counted and exported. With a bound it is an expectation: a signal that
-// exposes more members is not hidden but comes back as REGRESSED.
+// exposes more members, or more records where they are not named, is not hidden but
+// comes back as REGRESSED.
 type Silence struct {
 	ID       SilenceID `json:"id"`
 	Match    Matcher   `json:"match"`
@@ -48,6 +49,7 @@ type Matcher struct {
 	App       AppID       `json:"app,omitempty"`
 	Developer DeveloperID `json:"developer,omitempty"`
 	Kind      Kind        `json:"kind,omitempty"`
+	About     string      `json:"about,omitempty"` // the restriction or data class, of a kind that has one
 	// MaxSeverity leaves more severe signals through; unspecified: none is.
 	MaxSeverity Severity `json:"max_severity,omitempty"`
 }
@@ -55,7 +57,8 @@ type Matcher struct {
 // Matches tells whether the matcher speaks of a signal.
 func (m *Matcher) Matches(s *Signal) bool {
 	return (m.App == "" || m.App == s.App) && (m.Developer == "" || m.Developer == s.Developer) &&
-		(m.Kind == "" || m.Kind == s.Kind) && (m.MaxSeverity == SeverityUnspecified || s.Severity <= m.MaxSeverity)
+		(m.Kind == "" || m.Kind == s.Kind) && (m.About == "" || m.About == s.About) &&
+		(m.MaxSeverity == SeverityUnspecified || s.Severity <= m.MaxSeverity)
 }
 
 // Validate checks a silence that a person wants.
@@ -64,10 +67,12 @@ func (s *Silence) Validate() error {
 	switch {
 	case m.App == "" && m.Developer == "":
 		return invalidf("SILENCE_INVALID", "a silence needs an app or a developer: one for all of them would hide an incident")
-	case len(m.App) > MaxNameBytes || len(m.Developer) > MaxNameBytes || len(m.Kind) > MaxNameBytes:
+	case len(m.App) > MaxNameBytes || len(m.Developer) > MaxNameBytes || len(m.Kind) > MaxNameBytes || len(m.About) > MaxNameBytes:
 		return invalidf("SILENCE_INVALID", "a silence has a name of more than %d bytes", MaxNameBytes)
 	case m.Kind != "" && !slices.Contains(Kinds(), m.Kind):
 		return invalidf("SILENCE_INVALID", "no kind of signal is called %q: a silence of it would hide nothing", m.Kind)
+	case m.About != "" && m.Kind != KindRestricted && m.Kind != KindUncertified:
+		return invalidf("SILENCE_INVALID", "signals of kind %q are not about %q: only %s and %s have a restriction or data class", m.Kind, m.About, KindRestricted, KindUncertified)
 	case s.Start.IsZero() || s.End.IsZero() || !s.End.After(s.Start):
 		return invalidf("SILENCE_INVALID", "a silence needs a start and a later end")
 	case s.End.Sub(s.Start) > MaxSilence:
@@ -95,5 +100,5 @@ func (s *Silence) Expiring(now time.Time) bool {
 // Hides tells whether the silence, which matches and is active, hides a signal;
 // if it does not, the signal went above its bound.
 func (s *Silence) Hides(signal *Signal) bool {
-	return s.Bound == 0 || signal.Strongest.Members.Value <= s.Bound
+	return s.Bound == 0 || signal.Exposed <= s.Bound
 }

@@ -50,6 +50,7 @@ func (e *Engine) close(s *State, w *window, x values) {
 	p := e.compare(s, w, x, expected)
 	e.gather(s, w)
 	if at.Scale == memberwatch.Day {
+		s.expose(at, x.v[Novelty])
 		e.compareDay(s, w, x, &p)
 	}
 	e.learn(s, at, x, expected)

@@ -78,7 +78,7 @@ func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding, shadow
 	}
 	ep := episode{Dim: dim, Signal: memberwatch.Signal{
 		ID:  signalID(s.App, f.Kind, about, e.sinceWhen(f)),
-		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow,
+		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow, About: strings.TrimPrefix(dim, "\x00"),
 	}}
 	if s.joint() {
 		ep.Signal.App = ""
@@ -115,6 +115,7 @@ func (ep *episode) add(f *memberwatch.Finding) {
 	sig.Occurrences++
 	f.Number = sig.Occurrences
 	sig.Last = max(sig.Last, f.Time)
+	sig.Exposed = max(sig.Exposed, f.Members.Value, people(f))
 	kept := *f
 	kept.Record = nil
 	switch {
@@ -149,6 +150,17 @@ func (ep *episode) strongestOpen() {
 		}
 	}
 	ep.Signal.Strongest = *best
+}
+
+// expose counts in open signals the members who were disclosed for the first time on a
+// day. They are none of those of the days before, so what is counted never exceeds the
+// union, of which no sketch is kept.
+func (s *State) expose(day memberwatch.Window, novel float64) {
+	for i := range s.episodes {
+		if sig := &s.episodes[i].Signal; sig.Opened < day.Start {
+			sig.Exposed += novel
+		}
+	}
 }
 
 // stronger orders findings by return period, then by members.

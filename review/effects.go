@@ -172,21 +172,22 @@ func (t *turn) outran(c *memberwatch.Case, s *memberwatch.Signal) (bool, error) 
 
 func date(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.DateOnly) }
 
-// expect makes an expectation for each kind of signal in the case, or of any kind
-// where it has no signal.
+// expect makes an expectation for each kind of signal in the case, and each restriction or
+// data class of a kind that has one, or of any kind where it has no signal.
 func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []memberwatch.Signal) error {
-	var kinds []memberwatch.Kind
+	var matchers []memberwatch.Matcher
 	for i := range signals {
-		if !slices.Contains(kinds, signals[i].Kind) {
-			kinds = append(kinds, signals[i].Kind)
+		m := memberwatch.Matcher{App: c.App, Kind: signals[i].Kind, About: signals[i].About}
+		if !slices.Contains(matchers, m) {
+			matchers = append(matchers, m)
 		}
 	}
-	if len(kinds) == 0 {
-		kinds = []memberwatch.Kind{""}
+	if len(matchers) == 0 {
+		matchers = []memberwatch.Matcher{{App: c.App}}
 	}
-	for _, kind := range kinds {
+	for _, match := range matchers {
 		s := memberwatch.Silence{
-			Match: memberwatch.Matcher{App: c.App, Kind: kind}, Start: t.now, End: d.Expect.Until, Author: t.by,
+			Match: match, Start: t.now, End: d.Expect.Until, Author: t.by,
 			Comment: d.Comment, Bound: d.Expect.Members, Case: c.ID,
 		}
 		if c.App == "" {
@@ -197,17 +198,21 @@ func (t *turn) expect(c *memberwatch.Case, d *memberwatch.Decision, signals []me
 		}
 		t.effect(d, memberwatch.Effect{
 			Kind: memberwatch.EffectExpect, Subject: silenceSubject(s.ID),
-			Text: fmt.Sprintf("signals of %s about %s are hidden up to %.0f members until %s", kindText(kind), whom(c.App, c.Developer), s.Bound, s.End.UTC().Format(time.RFC3339)),
+			Text: fmt.Sprintf("signals of %s about %s are hidden up to %.0f members until %s", kindText(&match), whom(c.App, c.Developer), s.Bound, s.End.UTC().Format(time.RFC3339)),
 		})
 	}
 	return nil
 }
 
-func kindText(kind memberwatch.Kind) string {
-	if kind == "" {
+func kindText(m *memberwatch.Matcher) string {
+	switch {
+	case m.Kind == "":
 		return "any kind"
+	case m.About != "":
+		return "kind " + string(m.Kind) + " (" + m.About + ")"
+	default:
+		return "kind " + string(m.Kind)
 	}
-	return "kind " + string(kind)
 }
 
 // label says of each signal whether the detector was right.

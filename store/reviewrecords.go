@@ -171,6 +171,7 @@ func encodeSilence(s *memberwatch.Silence) []byte {
 	e.string(string(s.Match.App))
 	e.string(string(s.Match.Developer))
 	e.string(string(s.Match.Kind))
+	e.string(s.Match.About)
 	e.uint(uint64(s.Match.MaxSeverity))
 	e.time(s.Start)
 	e.time(s.End)
@@ -191,7 +192,7 @@ func decodeSilence(record []byte) (memberwatch.Silence, error) {
 	s := memberwatch.Silence{
 		ID: memberwatch.SilenceID(d.string()),
 		Match: memberwatch.Matcher{
-			App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()), Kind: memberwatch.Kind(d.string()),
+			App: memberwatch.AppID(d.string()), Developer: memberwatch.DeveloperID(d.string()), Kind: memberwatch.Kind(d.string()), About: d.string(),
 			MaxSeverity: memberwatch.Severity(d.byte()),
 		},
 		Start: d.time(), End: d.time(), Author: memberwatch.Person(d.string()), Comment: d.string(), Bound: d.float(),

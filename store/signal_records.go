@@ -60,6 +60,8 @@ func (e *encoder) signal(s *memberwatch.Signal) {
 	e.int(s.Calibration)
 	e.int(s.Control)
 	e.bool(s.Shadow)
+	e.string(s.About)
+	e.float(s.Exposed)
 }
 
 func (d *decoder) signal() memberwatch.Signal {
@@ -70,6 +72,7 @@ func (d *decoder) signal() memberwatch.Signal {
 		Opened: d.int(), Last: d.int(), Ended: d.int(), Occurrences: d.int(), Revision: d.int(),
 		Strongest: d.finding(), Learning: memberwatch.Learning(d.byte()), LearningDays: d.int32(),
 		Model: d.string(), Calibration: d.int(), Control: d.int(), Shadow: d.bool(),
+		About: d.string(), Exposed: d.float(),
 	}
 }
 

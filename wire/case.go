@@ -235,6 +235,7 @@ func EncodeSilence(s *memberwatch.Silence, now time.Time) *pb.Silence {
 		App:         AppName(s.Match.App),
 		Developer:   string(s.Match.Developer),
 		Kind:        string(s.Match.Kind),
+		About:       s.Match.About,
 		MaxSeverity: pb.Severity(s.Match.MaxSeverity),
 		StartTime:   encodeTime(s.Start),
 		EndTime:     encodeTime(s.End),
@@ -254,7 +255,7 @@ func DecodeSilence(m *pb.Silence) (memberwatch.Silence, error) {
 	s := memberwatch.Silence{
 		Match: memberwatch.Matcher{
 			App: parse(&d, "app", optional(ParseAppName), m.GetApp()), Developer: memberwatch.DeveloperID(m.GetDeveloper()),
-			Kind: memberwatch.Kind(m.GetKind()), MaxSeverity: decodeSeverity(m.GetMaxSeverity()),
+			Kind: memberwatch.Kind(m.GetKind()), About: m.GetAbout(), MaxSeverity: decodeSeverity(m.GetMaxSeverity()),
 		},
 		Start: parse(&d, "start_time", decodeTime, m.GetStartTime()), End: parse(&d, "end_time", decodeTime, m.GetEndTime()),
 		Comment: m.GetComment(), Bound: m.GetBound(),

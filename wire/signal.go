@@ -50,6 +50,8 @@ func EncodeSignal(s *memberwatch.Signal) *pb.Signal {
 		Silence:            SilenceName(s.Triage.Silence),
 		DismissReason:      s.Triage.Reason,
 		Shadow:             s.Shadow,
+		About:              s.About,
+		Exposed:            s.Exposed,
 		Verdict:            encodeVerdictName(s.Triage.Verdict),
 	}
 }
@@ -94,6 +96,8 @@ func DecodeSignal(m *pb.Signal) (memberwatch.Signal, error) {
 		Calibration:  m.GetCalibrationVersion(),
 		Control:      m.GetControlRevision(),
 		Shadow:       m.GetShadow(),
+		About:        m.GetAbout(),
+		Exposed:      m.GetExposed(),
 		Triage: memberwatch.Triage{
 			State:   memberwatch.TriageState(max(bounded[uint8](m.GetTriage(), pb.Triage_TRIAGE_REGRESSED), 1) - 1),
 			Case:    parse(&d, "case", optional(ParseCaseName), m.GetCase()),

@@ -28,6 +28,7 @@ func newSilenceAdd() *cobra.Command {
 	flags.StringVar(&app, "app", "", "signals about this app")
 	flags.StringVar(&s.Developer, "developer", "", "signals about apps of this developer")
 	flags.StringVar(&s.Kind, "kind", "", "signals of this kind; none: any")
+	flags.StringVar(&s.About, "about", "", "signals about this restriction or data class, with a --kind that has one; none: any")
 	flags.StringVar(&severity, "max-severity", "", "signals up to this severity; none: any")
 	flags.Var(&from, "from", "when it begins; default: now")
 	flags.Var(&until, "until", "when it ends, at most 90 days later: a time, or a length such as 7d")
@@ -146,6 +147,9 @@ func silenceScope(s *pb.Silence) string {
 	}
 	if s.GetKind() != "" {
 		parts = append(parts, s.GetKind())
+	}
+	if s.GetAbout() != "" {
+		parts = append(parts, s.GetAbout())
 	}
 	if s.GetMaxSeverity() != 0 {
 		parts = append(parts, "up to "+s.GetMaxSeverity().String()[len("SEVERITY_"):])

@@ -1330,7 +1330,8 @@ type Silence struct {
 	Author string `protobuf:"bytes,8,opt,name=author,proto3" json:"author,omitempty"`
 	// Why.
 	Comment string `protobuf:"bytes,9,opt,name=comment,proto3" json:"comment,omitempty"`
-	// So many exposed members are still hidden; 0: any number.
+	// So many exposed members are still hidden, as a signal's exposed counts them, or
+	// records where they are not named; 0: any number.
 	Bound float64 `protobuf:"fixed64,10,opt,name=bound,proto3" json:"bound,omitempty"`
 	// The case whose verdict EXPECTED made it, cases/{case}.
 	Case string `protobuf:"bytes,11,opt,name=case,proto3" json:"case,omitempty"`
@@ -1339,7 +1340,10 @@ type Silence struct {
 	// How many signals it has hidden.
 	Hidden int64 `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
 	// True while it hides signals.
-	Active        bool `protobuf:"varint,14,opt,name=active,proto3" json:"active,omitempty"`
+	Active bool `protobuf:"varint,14,opt,name=active,proto3" json:"active,omitempty"`
+	// Signals about this only: the id of a restriction with kind
+	// access-after-restriction, a data class with kind uncertified-class; empty: any.
+	About         string `protobuf:"bytes,15,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1470,6 +1474,13 @@ func (x *Silence) GetActive() bool {
 		return x.Active
 	}
 	return false
+}
+
+func (x *Silence) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
 }
 
 // GetCaseRequest names a case.
@@ -4210,7 +4221,7 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\fSTATE_WAIVED\x10\b\x12\x10\n" +
 	"\fSTATE_FAILED\x10\t\x12\x13\n" +
 	"\x0fSTATE_CANCELLED\x10\n" +
-	"\"\xd7\x03\n" +
+	"\"\xed\x03\n" +
 	"\aSilence\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x1c\n" +
@@ -4228,7 +4239,8 @@ const file_memberwatch_v1_case_proto_rawDesc = "" +
 	"\n" +
 	"ended_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tendedTime\x12\x16\n" +
 	"\x06hidden\x18\r \x01(\x03R\x06hidden\x12\x16\n" +
-	"\x06active\x18\x0e \x01(\bR\x06active\"$\n" +
+	"\x06active\x18\x0e \x01(\bR\x06active\x12\x14\n" +
+	"\x05about\x18\x0f \x01(\tR\x05about\"$\n" +
 	"\x0eGetCaseRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x96\x01\n" +
 	"\x0fGetCaseResponse\x12(\n" +

@@ -391,7 +391,15 @@ type Signal struct {
 	// BENIGN, INCONCLUSIVE or DUPLICATE; empty: nothing yet.
 	Verdict string `protobuf:"bytes,31,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	// The network that a signal of the whole fleet is about, as events name it, if any.
-	Network       string `protobuf:"bytes,32,opt,name=network,proto3" json:"network,omitempty"`
+	Network string `protobuf:"bytes,32,opt,name=network,proto3" json:"network,omitempty"`
+	// What tells the signals of its kind about one app apart: the id of the restriction
+	// or the data class; empty where the kind has neither.
+	About string `protobuf:"bytes,33,opt,name=about,proto3" json:"about,omitempty"`
+	// How many members were disclosed at least while it went on: the most of a window,
+	// or those of its first and the new ones of the days after it. Where records do not
+	// name their members it counts the records of a window. The bound of an
+	// expectation is held against it.
+	Exposed       float64 `protobuf:"fixed64,34,opt,name=exposed,proto3" json:"exposed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +656,20 @@ func (x *Signal) GetNetwork() string {
 		return x.Network
 	}
 	return ""
+}
+
+func (x *Signal) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *Signal) GetExposed() float64 {
+	if x != nil {
+		return x.Exposed
+	}
+	return 0
 }
 
 // Estimate is a count with its 95 % interval.
@@ -1935,7 +1957,7 @@ var File_memberwatch_v1_signal_proto protoreflect.FileDescriptor
 
 const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\x90\n" +
+	"\x1bmemberwatch/v1/signal.proto\x12\x0ememberwatch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dmemberwatch/v1/registry.proto\"\xc0\n" +
 	"\n" +
 	"\x06Signal\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
@@ -1970,7 +1992,9 @@ const file_memberwatch_v1_signal_proto_rawDesc = "" +
 	"\x04apps\x18\x1d \x03(\tR\x04apps\x12\x16\n" +
 	"\x06shadow\x18\x1e \x01(\bR\x06shadow\x12\x18\n" +
 	"\averdict\x18\x1f \x01(\tR\averdict\x12\x18\n" +
-	"\anetwork\x18  \x01(\tR\anetwork\"?\n" +
+	"\anetwork\x18  \x01(\tR\anetwork\x12\x14\n" +
+	"\x05about\x18! \x01(\tR\x05about\x12\x18\n" +
+	"\aexposed\x18\" \x01(\x01R\aexposed\"?\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
