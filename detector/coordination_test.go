@@ -126,6 +126,7 @@ func reloaded(t *testing.T, fleet *Fleet) *Fleet {
 		t.Fatal(err)
 	}
 	restored := NewFleet(fleet.cfg)
+	restored.tunings = fleet.tunings // the shell tells it again
 	if err := restored.UnmarshalBinary(b); err != nil {
 		t.Fatal(err)
 	}

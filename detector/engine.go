@@ -26,7 +26,7 @@ type Engine struct {
 	excluded     exclusions
 
 	calibrations []*Calibration // by day, the newest few
-	settings     []*setting     // by revision; the first is as configured
+	settings     settings
 
 	through int64 // the newest watermark: windows that end at or before it are closed
 	since   int64 // event time of the partition's first event; 0: none yet
@@ -66,7 +66,7 @@ func New(cfg Config) *Engine {
 		excluded:     newExclusions(),
 		attestations: make(map[memberwatch.AppID]*memberwatch.Attestation),
 		calibrations: []*Calibration{new(Calibration)},
-		settings:     []*setting{newSetting(0, cfg, 1)},
+		settings:     settings{newSetting(0, cfg, 1)},
 		open:         make(map[memberwatch.Window][]memberwatch.AppID),
 		waiting:      make(map[memberwatch.Window][]memberwatch.AppID),
 		tallies:      make(map[memberwatch.Window]*Tally),
@@ -192,7 +192,7 @@ const keptCalibrations = 5
 func (e *Engine) SetCalibration(c *Calibration) {
 	e.calibrations = append(e.calibrations, c)
 	for _, x := range e.settings {
-		x.alarms = append(x.alarms, new(alarms))
+		x.alarms = append(x.alarms, nil)
 	}
 	if n := len(e.calibrations) - keptCalibrations; n > 0 {
 		e.calibrations = slices.Clone(e.calibrations[n:])
@@ -225,7 +225,7 @@ type alarms [entitySorts][cellCount]float64
 // a burst.
 func (e *Engine) alarmAt(s *State, start int64, m measure, stream streamID, f Feature, stratum int) float64 {
 	x, i, id := e.on(start), e.calibrationFor(dayOf(start)), cellID(m, stream, f, stratum)
-	at := &x.alarms[i][s.sort()][id]
+	at := &x.alarmsOf(i)[s.sort()][id]
 	if *at == 0 {
 		cal := e.calibrations[i]
 		p := x.weight(s, f, stream) / (x.cfg.Budget * stream.perDay() * cal.word(f, stream))
@@ -253,6 +253,7 @@ func (e *Engine) Restore(s *State) {
 // DevelopersDue, then EndWindow.
 func (e *Engine) NextDue(watermark int64) (w memberwatch.Window, apps []memberwatch.AppID, ok bool) {
 	e.through = max(e.through, watermark)
+	e.settings = e.settings.since(e.through)
 	for at := range e.open { // a minimum: the order does not matter
 		if at.End() <= watermark && (!ok || compareWindows(at, w) < 0) {
 			w, ok = at, true

@@ -69,15 +69,19 @@ func (e *Engine) raise(s *State, dim string, f memberwatch.Finding) {
 	e.watchEpisode(s, ep)
 }
 
-// newEpisode opens a signal. One in shadow has an id of its own, beside the one
-// that might have been raised.
-func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
-	about := dim
+// aboutOf is what a signal's id says it is about: one in shadow has an id of its own,
+// beside the one that might have been raised.
+func aboutOf(dim string, shadow bool) string {
 	if shadow {
-		about += "\x00shadow"
+		return dim + "\x00shadow"
 	}
+	return dim
+}
+
+// newEpisode opens a signal.
+func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
 	ep := episode{Dim: dim, Signal: memberwatch.Signal{
-		ID:  signalID(s.App, f.Kind, about, e.sinceWhen(f)),
+		ID:  signalID(s.App, f.Kind, aboutOf(dim, shadow), e.sinceWhen(f)),
 		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow, About: strings.TrimPrefix(dim, "\x00"),
 	}}
 	if s.joint() {

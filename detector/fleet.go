@@ -13,6 +13,7 @@ import (
 // order give the same bytes.
 type Fleet struct {
 	cfg     Config
+	tunings settings
 	through int32                // newest day folded in; 0: none
 	hist    [cellCount][]float64 // windows by bin, and last those without anything to compare
 	births  births
@@ -62,7 +63,13 @@ const memory = 1 - 1.0/120
 const minFleet = 20
 
 // NewFleet returns a fleet without history.
-func NewFleet(cfg Config) *Fleet { return &Fleet{cfg: cfg} }
+func NewFleet(cfg Config) *Fleet {
+	return &Fleet{cfg: cfg, tunings: settings{newSetting(0, cfg, 0)}}
+}
+
+// Tune takes a tuning, before any window is judged that starts at or after its time.
+// Of what it says the fleet's own signals heed which kinds are in shadow.
+func (f *Fleet) Tune(t *memberwatch.Tuning) { f.tunings = f.tunings.tuned(t) }
 
 // Judge computes the fleet factor of a window from the merged tally of all
 // partitions, raises what only the fleet can see, and remembers the tally for
@@ -97,6 +104,7 @@ func (f *Fleet) Judge(t *Tally) Judgement {
 	}
 	f.watchCalm(t, &j)
 	f.control = t.control
+	f.tunings = f.tunings.since(t.Window.Start)
 	f.endQuiet(t.Window.Start)
 	f.watchPopulation(t)
 	f.watchCoordination(t)
@@ -236,7 +244,7 @@ func (f *Fleet) AppendBinary(b []byte) ([]byte, error) {
 // UnmarshalBinary reads what AppendBinary wrote. The error wraps codec.ErrCorrupt.
 func (f *Fleet) UnmarshalBinary(b []byte) error {
 	d := codec.NewDecoder(b, fleetVersion, "fleet")
-	*f = Fleet{cfg: f.cfg, through: int32(d.Int())}
+	*f = Fleet{cfg: f.cfg, tunings: f.tunings, through: int32(d.Int())}
 	for id := range f.hist {
 		if d.Bool() {
 			f.hist[id] = d.Sparse(bins + 1)

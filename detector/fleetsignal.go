@@ -30,19 +30,18 @@ func (f *Fleet) ground(g grounds) memberwatch.Finding {
 // raise adds a finding to the fleet's open signal of its kind, or opens one. dim
 // tells the signals of a kind apart, apps are those to be named.
 func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.AppID) {
-	at := slices.IndexFunc(f.episodes, func(ep episode) bool { return ep.Signal.Kind == found.Kind && ep.Dim == dim })
+	shadow := f.tunings.on(found.Window.Start).shadows(found.Kind)
+	if was := f.episode(found.Kind, dim, !shadow); was >= 0 {
+		f.end(was)
+	}
+	at := f.episode(found.Kind, dim, shadow)
 	if at >= 0 && found.Time >= f.episodes[at].quietAfter(&f.cfg) {
 		f.end(at)
 		at = -1
 	}
 	if at < 0 {
 		at = len(f.episodes)
-		f.episodes = append(f.episodes, episode{Dim: dim, Signal: memberwatch.Signal{
-			ID: signalID("", found.Kind, dim, found.Window), Kind: found.Kind, Opened: found.Time,
-		}})
-		if found.Kind == memberwatch.KindNetwork {
-			f.episodes[at].Signal.Network = dim
-		}
+		f.episodes = append(f.episodes, fleetEpisode(dim, &found, shadow))
 	}
 	ep := &f.episodes[at]
 	ep.add(&found)
@@ -53,6 +52,25 @@ func (f *Fleet) raise(dim string, found memberwatch.Finding, apps []memberwatch.
 	sig.Model, sig.Calibration, sig.Control = Model, int64(f.through), f.control
 	sig.Apps = named(sig.Apps, apps)
 	f.updates = append(f.updates, memberwatch.Update{Signal: *sig, Finding: &found})
+}
+
+// episode is the place of the fleet's open signal of a kind, in shadow or not; -1:
+// there is none.
+func (f *Fleet) episode(kind memberwatch.Kind, dim string, shadow bool) int {
+	return slices.IndexFunc(f.episodes, func(ep episode) bool {
+		return ep.Signal.Kind == kind && ep.Dim == dim && ep.Signal.Shadow == shadow
+	})
+}
+
+// fleetEpisode opens a signal of the fleet.
+func fleetEpisode(dim string, found *memberwatch.Finding, shadow bool) episode {
+	ep := episode{Dim: dim, Signal: memberwatch.Signal{
+		ID: signalID("", found.Kind, aboutOf(dim, shadow), found.Window), Kind: found.Kind, Opened: found.Time, Shadow: shadow,
+	}}
+	if found.Kind == memberwatch.KindNetwork {
+		ep.Signal.Network = dim
+	}
+	return ep
 }
 
 // named adds apps to those a signal names, in order. The list is a new one: who

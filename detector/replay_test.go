@@ -45,6 +45,9 @@ func (r *replay) apply(c memberwatch.Change) {
 	c.Revision = r.engine.Revision() + 1
 	r.changes = append(r.changes, c)
 	r.engine.Apply(&c)
+	if c.Tuning != nil {
+		r.fleet.Tune(c.Tuning)
+	}
 }
 
 func (r *replay) observe(ev *memberwatch.Event) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/memberwatch/memberwatch"
 )
@@ -78,11 +79,11 @@ type setting struct {
 	from    int64
 	cfg     Config
 	weights [entitySorts][streams][Features]float64 // what Config.part says
-	alarms  []*alarms                               // beside each calibration
+	alarms  []*alarms                               // beside each calibration; nil until one is asked for
 }
 
 func newSetting(from int64, cfg Config, calibrations int) *setting {
-	x := &setting{from: from, cfg: cfg}
+	x := &setting{from: from, cfg: cfg, alarms: make([]*alarms, calibrations)}
 	for sort := range x.weights {
 		for stream := range streams {
 			for f := range Features {
@@ -90,10 +91,63 @@ func newSetting(from int64, cfg Config, calibrations int) *setting {
 			}
 		}
 	}
-	for range calibrations {
-		x.alarms = append(x.alarms, new(alarms))
-	}
 	return x
+}
+
+// alarmsOf returns the alarms beside a calibration.
+func (x *setting) alarmsOf(calibration int) *alarms {
+	if x.alarms[calibration] == nil {
+		x.alarms[calibration] = new(alarms)
+	}
+	return x.alarms[calibration]
+}
+
+// shadows tells whether findings of a kind raise nothing.
+func (x *setting) shadows(kind memberwatch.Kind) bool { return slices.Contains(x.cfg.Shadow, kind) }
+
+// settings are the settings in the order of the tunings; the first is as configured
+// and stays.
+type settings []*setting
+
+// on returns what decides windows that start at an event time.
+func (list settings) on(start int64) *setting {
+	for i := len(list) - 1; i > 0; i-- {
+		if list[i].from <= start {
+			return list[i]
+		}
+	}
+	return list[0]
+}
+
+// tuned adds a tuning. One that does not fit these models, because another release
+// made it, leaves what there is. Settings that it hides for good go.
+func (list settings) tuned(t *memberwatch.Tuning) settings {
+	cfg, err := list[0].cfg.Tuned(t)
+	if err != nil {
+		cfg = list[len(list)-1].cfg
+	}
+	x := newSetting(t.From.UnixNano(), cfg, len(list[0].alarms))
+	for last := len(list) - 1; last > 0 && list[last].from >= x.from; last-- {
+		list = list[:last]
+	}
+	return append(list, x)
+}
+
+// keptSettings is how long a setting is kept once another took its place: far longer
+// than windows stay open. What is later still is decided by the oldest one kept.
+const keptSettings = 30 * 24 * int64(time.Hour)
+
+// since drops the settings that another took the place of long before an event time.
+func (list settings) since(t int64) settings {
+	old := 1
+	for old+1 < len(list) && list[old+1].from <= t-keptSettings {
+		old++
+	}
+	if old > 1 {
+		list = slices.Delete(list, 1, old)
+		list[1].from = 0
+	}
+	return list
 }
 
 // Sorts of entities whose shares of the budget differ, as sums of these.
@@ -125,27 +179,11 @@ func (e *Engine) weight(s *State, f Feature, stream streamID) float64 {
 	return e.settings[0].weight(s, f, stream)
 }
 
-// tune adds a tuning. One that does not fit these models, because another
-// release made it, leaves what there is.
-func (e *Engine) tune(t *memberwatch.Tuning) {
-	cfg, err := e.cfg.Tuned(t)
-	if err != nil {
-		cfg = e.settings[len(e.settings)-1].cfg
-	}
-	e.settings = append(e.settings, newSetting(t.From.UnixNano(), cfg, len(e.calibrations)))
-}
+// tune adds a tuning.
+func (e *Engine) tune(t *memberwatch.Tuning) { e.settings = e.settings.tuned(t).since(e.through) }
 
 // on returns what decides windows that start at an event time.
-func (e *Engine) on(start int64) *setting {
-	for i := len(e.settings) - 1; i > 0; i-- {
-		if e.settings[i].from <= start {
-			return e.settings[i]
-		}
-	}
-	return e.settings[0]
-}
+func (e *Engine) on(start int64) *setting { return e.settings.on(start) }
 
 // shadowed tells whether findings of a kind raise nothing.
-func (e *Engine) shadowed(kind memberwatch.Kind, start int64) bool {
-	return slices.Contains(e.on(start).cfg.Shadow, kind)
-}
+func (e *Engine) shadowed(kind memberwatch.Kind, start int64) bool { return e.on(start).shadows(kind) }

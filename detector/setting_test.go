@@ -2,6 +2,7 @@ package detector
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +89,63 @@ func TestTunedBudget(t *testing.T) {
 	app := NewState("a", "")
 	if early, late := e.alarmAt(app, noon.UnixNano()-1, bySurprise, hourBurst, Reach, stratum), e.alarmAt(app, noon.UnixNano(), bySurprise, hourBurst, Reach, stratum); early >= late {
 		t.Errorf("a burst needs a surprise of %g before, %g after a stricter budget", early, late)
+	}
+}
+
+// TestFleetShadow: a kind in shadow raises nothing of the fleet's either, from the
+// tuning's time on, and comes back the same way.
+func TestFleetShadow(t *testing.T) {
+	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	fleet := NewFleet(DefaultConfig())
+	fleet.Tune(&memberwatch.Tuning{Shadow: []memberwatch.Kind{memberwatch.KindFleet}, From: start.AddDate(0, 0, 1)})
+	fleet.Tune(&memberwatch.Tuning{Configured: true, From: start.AddDate(0, 0, 3)})
+	var shadows []bool
+	ids := make(map[memberwatch.SignalID]bool)
+	for day := range 5 {
+		tally := newTally(memberwatch.WindowAt(memberwatch.Day, start.AddDate(0, 0, day).UnixNano()))
+		tally.ready[Records], tally.hot[Records][0] = 100, 90
+		fleet.Judge(tally)
+		for _, u := range fleet.TakeUpdates() {
+			if u.Finding != nil {
+				shadows = append(shadows, u.Signal.Shadow)
+				ids[u.Signal.ID] = true
+			}
+		}
+		fleet = reloaded(t, fleet)
+	}
+	if want := []bool{false, true, true, false, false}; !slices.Equal(shadows, want) || len(ids) != 3 {
+		t.Errorf("five days on which everybody moved, the second and third in shadow: %v in %d signals, want %v in 3", shadows, len(ids), want)
+	}
+}
+
+// TestSettingsAreFew: however often evidence is tuned, what is kept is what a window
+// may still ask for.
+func TestSettingsAreFew(t *testing.T) {
+	e := New(DefaultConfig())
+	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	for day := range 100 {
+		at := start.AddDate(0, 0, day)
+		e.NextDue(at.UnixNano())
+		for n := range 9 {
+			e.Apply(&memberwatch.Change{Revision: e.Revision() + 1, Tuning: &memberwatch.Tuning{Budget: float64(1000 + 10*day + n), From: at.Add(time.Hour)}})
+		}
+	}
+	if n := len(e.settings); n > 35 {
+		t.Errorf("%d settings are kept of 900, one a day in force, want a month's", n)
+	}
+	for name, test := range map[string]struct {
+		start time.Time
+		want  float64
+	}{
+		"now":               {start.AddDate(0, 0, 100), 1998},
+		"a week ago":        {start.AddDate(0, 0, 92), 1918},
+		"long ago":          {start, e.settings[1].cfg.Budget},
+		"before the newest": {start.AddDate(0, 0, 99), 1988},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := e.on(test.start.UnixNano()).cfg.Budget; got != test.want {
+				t.Errorf("budget %g, want %g", got, test.want)
+			}
+		})
 	}
 }

@@ -58,6 +58,7 @@ type fleet struct {
 	taken   []int64                                  // by partition: rulings applied, durably
 	resting []int64                                  // by partition: windows closed, durably
 	tallies map[memberwatch.Window][]*detector.Tally // by partition, nil where it has none
+	tunings []*memberwatch.Tuning                    // that the model does not know yet
 
 	// The rest belongs to the coordinator goroutine.
 	model     *detector.Fleet
@@ -85,6 +86,13 @@ func (f *fleet) tally(partition int, t *detector.Tally) {
 		f.tallies[t.Window] = make([]*detector.Tally, len(f.through))
 	}
 	f.tallies[t.Window][partition] = t
+}
+
+// tune takes a tuning, before any event arrives that it is about.
+func (f *fleet) tune(t *memberwatch.Tuning) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tunings = append(f.tunings, t)
 }
 
 // closed notes how far a partition has closed its windows.
@@ -158,6 +166,10 @@ func (f *fleet) judge(stop <-chan struct{}) bool {
 func (f *fleet) due() ([]*detector.Tally, int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, t := range f.tunings {
+		f.model.Tune(t)
+	}
+	f.tunings = nil
 	through := slices.Min(f.through)
 	var due []*detector.Tally
 	for w, parts := range f.tallies {
@@ -281,8 +293,9 @@ func (f *fleet) restore() error {
 	}
 	f.judged, f.durable = state.Through, state.Through
 	var rulings []ruling
+	f.model = f.newModel()
 	for _, s := range state.Snapshots {
-		f.model = detector.NewFleet(*f.m.options.Detector)
+		f.model = f.newModel()
 		if err := f.model.UnmarshalBinary(s.Value); err != nil {
 			return fmt.Errorf("fleet snapshot of day %d: %w", s.Day, err)
 		}
@@ -297,6 +310,7 @@ func (f *fleet) restore() error {
 		f.model.Judge(t)
 		f.openDay, f.dayIsOpen = dayOf(m.Window.Start), true
 	}
+	f.tunings = nil
 	f.model.TakeUpdates() // they were published when it was judged
 	judgements, err := decodeJudgements(state.Judgements)
 	if err != nil {
@@ -306,6 +320,15 @@ func (f *fleet) restore() error {
 	slices.SortStableFunc(rulings, func(a, b ruling) int { return compareInts(a.end, b.end) })
 	f.hand(rulings)
 	return nil
+}
+
+// newModel returns a model that knows all tunings and nothing else.
+func (f *fleet) newModel() *detector.Fleet {
+	model := detector.NewFleet(*f.m.options.Detector)
+	for _, t := range f.tunings {
+		model.Tune(t)
+	}
+	return model
 }
 
 func decodeJudgements(values []store.WindowValue) ([]ruling, error) {

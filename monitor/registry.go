@@ -136,6 +136,7 @@ func (m *Monitor) learn(change *memberwatch.Change) {
 	m.registry.revision = change.Revision
 	if change.Tuning != nil {
 		m.registry.tuning = change.Tuning
+		m.fleet.tune(change.Tuning)
 	}
 	if app := change.App; app != nil {
 		m.routes.mu.Lock()
