@@ -170,17 +170,17 @@ func (e *Engine) judgeFirst(s *State, p *pending, j *Judgement) {
 		if v == 0 || f != ReachPerActor && f != Reach && (s.joint() || v < ordinaryPart*(p.values.v[Records]+v)) {
 			continue
 		}
-		others := j.first[f]
+		others, newcomers := j.first[f], max(j.first[Reach].n, j.first[ReachPerActor].n)
 		if x := math.Log1p(v); !s.joint() { // an app is not its own peer
 			others.add(moments{1, x, float64(x * x)}, -1)
 		}
-		peers, ok := others.firstPeers(f, max(j.first[Reach].n, j.first[ReachPerActor].n))
+		peers, ok := others.firstPeers(f, newcomers)
 		if !ok {
 			continue
 		}
 		tail := tails.Normal(peers.score(math.Log1p(v)))
 		if tail <= firstWeight/e.on(p.Start).cfg.Budget {
-			e.raise(s, "", e.ground(s, &outstanding{p.Window, p.members, peers, f, v, p.prefix, p.lead}))
+			e.raise(s, "", e.ground(s, &outstanding{p.Window, p.members, peers, f, v, p.prefix, p.lead, uint64(newcomers), uint64(others.n)}))
 		}
 	}
 }
@@ -246,6 +246,15 @@ type outstanding struct {
 	value   float64
 	prefix  string // of a developer: through how many apps, and which most
 	lead    string
+	// newcomers are all apps without a past on the day, known those others of them
+	// that have anything of the feature.
+	newcomers, known uint64
+}
+
+// usual tells whether too few others are known to miss or be refused anything, and
+// the peers are what is usual elsewhere.
+func (g *outstanding) usual() bool {
+	return (g.feature == Misses || g.feature == Denials) && g.known < minBirths
 }
 
 func (g *outstanding) finding(float64) memberwatch.Finding {
@@ -258,6 +267,10 @@ func (g *outstanding) finding(float64) memberwatch.Finding {
 	}
 	text := fmt.Sprintf("%s %s in a day, others %s", number(g.value), featureWords[f], span(low, high))
 	caveats := []string{fmt.Sprintf("no past yet: compared with %.0f other new apps of the day", g.peers.n)}
+	if g.usual() {
+		text = fmt.Sprintf("%s %s in a day, usual of new apps is %s", number(g.value), featureWords[f], span(low, high))
+		caveats[0] = fmt.Sprintf("no past yet, and of %d new apps of the day %d others made any: compared with what is usual elsewhere", g.newcomers, g.known)
+	}
 	if g.lead != "" {
 		caveats = append(caveats, g.lead)
 	}
@@ -280,6 +293,8 @@ func (g *outstanding) encode(e *codec.Encoder) {
 	e.F64(g.value)
 	e.Text(g.prefix)
 	e.Text(g.lead)
+	e.Uint(g.newcomers)
+	e.Uint(g.known)
 }
 
 func (g *outstanding) decode(d *codec.Decoder) {
@@ -287,6 +302,7 @@ func (g *outstanding) decode(d *codec.Decoder) {
 	g.peers.decode(d)
 	g.feature, g.value = Feature(min(d.Uint(), uint64(Features))), d.F64()
 	g.prefix, g.lead = d.Text(), d.Text()
+	g.newcomers, g.known = d.Uint(), d.Uint()
 	if g.feature >= Features {
 		d.Fail("unknown feature")
 		g.feature = 0
