@@ -29,7 +29,7 @@ type Engine struct {
 	settings     settings
 
 	through int64 // the newest watermark: windows that end at or before it are closed
-	since   int64 // event time of the partition's first event; 0: none yet
+	since   int64 // event time of the partition's first event that was not late; 0: none yet
 
 	open    map[memberwatch.Window][]memberwatch.AppID // in no order, some twice
 	waiting map[memberwatch.Window][]memberwatch.AppID // in no order

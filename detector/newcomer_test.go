@@ -37,3 +37,30 @@ func TestFirstDaysSayWhoIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// TestWatchedForAWeek: an app counts as new once the platform has been watched for a
+// week before it, and a late event from long ago does not count as watching.
+func TestWatchedForAWeek(t *testing.T) {
+	for name, test := range map[string]struct {
+		day   int64 // of the app's first call
+		stray bool
+		want  bool
+	}{
+		"on the second day":                 {1, false, false},
+		"on the second day, one comes late": {1, true, false},
+		"after a week":                      {8, false, true},
+		"after a week, one comes late":      {8, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, start := newReplay(t, DefaultConfig()), time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC).UnixNano()
+			r.observe(&memberwatch.Event{App: "old", Time: start, Records: 1})
+			if test.stray {
+				r.observe(&memberwatch.Event{App: "stray", Time: start - 30*dayLength, Records: 1})
+			}
+			r.observe(&memberwatch.Event{App: "a", Time: start + test.day*dayLength, Records: 1})
+			if _, young := r.engine.inFirstWeek(r.states["a"], dayOf(start+test.day*dayLength)); young != test.want {
+				t.Errorf("the app counts as new: %v, want %v", young, test.want)
+			}
+		})
+	}
+}

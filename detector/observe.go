@@ -12,7 +12,7 @@ import (
 // and still meets the rules, but no open window takes it. Nothing is allocated
 // for a known app within an open window.
 func (e *Engine) Observe(s *State, ev *memberwatch.Event, late bool) {
-	if e.since == 0 || ev.Time < e.since {
+	if !late && (e.since == 0 || ev.Time < e.since) {
 		e.since = ev.Time
 	}
 	e.refresh(s)
