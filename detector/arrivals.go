@@ -70,7 +70,7 @@ func (e *Engine) arrive(s *State, w *window, x *values) {
 	if name == "" {
 		return
 	}
-	a := arrival{app: s.App, developer: s.Developer}
+	a := arrival{app: s.App, developer: e.developerOf(s)}
 	day := dayOf(w.Start)
 	if age, young := e.inFirstWeek(s, day); young {
 		e.amongNewcomers(s, &a, day, age)

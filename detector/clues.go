@@ -17,7 +17,7 @@ func (e *Engine) keepClues(s *State, p *pending, verdicts []verdict) {
 			continue
 		}
 		c := memberwatch.Clue{
-			App: s.App, Developer: s.Developer, Window: p.Window, Kind: v.feature.kind(v.stream), Feature: v.feature.String(),
+			App: s.App, Developer: e.developerOf(s), Window: p.Window, Kind: v.feature.kind(v.stream), Feature: v.feature.String(),
 			Period: v.period, Share: share,
 		}
 		if s.joint() {

@@ -24,6 +24,9 @@ import (
 //	a_f    of an app: max(0, v_f - expected), v_f without a past
 //	skip f where max a_f > 0.8 sum a_f; of ratios for each acting user, f is reach
 //
+// An app stays with its first developer here, as it stays in that one's partition, even
+// if it is sold; its own signals name the new one.
+//
 // Assumption: events or declarations name the true developer. It lies for partners
 // who hide behind several developers; those are for the fleet to see, by their network.
 // Source: I12 of the catalogue, 49 M members over several partner accounts.

@@ -145,6 +145,15 @@ func (e *Engine) category(app memberwatch.AppID) string {
 	return ""
 }
 
+// developerOf is whose an app is said to be: the developer's that is declared, or else
+// of its first event.
+func (e *Engine) developerOf(s *State) memberwatch.DeveloperID {
+	if a := e.apps[s.App]; a != nil && a.Developer != "" {
+		return a.Developer
+	}
+	return s.Developer
+}
+
 // refresh gives a state what the platform has declared of its app since the
 // app's newest event.
 func (e *Engine) refresh(s *State) {

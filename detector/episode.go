@@ -82,7 +82,7 @@ func aboutOf(dim string, shadow bool) string {
 func (e *Engine) newEpisode(s *State, dim string, f *memberwatch.Finding, shadow bool) episode {
 	ep := episode{Dim: dim, Signal: memberwatch.Signal{
 		ID:  signalID(s.App, f.Kind, aboutOf(dim, shadow), e.sinceWhen(f)),
-		App: s.App, Developer: s.Developer, Kind: f.Kind, Opened: f.Time, Shadow: shadow, About: strings.TrimPrefix(dim, "\x00"),
+		App: s.App, Developer: e.developerOf(s), Kind: f.Kind, Opened: f.Time, Shadow: shadow, About: strings.TrimPrefix(dim, "\x00"),
 	}}
 	if s.joint() {
 		ep.Signal.App = ""

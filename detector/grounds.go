@@ -114,7 +114,7 @@ func recorded(g grounds, f memberwatch.Finding, basis memberwatch.Basis, budget 
 // basis is what a finding rests on.
 func (e *Engine) basis(s *State, f *memberwatch.Finding) memberwatch.Basis {
 	b := memberwatch.Basis{
-		App: s.App, Developer: s.Developer, Model: Model, Calibration: int64(e.calibration(dayOf(f.Window.Start)).Through), Control: e.revision,
+		App: s.App, Developer: e.developerOf(s), Model: Model, Calibration: int64(e.calibration(dayOf(f.Window.Start)).Through), Control: e.revision,
 		Learning: s.learning(&e.cfg, f.Time), LearningDays: s.days(),
 	}
 	if s.joint() {

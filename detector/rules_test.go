@@ -263,3 +263,25 @@ func TestEveryRestrictionBrokenIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestSignalsNameTheDeclaredDeveloper, also if the app was sold or declared after its
+// first event.
+func TestSignalsNameTheDeclaredDeveloper(t *testing.T) {
+	at := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC).UnixNano()
+	for name, test := range map[string]struct{ first, declared, want memberwatch.DeveloperID }{
+		"sold":           {"old", "new", "new"},
+		"declared later": {"", "new", "new"},
+		"not declared":   {"old", "", "old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReplay(t, DefaultConfig())
+			r.apply(memberwatch.Change{Canaries: &memberwatch.Canaries{Members: []memberwatch.MemberID{99}}})
+			r.observe(&memberwatch.Event{App: "a", Developer: test.first, Time: at, Disclosed: []uint64{1}})
+			r.apply(memberwatch.Change{App: &memberwatch.App{ID: "a", Developer: test.declared}})
+			r.observe(&memberwatch.Event{App: "a", Developer: test.first, Time: at + 1, Disclosed: []uint64{99}})
+			if list := r.updates; len(list) != 1 || list[0].Signal.Developer != test.want || list[0].Finding.Basis.Developer != test.want {
+				t.Errorf("raised %+v, want one that names %q", list, test.want)
+			}
+		})
+	}
+}

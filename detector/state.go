@@ -42,7 +42,7 @@ type State struct {
 	back      int32             // day of the return from a silence that made the baseline stale; 0: none
 	late      uint64
 	ruleRev   int64
-	Developer memberwatch.DeveloperID
+	Developer memberwatch.DeveloperID // of its first event; whose windows it is united with
 
 	united   *union    // while a developer's window is being closed
 	pending  []pending // closed windows that wait for the fleet, oldest first
