@@ -45,8 +45,12 @@ func discloses(ev *memberwatch.Event) bool {
 	return ev.Outcome <= memberwatch.OutcomeOK && ev.RecordCount() > 0
 }
 
-// restricted tells whether an event breaks a restriction.
-func (s *State) restricted(ev *memberwatch.Event) bool {
+// restricted tells whether an event breaks a restriction. Of most apps bound tells that
+// there is none: unlike the rules, it lies where every event looks.
+func (s *State) restricted(ev *memberwatch.Event) bool { return s.bound && s.breaks(ev) }
+
+// breaks is restricted for an app that something binds.
+func (s *State) breaks(ev *memberwatch.Event) bool {
 	if len(s.rules) == 0 || !discloses(ev) {
 		return false
 	}
