@@ -250,10 +250,10 @@ type Finding struct {
 	Time         int64 // event time at which it was raised
 	Stream       Stream
 	Sentence     string
-	ReturnPeriod float64 // in app-days; 0 for rules
-	FleetFactor  float64 // by what p-values were multiplied: above 1 the whole fleet moved, below 1 it was calm
-	Provisional  bool    // the window is still open, the fleet's part unknown
-	Members      Estimate
+	ReturnPeriod float64  // in app-days; 0 for rules
+	FleetFactor  float64  // by what p-values were multiplied: above 1 the whole fleet moved, below 1 it was calm
+	Provisional  bool     // the window is still open, the fleet's part unknown
+	Members      Estimate // distinct members disclosed; records that name nobody count each for one in its upper end
 	Factors      []Factor
 	Caveats      []string
 	Influences   []Influence

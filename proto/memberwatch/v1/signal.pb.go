@@ -349,7 +349,8 @@ type Signal struct {
 	// How often an app like this does so by chance, in days: one such finding in
 	// this many app-days. 0 for rules, which leave nothing to chance.
 	ReturnPeriodDays float64 `protobuf:"fixed64,13,opt,name=return_period_days,json=returnPeriodDays,proto3" json:"return_period_days,omitempty"`
-	// Distinct members disclosed in the strongest window.
+	// Distinct members disclosed in the strongest window. Records that name nobody
+	// count each for one in the upper end.
 	MembersExposed *Estimate `protobuf:"bytes,14,opt,name=members_exposed,json=membersExposed,proto3" json:"members_exposed,omitempty"`
 	// The strongest finding's window.
 	Window *Window `protobuf:"bytes,15,opt,name=window,proto3" json:"window,omitempty"`
@@ -1425,7 +1426,8 @@ type Finding struct {
 	Factors []*Factor `protobuf:"bytes,8,rep,name=factors,proto3" json:"factors,omitempty"`
 	// What weakens it, in words.
 	Caveats []string `protobuf:"bytes,9,rep,name=caveats,proto3" json:"caveats,omitempty"`
-	// Distinct members disclosed in the window so far.
+	// Distinct members disclosed in the window so far, with records that name nobody
+	// in the upper end.
 	MembersExposed *Estimate `protobuf:"bytes,10,opt,name=members_exposed,json=membersExposed,proto3" json:"members_exposed,omitempty"`
 	// Its number within the signal, from 1.
 	Number int64 `protobuf:"varint,11,opt,name=number,proto3" json:"number,omitempty"`
