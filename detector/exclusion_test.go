@@ -141,7 +141,7 @@ func TestNothingOfExcludedDaysIsFamiliar(t *testing.T) {
 			on := uint16(dayOf(start.UnixNano()) + 51)
 			for what, got := range map[string]bool{
 				"class set": s.mix.familiar(set), "way of reading": way,
-				"network": !s.names[network].meet(hash32("elsewhere"), on), "endpoint": !s.names[endpoint].meet(hash32("/export"), on),
+				"network": !s.names[network].meet(hash32("elsewhere"), on, true), "endpoint": !s.names[endpoint].meet(hash32("/export"), on, true),
 			} {
 				if got != tc.familiar {
 					t.Errorf("%s familiar: %v, want %v", what, got, tc.familiar)

@@ -44,7 +44,7 @@ const (
 	acquaintance = 28  // days before an app has a way of calling
 	settlingIn   = 7   // days at the start whose new names say nothing of its rate
 	newFor       = 1   // days after its first that a name is still new
-	mostNames    = 64  // of a dimension within a day; further ones count as known
+	mostNames    = 64  // of a dimension within a day; further ones stay new
 	keptNames    = 48  // beyond a day
 	strangeReach = 100 // members on strange calls before anything is said
 )
@@ -59,14 +59,15 @@ type name struct {
 // names are the names of one dimension, by hash.
 type names []name
 
-// meet notes that a name was used on a day and tells whether it is new.
-func (n *names) meet(hash uint32, day uint16) bool {
+// meet notes that a name was used on a day and tells whether it is new. One that is not
+// known is noted only on a call that discloses something: anybody can make up names to be
+// refused.
+func (n *names) meet(hash uint32, day uint16, discloses bool) bool {
 	i, known := n.place(hash)
 	if !known {
-		if len(*n) == mostNames {
-			return false
+		if discloses {
+			n.note(i, name{hash, metOn{day: day}, day})
 		}
-		*n = slices.Insert(*n, i, name{hash, metOn{day: day}, day})
 		return true
 	}
 	o := &(*n)[i]
@@ -75,6 +76,25 @@ func (n *names) meet(hash uint32, day uint16) bool {
 	}
 	o.day, o.last = min(o.day, day), max(o.last, day)
 	return day <= o.day+newFor
+}
+
+// note enters a name at its place. Where there is no room, that of the greatest hash
+// among those met first on the day is left out, so that it does not depend on the order of
+// the calls who that is. A day begins with room.
+func (n *names) note(i int, o name) {
+	if len(*n) < mostNames {
+		*n = slices.Insert(*n, i, o)
+		return
+	}
+	last := mostNames - 1
+	for last >= 0 && (*n)[last].day < o.day {
+		last--
+	}
+	if last < i {
+		return
+	}
+	copy((*n)[i+1:last+1], (*n)[i:last])
+	(*n)[i] = o
 }
 
 // met is the name of a dimension that an app used last: mostly the next call has
@@ -86,10 +106,10 @@ type met struct {
 }
 
 // meets notes that an app used a name on a day and tells whether it is new.
-func (s *State) meets(d dimension, name string, day uint16) bool {
+func (s *State) meets(d dimension, name string, day uint16, discloses bool) bool {
 	hash, m := hash32(name), &s.met[d]
-	if m.hash != hash || m.day != day {
-		*m = met{hash, day, s.names[d].meet(hash, day)}
+	if m.hash != hash || m.day != day || m.novel && discloses {
+		*m = met{hash, day, s.names[d].meet(hash, day, discloses)}
 	}
 	return m.novel
 }
@@ -106,6 +126,15 @@ func (n names) place(hash uint32) (i int, known bool) {
 	return i, i < len(n) && n[i].hash == hash
 }
 
+// worth orders names for being kept: the day of its last use, of one that was used on a
+// day only none.
+func (o name) worth() uint16 {
+	if o.last == o.day {
+		return 0
+	}
+	return o.last
+}
+
 // since counts the names that were new between two days.
 func (n names) since(from, to uint16) int {
 	count := 0
@@ -117,14 +146,16 @@ func (n names) since(from, to uint16) int {
 	return count
 }
 
-// forget drops names that have not been used for the look-back, and of too many
-// those unused for longest.
+// forget drops names that have not been used for the look-back, and of too many first
+// those that were met on one day only, the greatest hashes first, and then those unused
+// for longest. So names made up for a day take the place of none that was used for long,
+// and those of an app whose names change all the time are a sample of its past.
 func (n *names) forget(day uint16) {
 	*n = slices.DeleteFunc(*n, func(o name) bool { return o.last+lookBack < day })
 	if len(*n) <= keptNames {
 		return
 	}
-	slices.SortFunc(*n, func(a, b name) int { return cmp.Or(-cmp.Compare(a.last, b.last), cmp.Compare(a.hash, b.hash)) })
+	slices.SortFunc(*n, func(a, b name) int { return cmp.Or(-cmp.Compare(a.worth(), b.worth()), cmp.Compare(a.hash, b.hash)) })
 	*n = (*n)[:keptNames]
 	slices.SortFunc(*n, func(a, b name) int { return cmp.Compare(a.hash, b.hash) })
 }
@@ -138,31 +169,32 @@ type strange struct {
 }
 
 // acquaint notes the names of a call and what it discloses if it is strange, and
-// tells whether it is.
+// tells whether it is or may leave names unknown, so that calls alike come here too.
 func (e *Engine) acquaint(s *State, ev *memberwatch.Event, day uint16, hour, whole *window) bool {
 	place, thing := "", ""
-	if ev.Credential != "" && s.meets(credential, ev.Credential, day) {
+	discloses := ev.RecordCount() > 0
+	if ev.Credential != "" && s.meets(credential, ev.Credential, day, discloses) {
 		place = ev.Credential
 	}
-	if ev.Network != "" && s.meets(network, ev.Network, day) {
+	if ev.Network != "" && s.meets(network, ev.Network, day, discloses) {
 		place = ev.Network
 	}
 	var set classSet
 	for _, c := range ev.DataClasses {
 		set.add(hash32(c))
-		if s.meets(class, c, day) {
+		if s.meets(class, c, day, discloses) {
 			thing = c
 		}
 	}
 	if len(ev.DataClasses) > 0 && ev.Outcome <= memberwatch.OutcomeOK {
 		hour.count(set, 1)
 	}
-	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day) {
+	if ev.Endpoint != "" && s.meets(endpoint, ev.Endpoint, day, discloses) {
 		thing = ev.Endpoint
 	}
 	whole.read(use{hash32(ev.Endpoint), set}, ev.RecordCount())
 	if place == "" || thing == "" || int32(day)-dayOf(s.first) < acquaintance {
-		return false
+		return !discloses && (place != "" || thing != "") // the next alike may have to note it
 	}
 	if len(ev.Disclosed) == 0 {
 		return true

@@ -65,15 +65,16 @@ const (
 	mostUseSpread = 4.0 // a way may be used on some days only
 )
 
-// read counts the records of an event. The 25th and further ways of a day are
-// not told apart and count as no restriction's.
+// read counts the records of an event. Of more than mostUses ways of a day those that come
+// first in order are told apart, whatever the order of the calls; the others count as no
+// restriction's.
 func (w *window) read(u use, records uint64) {
 	i, known := w.placeOf(u)
 	switch {
 	case known:
 		w.uses[i].records += records
-	case len(w.uses) < mostUses && records > 0:
-		w.uses = slices.Insert(w.uses, i, useCount{u, records})
+	case i < mostUses && records > 0:
+		w.uses = slices.Insert(w.uses[:min(len(w.uses), mostUses-1)], i, useCount{u, records})
 	}
 }
 

@@ -81,8 +81,13 @@ const (
 	leastPart     = 0.0005
 )
 
-// count counts calls of a window by their set of classes. The 25th and further sets
-// are one.
+// restHash marks what stands for the sets that a window has no room for: all their
+// classes and calls. It comes last, has a share of its own, and nothing is familiar by it.
+const restHash = math.MaxUint32
+
+// count counts calls of a window by their set of classes. Of more than mostSets those
+// with the least hashes are told apart: which they are, and what they and the rest count,
+// does not depend on the order of the calls.
 func (w *window) count(set classSet, calls uint32) {
 	i := 0
 	for i < len(w.sets) && w.sets[i].hash < set.hash { // few: faster than a search
@@ -91,11 +96,25 @@ func (w *window) count(set classSet, calls uint32) {
 	switch {
 	case i < len(w.sets) && w.sets[i].hash == set.hash:
 		w.sets[i].calls += calls
+		w.sets[i].bits |= set.bits // of the rest
 	case len(w.sets) < mostSets:
 		w.sets = slices.Insert(w.sets, i, setCount{set, calls})
 	default:
-		w.sets[len(w.sets)-1].calls += calls
+		w.squeeze(i, setCount{set, calls})
 	}
+}
+
+// squeeze counts a set at a place where there is no more room: the last goes to the rest.
+func (w *window) squeeze(i int, c setCount) {
+	if len(w.sets) == mostSets {
+		w.sets = append(w.sets, setCount{classSet: classSet{hash: restHash}})
+	}
+	for ; i < mostSets; i++ {
+		w.sets[i], c = c, w.sets[i]
+	}
+	rest := &w.sets[mostSets]
+	rest.bits |= c.bits
+	rest.calls += c.calls
 }
 
 // shift returns v and the number of calls; 0 calls when there is nothing to say.
@@ -171,7 +190,9 @@ func (m *mix) deviance(c setCount, calls float64) float64 {
 // familiar tells whether a set is among what the app mostly reads, or less than
 // that.
 func (m *mix) familiar(set classSet) bool {
-	return slices.ContainsFunc(m.sets, func(s setShare) bool { return !s.hidden && s.part >= familiarPart && set.within(s.classSet) })
+	return slices.ContainsFunc(m.sets, func(s setShare) bool {
+		return !s.hidden && s.hash != restHash && s.part >= familiarPart && set.within(s.classSet)
+	})
 }
 
 func (m *mix) part(hash uint32) float64 {

@@ -147,12 +147,62 @@ func TestMixIsBounded(t *testing.T) {
 	if len(m.sets) != mostSets {
 		t.Errorf("%d sets, want %d", len(m.sets), mostSets)
 	}
-	w := &window{}
-	for set := range uint32(100) {
-		w.count(set32(100-set), 1)
+}
+
+// TestSetsBeyondTheBound: of many sets which are told apart does not depend on the order
+// of the calls, nor on the hours that they come in, and no call is lost.
+func TestSetsBeyondTheBound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		calls := rapid.SliceOfN(rapid.Uint32Range(0, 60), 0, 200).Draw(t, "calls")
+		other := rapid.Permutation(calls).Draw(t, "other order")
+		cut := rapid.IntRange(0, len(calls)).Draw(t, "cut")
+		var all, day window
+		for _, c := range calls {
+			all.count(set32(c), 1)
+		}
+		for _, part := range [][]uint32{other[:cut], other[cut:]} {
+			var hour window
+			for _, c := range part {
+				hour.count(set32(c), 1)
+			}
+			for _, c := range hour.sets {
+				day.count(c.classSet, c.calls)
+			}
+		}
+		if !slices.Equal(all.sets, day.sets) || callsOf(all.sets) != float64(len(calls)) {
+			t.Fatalf("counted %v, want %v", day.sets, all.sets)
+		}
+	})
+}
+
+// TestManySetsHideNone: a call with each subset of what an app reads leaves no room, and
+// hides no other set.
+func TestManySetsHideNone(t *testing.T) {
+	var all classSet
+	for i := range uint32(5) {
+		all.add(i * 0x9e3779b9)
 	}
-	if len(w.sets) != mostSets || w.sets[mostSets-1].calls != 100-mostSets+1 {
-		t.Errorf("a day counts %d sets, the last %d times", len(w.sets), w.sets[len(w.sets)-1].calls)
+	var m mix
+	for range 40 {
+		m.learn([]setCount{{all, 1000}}, 0, mixRate)
+	}
+	var w window
+	for subset := uint32(1); subset < 1<<5-1; subset++ {
+		var c classSet
+		for i := range uint32(5) {
+			if subset>>i&1 != 0 {
+				c.add(i * 0x9e3779b9)
+			}
+		}
+		w.count(c, 1)
+	}
+	w.count(all, 500)
+	if v, _ := m.shift(w.sets); v != 0 {
+		t.Errorf("subsets of what is familiar shift the mix by %v", v)
+	}
+	w.count(set32(77), 500)
+	if v, _ := m.shift(w.sets); v < 300 {
+		t.Errorf("a new set in half of the calls shifts the mix by %v, want 300 at least", v)
 	}
 }
 

@@ -38,6 +38,10 @@ func (m *mix) newSets(today []setCount, names pieces) []newSet {
 
 // name finds the names of a set's classes among the pieces of a day.
 func (n *newSet) name(set classSet, names pieces) {
+	if set.hash == restHash { // many sets: no names are those of all
+		n.others = true
+		return
+	}
 	var known classSet
 	for i := range names {
 		var one classSet

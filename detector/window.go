@@ -269,7 +269,7 @@ func (w *window) decodeSets(d *codec.Decoder) {
 	w.sets = w.sets[:0]
 	for range d.Count(3) {
 		c := setCount{decodeSet(d), uint32(d.Uint())}
-		if last := len(w.sets) - 1; last >= 0 && w.sets[last].hash >= c.hash || last+1 >= mostSets {
+		if last := len(w.sets) - 1; last >= 0 && w.sets[last].hash >= c.hash || last+1 > mostSets {
 			d.Fail("class sets out of order")
 			return
 		}
