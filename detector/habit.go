@@ -32,7 +32,7 @@ func (u use) covered(r *memberwatch.Restriction) bool {
 	}
 	var one classSet
 	one.add(hash32(string(r.Class)))
-	return one.within(u.classSet)
+	return one.within(&u.classSet)
 }
 
 // named tells a way of reading to people by the names among a day's pieces, as in: of

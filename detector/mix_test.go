@@ -2,6 +2,7 @@ package detector
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/memberwatch/memberwatch"
+	"github.com/memberwatch/memberwatch/detector/codec"
 )
 
 // set32 is the set of one class.
@@ -173,6 +175,37 @@ func TestSetsBeyondTheBound(t *testing.T) {
 			t.Fatalf("counted %v, want %v", day.sets, all.sets)
 		}
 	})
+}
+
+// TestOneMoreClassIsNotFamiliar: even of wide sets a further class is seldom taken for
+// one of theirs, and a set is the same once stored.
+func TestOneMoreClassIsNotFamiliar(t *testing.T) {
+	for classes, most := range map[int]int{1: 2, 3: 2, 6: 5, 10: 10, 16: 30, 24: 80} { // of 4,000
+		seeming := 0
+		for n := range 4000 {
+			var known classSet
+			for i := range classes {
+				known.add(hash32(fmt.Sprint("class-", n, "-", i)))
+			}
+			more := known
+			more.add(hash32(fmt.Sprint("new-", n)))
+			if more.within(&known) {
+				seeming++
+			}
+			if n < 50 {
+				e := codec.NewEncoder(nil, 1)
+				more.encode(e)
+				b, err := e.Finish()
+				d := codec.NewDecoder(b, 1, "set")
+				if got := decodeSet(d); err != nil || d.Finish() != nil || got != more || !known.within(&more) {
+					t.Fatalf("%d classes come back as %v, want %v", classes, got, more)
+				}
+			}
+		}
+		if seeming > most {
+			t.Errorf("of %d classes a further one seems to be one in %d of 4,000, want %d at most", classes, seeming, most)
+		}
+	}
 }
 
 // TestManySetsHideNone: a call with each subset of what an app reads leaves no room, and

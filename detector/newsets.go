@@ -46,7 +46,7 @@ func (n *newSet) name(set classSet, names pieces) {
 	for i := range names {
 		var one classSet
 		one.add(uint32(names[i].key))
-		if names[i].dimension() == class && one.within(set) {
+		if names[i].dimension() == class && one.within(&set) {
 			known.add(uint32(names[i].key))
 			n.classes = append(n.classes, names[i].name)
 		}
