@@ -23,8 +23,8 @@ import (
 type Evidence struct {
 	m     float64 // 0 stands for 1, so that the zero value is no evidence
 	quiet uint8   // windows in a row without p <= quietP
-	// long is how many windows M has been above 1, this one included. Its first is the
-	// CUSUM's estimate of when the rise began (Page, 1954).
+	// long is how many windows M has been above someEvidence, this one included. The first
+	// of them is about when the rise began, as the last zero of a CUSUM is (Page, 1954).
 	long uint16
 	// The largest M of the running spell, and of the last one that has ended and
 	// has not been taken yet.
@@ -39,6 +39,10 @@ const (
 	evidenceCap    = 10.0 // M is capped at this many thresholds, so that it can fall again
 	quietP         = 0.05
 	quietReset     = 7 // quiet windows after which M starts anew
+	// someEvidence is the M above which a rise is under way: with 1 what chance had left of
+	// the days before counted three of them to planted rises of two weeks, with 3 none, with
+	// 8 their first day was missed.
+	someEvidence = 3.0
 )
 
 // Update takes the p-value of one window, threshold being the M that is enough to speak,
@@ -49,7 +53,7 @@ func (x *Evidence) Update(p, threshold float64) float64 {
 	x.m = min(e*max(1, math.Pow(max(x.m, 1), evidenceForget)), evidenceCap*threshold)
 	x.peak = max(x.peak, float32(x.m))
 	m := x.m
-	if x.long++; m <= 1 {
+	if x.long++; m <= someEvidence {
 		x.long = 0
 	}
 	if p <= quietP {

@@ -48,7 +48,7 @@ func TestHowLongARiseLasts(t *testing.T) {
 		{"nothing", nil, 0},
 		{"an ordinary day", []float64{0.5}, 0},
 		{"a first day", []float64{0.5, 0.5, 1e-6}, 1},
-		{"three days", []float64{1e-6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.05, 0.05, 0.05}, 3},
+		{"three days", []float64{1e-6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.002, 0.002, 0.002}, 3},
 		{"an ordinary day between", []float64{0.9, 0.001, 0.001, 0.5, 0.001}, 4},
 		{"over", []float64{0.05, 0.9, 0.9, 0.9}, 0},
 	} {
