@@ -21,18 +21,21 @@ import (
 // no such word: they speak at one in a million.
 // Source: on CRAN 27 % of the exceedances fall on 19 of 1,012 days (recipe R1 section 4), and on
 // the days on which F is 1 p-values below 0.001 come 0.4 to 0.7 times as often as they say
-// (docs/decisions/0077-calm-days.md).
+// (docs/decisions/0005-shift-beside-the-factor.md, 0077-calm-days.md).
 type calm struct {
 	days, rare float64 // windows of a feature, and those with p <= calmP
 }
 
-// Constants of calm.
+// Constants of calm, ours: the level is the rarest at which a fleet of some hundred apps has
+// enough windows in a year, the nominal number counts for as much as two weeks of 700 apps, and a
+// fleet without bursts lowers the bar by no more than the least.
 const (
 	calmP     = 1e-3
 	calmPrior = 10.0 // windows below calmP for which the nominal number counts
 	leastCalm = 1.0 / 3
 )
 
+// word is how often p-values of calmP come on calm days, over how often they say.
 func (c *calm) word() float64 {
 	return min(max((c.rare+calmPrior)/(calmP*c.days+calmPrior), leastCalm), 1)
 }

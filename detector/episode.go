@@ -24,7 +24,8 @@ type episode struct {
 	// strongest of those, and nothing that is withdrawn can take it away.
 	Open      []memberwatch.Finding `json:",omitempty"`
 	Confirmed bool
-	Days      bool // some finding was about a day
+	Days      bool    // some finding was about a day
+	Before    float64 // exposed in days that are closed
 }
 
 // episode returns the app's open signal that findings of a kind belong to. What is
@@ -119,7 +120,11 @@ func (ep *episode) add(f *memberwatch.Finding) {
 	sig.Occurrences++
 	f.Number = sig.Occurrences
 	sig.Last = max(sig.Last, f.Time)
-	sig.Exposed = max(sig.Exposed, f.Members.Value, people(f))
+	exposed := max(f.Members.Value, people(f))
+	sig.Exposed = max(sig.Exposed, exposed)
+	if f.Window.Scale == memberwatch.Day && !f.Provisional { // the fleet's word on it comes after its close
+		ep.Before = max(ep.Before, exposed)
+	}
 	kept := *f
 	kept.Record = nil
 	switch {
@@ -157,13 +162,16 @@ func (ep *episode) strongestOpen() {
 }
 
 // expose counts in open signals the members who were disclosed for the first time on a
-// day. They are none of those of the days before, so what is counted never exceeds the
+// day that closes. They are none of those of the days before it, but may be those of its
+// hours, so they are added to what was exposed before the day: that does not exceed the
 // union, of which no sketch is kept.
 func (s *State) expose(day memberwatch.Window, novel float64) {
 	for i := range s.episodes {
-		if sig := &s.episodes[i].Signal; sig.Opened < day.Start {
-			sig.Exposed += novel
+		ep := &s.episodes[i]
+		if sig := &ep.Signal; sig.Opened < day.Start {
+			sig.Exposed = max(sig.Exposed, ep.Before+novel)
 		}
+		ep.Before = ep.Signal.Exposed
 	}
 }
 

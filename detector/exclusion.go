@@ -68,9 +68,19 @@ func put[K comparable](of map[K][]memberwatch.Exclusion, who K, x memberwatch.Ex
 }
 
 // excludes tells whether a window of an app or developer is to teach nothing.
-func (e *Engine) excludes(s *State, w memberwatch.Window) bool {
+func (e *Engine) excludes(s *State, w memberwatch.Window) bool { return e.exclusionsOf(s).cover(w) }
+
+// ownExclusions are those of an app, and of its developer.
+type ownExclusions [2][]memberwatch.Exclusion
+
+func (e *Engine) exclusionsOf(s *State) ownExclusions {
+	return ownExclusions{e.excluded.apps[s.App], e.excluded.developers[s.Developer]}
+}
+
+// cover tells whether one of them covers a window.
+func (x ownExclusions) cover(w memberwatch.Window) bool {
 	covers := func(x memberwatch.Exclusion) bool { return w.Start < x.Until && w.End() > x.Since }
-	return slices.ContainsFunc(e.excluded.apps[s.App], covers) || slices.ContainsFunc(e.excluded.developers[s.Developer], covers)
+	return slices.ContainsFunc(x[0], covers) || slices.ContainsFunc(x[1], covers)
 }
 
 // learnAt learns the value of an app's window, which comes out of the lag when a
@@ -125,8 +135,9 @@ func (m *metOn) anew(day uint16) bool {
 
 // hide looks after each closed day for what became familiar on an excluded day.
 func (e *Engine) hide(s *State) {
+	excluded := e.exclusionsOf(s) // once: an app has up to 300 such days
 	hide := func(m *metOn) {
-		m.hidden = e.excludes(s, memberwatch.Window{Scale: memberwatch.Day, Start: int64(m.day) * memberwatch.Day.Length()})
+		m.hidden = excluded.cover(memberwatch.Window{Scale: memberwatch.Day, Start: int64(m.day) * memberwatch.Day.Length()})
 	}
 	for i := range s.mix.sets {
 		hide(&s.mix.sets[i].metOn)

@@ -31,6 +31,20 @@ func TestSignalsKeepWhatTheyExpose(t *testing.T) {
 			t.Errorf("exposed %v, want 60,000", got)
 		}
 	})
+	t.Run("an hour and its day", func(t *testing.T) {
+		e, s := New(DefaultConfig()), NewState("a", "d")
+		for day, members := range []float64{100, 0, 1000} {
+			at := memberwatch.Window{Scale: memberwatch.Day, Start: start + int64(day)*24*hour}
+			if members > 0 {
+				first := memberwatch.Window{Scale: memberwatch.Hour, Start: at.Start}
+				e.raise(s, "", memberwatch.Finding{Kind: memberwatch.KindVolumeSlow, Window: first, Time: first.End() - 1, ReturnPeriod: 1e5, Members: memberwatch.Estimate{Value: members}})
+			}
+			s.expose(at, members)
+		}
+		if got := s.episodes[0].Signal.Exposed; got != 1100 {
+			t.Errorf("exposed %v, want 1,100", got)
+		}
+	})
 	for name, tc := range map[string]struct {
 		harvest  func(ev *memberwatch.Event, h int64)
 		min, max float64

@@ -164,9 +164,10 @@ func (f *Fleet) fade(days float64) {
 	f.peers = f.peers.faded(by)
 	older := f.spells
 	f.spells = allSpells{}
-	f.spells.merge(&older, math.Pow(spellMemory, days))
+	by = math.Pow(spellMemory, days)
+	f.spells.merge(&older, by)
 	for i := range f.calm {
-		f.calm[i].fade(math.Pow(spellMemory, days))
+		f.calm[i].fade(by)
 	}
 }
 

@@ -148,17 +148,19 @@ func (h *habit) learnUses(w *window, season float64) {
 }
 
 // known returns the ways of reading that are not hidden, and the mean of all records
-// but those of ways that are.
+// but those of ways that are. The list is the habit's own where none is hidden.
 func (h *habit) known() (ways []useMean, total float32) {
-	ways, total = make([]useMean, 0, len(h.uses)), h.total
+	hidden := func(m useMean) bool { return m.hidden }
+	if !slices.ContainsFunc(h.uses, hidden) {
+		return h.uses, h.total
+	}
+	total = h.total
 	for _, m := range h.uses {
 		if m.hidden {
 			total -= m.records
-		} else {
-			ways = append(ways, m)
 		}
 	}
-	return ways, max(total, 0)
+	return slices.DeleteFunc(slices.Clone(h.uses), hidden), max(total, 0)
 }
 
 // move moves a mean towards a day's value.

@@ -31,9 +31,7 @@ func (p *pending) encode(e *codec.Encoder) {
 		e.F64(v)
 	}
 	e.F64(p.values.actors)
-	e.F64(p.members.Value)
-	e.F64(p.members.Low)
-	e.F64(p.members.High)
+	encodeEstimate(e, p.members)
 	e.Uint(uint64(p.fired))
 	e.Int(int64(p.days))
 	e.Int(int64(p.through))
@@ -62,7 +60,7 @@ func (p *pending) decode(d *codec.Decoder) {
 		p.values.v[f] = d.F64()
 	}
 	p.values.actors = d.F64()
-	p.members = memberwatch.Estimate{Value: d.F64(), Low: d.F64(), High: d.F64()}
+	p.members = decodeEstimate(d)
 	p.fired, p.days, p.through = uint8(d.Uint()), int32(d.Int()), int32(d.Int())
 	p.misses, p.first = d.F64(), d.Bool()
 	p.prefix, p.lead = d.Text(), d.Text()
